@@ -1,0 +1,3 @@
+module github.com/barnex/cuda5
+
+go 1.26
