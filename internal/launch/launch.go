@@ -1,0 +1,178 @@
+// Package launch answers: am I part of a job that a launcher started, and if
+// not, how are processing elements started here?
+package launch
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Kind is a family of MPI launchers: each starts only its own library's ranks.
+type Kind string
+
+// The launchers that gpubench knows.
+const (
+	OpenMPI Kind = "openmpi"
+	MPICH   Kind = "mpich" // and its kin with Hydra: Intel MPI, MVAPICH
+	PMIx    Kind = "pmix"  // srun --mpi=pmix and others that speak PMIx alone
+	PMI     Kind = "pmi"   // srun --mpi=pmi2
+)
+
+// Job says what a launcher's environment tells of this process.
+type Job struct {
+	Kind      Kind
+	Rank      int
+	Size      int // 0 where the environment does not say
+	LocalRank int // -1 where the environment does not say
+}
+
+// Joined reports the job step that started this process, if one did. A batch
+// shell's SLURM_PROCID alone is none: the script itself runs with it.
+func Joined(getenv func(string) string) (Job, bool) {
+	num := func(names ...string) int {
+		for _, n := range names {
+			if v, err := strconv.Atoi(getenv(n)); err == nil {
+				return v
+			}
+		}
+		return -1
+	}
+	job := Job{
+		Rank:      num("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"),
+		Size:      num("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"),
+		LocalRank: num("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PMI_LOCAL_RANK", "SLURM_LOCALID"),
+	}
+	if job.Rank < 0 {
+		return Job{}, false
+	}
+	job.Size = max(job.Size, 0)
+	switch {
+	case getenv("OMPI_COMM_WORLD_RANK") != "" || getenv("PRTE_LAUNCHED") != "":
+		job.Kind = OpenMPI
+	case getenv("PMIX_RANK") != "":
+		job.Kind = PMIx
+	case getenv("HYDI_CONTROL_FD") != "" || getenv("PMI_FD") != "" || getenv("PMI_PORT") != "":
+		job.Kind = MPICH
+	default:
+		job.Kind = PMI
+	}
+	return job, true
+}
+
+// Launcher is an mpirun that can start PEs on this host.
+type Launcher struct {
+	Path string
+	Kind Kind
+	Lib  string // the shim compiled against this launcher's MPI, for library.Find
+}
+
+// Environment variables that choose a launcher.
+const (
+	EnvMPIRun = "GPUBENCH_MPIRUN"
+)
+
+// The shims that CMake builds, one per family of MPI.
+const (
+	ShimDefault = "libgpubench_mpi.so"
+	ShimMPICH   = "libgpubench_mpi_mpich.so"
+)
+
+// Shim names the shim for a family of launchers.
+func Shim(k Kind) string {
+	if k == MPICH {
+		return ShimMPICH
+	}
+	return ShimDefault
+}
+
+// NotFoundError says that no launcher was found, and where it was looked for.
+type NotFoundError struct{ Tried []string }
+
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("no mpirun found (looked for %s): install an MPI, run scripts/setup.sh, or name one in %s",
+		strings.Join(e.Tried, ", "), EnvMPIRun)
+}
+
+// FindLauncher looks for an mpirun: the one that GPUBENCH_MPIRUN names, else
+// PATH's, else the toolchain folder's beside the build folder.
+func FindLauncher(getenv func(string) string) (Launcher, error) {
+	var tried []string
+	if p := getenv(EnvMPIRun); p != "" {
+		return identify(p)
+	}
+	for _, name := range []string{"mpirun", "mpiexec"} {
+		tried = append(tried, name+" on PATH")
+		if p, err := exec.LookPath(name); err == nil {
+			return identify(p)
+		}
+	}
+	for _, dir := range toolchainDirs() {
+		for _, sub := range []string{"openmpi/bin/mpirun", "bin/mpirun"} {
+			p := filepath.Join(dir, sub)
+			tried = append(tried, p)
+			if st, err := os.Stat(p); err == nil && !st.IsDir() {
+				return identify(p)
+			}
+		}
+	}
+	return Launcher{}, &NotFoundError{Tried: tried}
+}
+
+// toolchainDirs lists where scripts/setup.sh may have put its wheels.
+func toolchainDirs() []string {
+	if d := os.Getenv("GPUBENCH_TOOLCHAIN"); d != "" {
+		return []string{d}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil
+	}
+	if real, err := filepath.EvalSymlinks(exe); err == nil {
+		exe = real
+	}
+	return []string{filepath.Join(filepath.Dir(exe), "..", ".toolchain")}
+}
+
+// identify asks a launcher which family it belongs to.
+func identify(path string) (Launcher, error) {
+	out, err := exec.Command(path, "--version").CombinedOutput()
+	text := string(out)
+	switch {
+	case strings.Contains(text, "Open MPI") || strings.Contains(text, "PRRTE") || strings.Contains(text, "OpenRTE"):
+		return Launcher{Path: path, Kind: OpenMPI, Lib: Shim(OpenMPI)}, nil
+	case strings.Contains(text, "HYDRA") || strings.Contains(text, "Intel(R) MPI"):
+		return Launcher{Path: path, Kind: MPICH, Lib: Shim(MPICH)}, nil
+	case err != nil:
+		return Launcher{}, fmt.Errorf("%s --version failed: %v: name a working mpirun in %s", path, err, EnvMPIRun)
+	}
+	return Launcher{}, fmt.Errorf("%s is neither Open MPI's nor MPICH's mpirun (it says %q): name one in %s",
+		path, firstLine(text), EnvMPIRun)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// Command builds the command that starts n PEs of argv on this host.
+func (l Launcher) Command(n int, argv ...string) *exec.Cmd {
+	args := []string{"-n", strconv.Itoa(n)}
+	switch l.Kind {
+	case OpenMPI:
+		// PEs are not bound: a PE's kernels may use several cores, and binding
+		// is recorded, not assumed.
+		args = append(args, "--bind-to", "none", "--oversubscribe")
+	case MPICH:
+		args = append(args, "-bind-to", "none")
+	}
+	cmd := exec.Command(l.Path, append(args, argv...)...)
+	cmd.Env = os.Environ()
+	if l.Kind == OpenMPI && os.Geteuid() == 0 {
+		cmd.Env = append(cmd.Env, "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+	}
+	return cmd
+}

@@ -1,0 +1,396 @@
+// Every combination of what was asked for, and why some cannot run.
+
+package plan
+
+import (
+	"fmt"
+
+	"gpubench/internal/result"
+)
+
+type expander struct {
+	o      Options
+	m      Machine
+	device string // of staged and direct cases: cuda, emulated or cpu
+	spaces Spaces
+	given  bool // --space was given
+	paths  []string
+	cases  []Case
+	notes  []string
+}
+
+// Defaults of the flags, as OSU and INTERFACE have them.
+const (
+	defaultPEs    = 2
+	defaultWindow = 64
+)
+
+var (
+	defaultSizes = powers(1, 4<<20)
+	quickSizes   = []int64{8, 1 << 10, 64 << 10, 1 << 20}
+	defaultGrid  = [3]int64{192, 192, 192}
+	quickGrid    = [3]int64{48, 48, 48}
+)
+
+func orElse[T any](list []T, def ...T) []T {
+	if len(list) > 0 {
+		return list
+	}
+	return def
+}
+
+// resolve checks the flags that concern all benchmarks.
+func (e *expander) resolve() error {
+	o := &e.o
+	o.Models = orElse(o.Models, "mpi", "charm")
+	o.Loops = orElse(o.Loops, "go")
+	o.Staging = orElse(o.Staging, "pipelined")
+	o.Pages = orElse(o.Pages, "default")
+	o.Buffers = orElse(o.Buffers, "same")
+	o.Field = orElse(o.Field, "modes")
+	o.ODF = orElse(o.ODF, 1)
+	if o.StagingSpace == "" {
+		o.StagingSpace = "pinned"
+	}
+	if o.PEs == 0 {
+		o.PEs = defaultPEs
+	}
+	if o.Window == 0 {
+		o.Window = defaultWindow
+	}
+	if len(o.Sizes) == 0 {
+		o.Sizes = defaultSizes
+		if o.Quick {
+			o.Sizes = quickSizes
+		}
+	}
+	if o.Grid == [3]int64{} {
+		o.Grid = defaultGrid
+		if o.Quick {
+			o.Grid = quickGrid
+		}
+	}
+	if len(o.Transports) == 0 {
+		o.Transports = []string{"inproc"}
+		if o.Quick {
+			o.Transports = []string{"inproc", "mpi"}
+		}
+	}
+	return e.resolveDevice()
+}
+
+// resolveDevice settles which driver staged and direct cases use, and which
+// paths there are: cpu has the host path alone.
+func (e *expander) resolveDevice() error {
+	o := &e.o
+	e.device = o.Device
+	if e.device == "" || e.device == "auto" {
+		e.device = "cuda"
+		if d := e.m.Devices["cuda"]; !d.OK {
+			e.device = "emulated"
+			e.notes = append(e.notes, "no CUDA device: "+d.Reason+"; staged and direct cases run on the emulated one")
+		}
+	} else if d := e.m.Devices[e.device]; !d.OK {
+		return usage("--device", "%s cannot be used here: %s", e.device, d.Reason)
+	}
+	if o.Space != "" {
+		s, err := ParseSpaces(o.Space)
+		if err != nil {
+			return usage("--space", "%v", err)
+		}
+		e.spaces, e.given = s, true
+	}
+	e.paths = o.Paths
+	if len(e.paths) == 0 {
+		switch {
+		case e.device == "cpu":
+			e.paths = []string{"host"}
+		case e.given && e.spaces.OnHost():
+			e.paths = []string{"host"}
+		case e.given:
+			e.paths = []string{"staged", "direct"}
+		default:
+			e.paths = []string{"host", "staged", "direct"}
+		}
+		return nil
+	}
+	for _, p := range e.paths {
+		if p != "host" && e.device == "cpu" {
+			return usage("--path", "%s needs a device with memory of its own, and --device is cpu: give --device emulated or cuda, or --path host", p)
+		}
+		if e.given && p == "host" && !e.spaces.OnHost() && len(e.paths) == 1 {
+			return usage("--space", "%s lies in device memory, but --path is host: give pageable or pinned", e.spaces)
+		}
+		if e.given && p != "host" && e.spaces.OnHost() && len(e.paths) == 1 {
+			return usage("--space", "%s lies in host memory, but --path is %s: give device or managed on one side at least", e.spaces, p)
+		}
+	}
+	return nil
+}
+
+// spacesOf returns the memory of a path's messages; false where --space
+// concerns the other class of paths.
+func (e *expander) spacesOf(path string) (Spaces, bool) {
+	if !e.given {
+		if path == "host" {
+			return Spaces{"pageable", "pageable"}, true
+		}
+		return Spaces{"device", "device"}, true
+	}
+	return e.spaces, e.spaces.OnHost() == (path == "host")
+}
+
+// expand adds the cases of one benchmark.
+func (e *expander) expand(b Bench) error {
+	pes := e.o.PEs
+	if pes < b.MinPEs || (b.MaxPEs > 0 && pes > b.MaxPEs) {
+		what := fmt.Sprintf("at least %d", b.MinPEs)
+		if b.MaxPEs == b.MinPEs {
+			what = fmt.Sprintf("exactly %d", b.MinPEs)
+		}
+		if len(e.o.Benchmarks) > 0 {
+			return usage("-n", "%s needs %s PEs, got %d", b.Name, what, pes)
+		}
+		e.notes = append(e.notes, fmt.Sprintf("%s left out: it needs %s PEs, and -n is %d", b.Name, what, pes))
+		return nil
+	}
+	own, err := e.ownParams(b)
+	if err != nil {
+		return err
+	}
+	for _, transport := range e.o.Transports {
+		for _, path := range e.paths {
+			spaces, ok := e.spacesOf(path)
+			if !ok {
+				continue
+			}
+			for _, v := range e.variants(b, path) {
+				for _, p := range own {
+					e.add(b, transport, path, spaces, v, p)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// variant is how a case is run, beyond transport and path.
+type variant struct{ model, loop, staging, pages, buffers string }
+
+func (e *expander) variants(b Bench, path string) []variant {
+	stagings := []string{""}
+	if path == "staged" {
+		stagings = e.o.Staging
+	}
+	var out []variant
+	for _, loop := range e.o.Loops {
+		models := e.o.Models
+		if loop == "native" {
+			if len(b.NativeTransports) == 0 {
+				note := b.Name + " has no native loop"
+				if !contains(e.notes, note) {
+					e.notes = append(e.notes, note)
+				}
+				continue
+			}
+			models = []string{""}
+		}
+		for _, model := range models {
+			if loop == "go" && !contains(b.Models, model) {
+				continue
+			}
+			for _, s := range stagings {
+				for _, pg := range e.o.Pages {
+					for _, bf := range e.o.Buffers {
+						out = append(out, variant{model, loop, s, pg, bf})
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// add makes one case, or says why it cannot run.
+func (e *expander) add(b Bench, transport, path string, spaces Spaces, v variant, own result.Params) {
+	device := e.device
+	if path == "host" {
+		device = "cpu"
+	}
+	p := result.Params{
+		"model": orNull(v.model), "transport": transport, "device": device, "path": path,
+		"pes": e.o.PEs, "space": spaces.String(), "placement": orNull(e.placement(path, device)),
+		"buffers": v.buffers, "pages": v.pages, "loop": v.loop,
+		"staging": orNull(v.staging), "staging_space": nil, "validate": e.o.Validate,
+	}
+	if path == "staged" {
+		p["staging_space"] = e.o.StagingSpace
+	}
+	for k, val := range own {
+		p[k] = val
+	}
+	c := Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p)}
+	c.Skip = e.why(b, transport, device, path, v, p)
+	e.cases = append(e.cases, c)
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// placement tells how near the first two PEs' memories are, where that is
+// known before a run.
+func (e *expander) placement(path, device string) string {
+	switch {
+	case e.m.Nodes != 1:
+		return ""
+	case path == "host":
+		return "node"
+	case e.m.Devices[device].Count > 1:
+		return "peer"
+	}
+	return "same_gpu"
+}
+
+// why returns the reason why a case cannot run, or "".
+func (e *expander) why(b Bench, transport, device, path string, v variant, p result.Params) string {
+	t := e.m.Transports[transport]
+	if !t.OK {
+		return fmt.Sprintf("transport %s: %s", transport, t.Reason)
+	}
+	d := e.m.Devices[device]
+	if !d.OK {
+		return fmt.Sprintf("device %s: %s", device, d.Reason)
+	}
+	if v.loop == "native" {
+		if !contains(b.NativeTransports, transport) {
+			return fmt.Sprintf("no native loop over %s", transport)
+		}
+		if path != "host" {
+			return "the native loop has the host path alone"
+		}
+	}
+	if path == "direct" {
+		if a, ok := t.Direct[device]; !ok || !a.OK {
+			reason := a.Reason
+			if reason == "" {
+				reason = "device memory cannot be given to it"
+			}
+			return fmt.Sprintf("direct over %s: %s", transport, reason)
+		}
+	}
+	if b.Memory != nil {
+		need := b.Memory(p)
+		if have := e.m.MemBytes; have > 0 && path == "host" && need > have {
+			return fmt.Sprintf("needs %s of memory, and %s are available", bytesText(need), bytesText(have))
+		}
+		// Host memory carries an emulated device; a real one has its own.
+		if d.MemBytes > 0 && path != "host" && need/int64(max(1, min(d.Count, int(e.o.PEs)))) > d.MemBytes {
+			return fmt.Sprintf("needs %s of device memory, and a device has %s", bytesText(need), bytesText(d.MemBytes))
+		}
+	}
+	return ""
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+// ownParams is the product of the benchmark's own parameters.
+func (e *expander) ownParams(b Bench) ([]result.Params, error) {
+	out := []result.Params{{}}
+	for _, name := range b.Params {
+		axis, ok := axes[name]
+		if !ok {
+			panic("plan: benchmark " + b.Name + " names no known axis " + name)
+		}
+		var next []result.Params
+		for _, p := range out {
+			values, err := axis(e, b, p)
+			if err != nil {
+				return nil, err
+			}
+			for _, v := range values {
+				q := result.Params{}
+				for k, x := range p {
+					q[k] = x
+				}
+				for k, x := range v {
+					q[k] = x
+				}
+				next = append(next, q)
+			}
+		}
+		out = next
+	}
+	return out, nil
+}
+
+// axes are the parameters that benchmarks may name: how flags become values.
+// An axis may set more than one parameter, and sees those set before it.
+var axes = map[string]func(e *expander, b Bench, p result.Params) ([]result.Params, error){
+	"size_bytes": func(e *expander, _ Bench, _ result.Params) ([]result.Params, error) {
+		return each("size_bytes", e.o.Sizes), nil
+	},
+	"window": func(e *expander, _ Bench, _ result.Params) ([]result.Params, error) {
+		return each("window", []int64{e.o.Window}), nil
+	},
+	"field": func(e *expander, _ Bench, _ result.Params) ([]result.Params, error) {
+		return each("field", e.o.Field), nil
+	},
+	"iterations": func(e *expander, b Bench, p result.Params) ([]result.Params, error) {
+		size, _ := p["size_bytes"].(int64)
+		timed, warmup := b.Iterations(size, e.o.Quick)
+		if e.o.Iterations > 0 {
+			timed = e.o.Iterations
+		}
+		if e.o.WarmupSet {
+			warmup = e.o.Warmup
+		}
+		q := result.Params{"iterations": timed, "warmup": warmup, "seconds": nil}
+		if e.o.Seconds > 0 {
+			q["seconds"], q["iterations"] = e.o.Seconds, nil
+		}
+		return []result.Params{q}, nil
+	},
+	"grid": func(e *expander, b Bench, _ result.Params) ([]result.Params, error) {
+		grid, pes := e.o.Grid, e.o.PEs
+		if e.o.Blocks != [3]int64{} {
+			odf, err := CheckBlocks(grid, e.o.Blocks, pes)
+			if err != nil {
+				return nil, usage("--blocks", "%v", err)
+			}
+			return []result.Params{decomposition(grid, e.o.Blocks, odf)}, nil
+		}
+		var out []result.Params
+		for _, odf := range e.o.ODF {
+			blocks, err := Blocks(grid, pes*odf)
+			if err != nil {
+				return nil, usage("--grid", "%v", err)
+			}
+			out = append(out, decomposition(grid, blocks, odf))
+		}
+		return out, nil
+	},
+}
+
+func decomposition(grid, blocks [3]int64, odf int64) result.Params {
+	return result.Params{"grid": grid[:], "blocks": blocks[:], "odf": odf}
+}
+
+func each[T any](name string, values []T) []result.Params {
+	out := make([]result.Params, len(values))
+	for i, v := range values {
+		out[i] = result.Params{name: v}
+	}
+	return out
+}

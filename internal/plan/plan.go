@@ -1,0 +1,272 @@
+// Package plan turns flags into cases and reasons for leaving cases out. It is
+// pure: what the machine has is told to it.
+package plan
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sort"
+
+	"gpubench/internal/result"
+)
+
+// Options are the flags of run, parsed but not yet checked against each other.
+// An empty list or a zero stands for the flag's default.
+type Options struct {
+	Benchmarks   []string
+	Models       []string
+	Transports   []string
+	Device       string // auto, cuda, emulated, cpu
+	Paths        []string
+	Space        string
+	Staging      []string
+	StagingSpace string
+	Pages        []string
+	Buffers      []string
+	Field        []string
+	Loops        []string
+	PEs          int64
+	Sizes        []int64
+	Iterations   int64
+	Warmup       int64
+	WarmupSet    bool
+	Seconds      float64
+	Window       int64
+	Validate     bool
+	Trials       int
+	Random       bool
+	Seed         uint64
+	Grid         [3]int64
+	Blocks       [3]int64
+	ODF          []int64
+	Quick        bool
+}
+
+// Bench is what the plan must know of a benchmark.
+type Bench struct {
+	Name   string
+	Params []string // names of its own parameters, in the order they vary: keys of axes
+	Models []string // models it has a body for
+	// Native tells that there is a loop whole in C over the transports below.
+	NativeTransports []string
+	MinPEs, MaxPEs   int64 // MaxPEs 0: any number
+	// Iterations are the timed and warm-up counts by default.
+	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
+	// Memory estimates what a case takes in bytes, over all PEs.
+	Memory func(p result.Params) int64
+}
+
+// Availability says whether something can be used here, and if not why.
+type Availability struct {
+	OK     bool   `json:"ok"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Device is what is known of a driver on this machine.
+type Device struct {
+	Availability
+	Count    int   `json:"count"`
+	MemBytes int64 `json:"mem_bytes"` // of one device; 0: not known
+}
+
+// Transport is what is known of a transport on this machine.
+type Transport struct {
+	Availability
+	// Direct says whether device memory can be given to it, by driver.
+	Direct map[string]Availability `json:"direct"`
+}
+
+// Machine is what the plan is told of the machine.
+type Machine struct {
+	Devices    map[string]Device    `json:"devices"` // by driver
+	Transports map[string]Transport `json:"transports"`
+	MemBytes   int64                `json:"mem_bytes"` // available to processes; 0: not known
+	Nodes      int                  `json:"nodes"`     // 0: not known
+}
+
+// Case is one case of one trial.
+type Case struct {
+	Benchmark string        `json:"benchmark"`
+	Params    result.Params `json:"params"`
+	ID        string        `json:"id"`
+	Trial     int           `json:"trial"`
+	Skip      string        `json:"skip,omitempty"` // why it cannot run here
+}
+
+// Key returns what --resume goes by.
+func (c Case) Key() result.Key { return result.Key{ID: c.ID, Trial: c.Trial} }
+
+// Job is a set of PEs started together, and the cases that they run.
+type Job struct {
+	Transport string `json:"transport"`
+	Device    string `json:"device"`
+	PEs       int64  `json:"pes"`
+	Trial     int    `json:"trial"`
+	Cases     []Case `json:"cases"`
+}
+
+// Plan is all that a run will do.
+type Plan struct {
+	Device  string // what --device auto came to
+	Jobs    []Job
+	Skipped []Case
+	Notes   []string // what was left out as a whole, and why
+}
+
+// Cases counts the cases that will run.
+func (p Plan) Cases() int {
+	n := 0
+	for _, j := range p.Jobs {
+		n += len(j.Cases)
+	}
+	return n
+}
+
+// UsageError is a command line that is wrong: exit status 2.
+type UsageError struct{ Flag, Text string }
+
+func (e *UsageError) Error() string {
+	if e.Flag == "" {
+		return e.Text
+	}
+	return e.Flag + ": " + e.Text
+}
+
+func usage(flag, format string, args ...any) error {
+	return &UsageError{Flag: flag, Text: fmt.Sprintf(format, args...)}
+}
+
+// Make plans a run.
+func Make(o Options, benches []Bench, m Machine) (Plan, error) {
+	chosen, err := chooseBenches(o.Benchmarks, benches)
+	if err != nil {
+		return Plan{}, err
+	}
+	e := &expander{o: o, m: m}
+	if err := e.resolve(); err != nil {
+		return Plan{}, err
+	}
+	for _, b := range chosen {
+		if err := e.expand(b); err != nil {
+			return Plan{}, err
+		}
+	}
+	p := Plan{Device: e.device, Notes: e.notes}
+	for _, c := range e.cases {
+		if c.Skip != "" {
+			p.Skipped = append(p.Skipped, c)
+		}
+	}
+	p.Jobs = group(e.cases, o)
+	if p.Cases() == 0 {
+		return p, e.nothing()
+	}
+	return p, nil
+}
+
+func chooseBenches(names []string, all []Bench) ([]Bench, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	byName := map[string]Bench{}
+	var known []string
+	for _, b := range all {
+		byName[b.Name] = b
+		known = append(known, b.Name)
+	}
+	var out []Bench
+	for _, n := range unique(names) {
+		b, ok := byName[n]
+		if !ok {
+			hint := ""
+			if near := Nearest(n, known); near != "" {
+				hint = fmt.Sprintf(" (did you mean %s?)", near)
+			}
+			return nil, usage("", "unknown benchmark %q%s: give %s", n, hint, oneOf(known))
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// nothing explains a plan that leaves nothing to run.
+func (e *expander) nothing() error {
+	reasons := map[string]int{}
+	for _, c := range e.cases {
+		reasons[c.Skip]++
+	}
+	var list []string
+	for r := range reasons {
+		list = append(list, r)
+	}
+	sort.Slice(list, func(i, j int) bool {
+		if reasons[list[i]] != reasons[list[j]] {
+			return reasons[list[i]] > reasons[list[j]]
+		}
+		return list[i] < list[j]
+	})
+	list = append(list, e.notes...)
+	if len(list) == 0 {
+		return usage("", "nothing to run")
+	}
+	return usage("", "nothing that was asked for can run here: %s", list[0])
+}
+
+// group puts cases that the same PEs can run into one job per trial, in the
+// order asked for. A trial is a fresh launch.
+func group(cases []Case, o Options) []Job {
+	type key struct {
+		transport, device string
+		pes               int64
+	}
+	trials := max(o.Trials, 1)
+	rng := rand.New(rand.NewPCG(o.Seed, 0x6770756265))
+	var jobs []Job
+	for trial := range trials {
+		index := map[key]int{}
+		var of []Job
+		for _, c := range cases {
+			if c.Skip != "" {
+				continue
+			}
+			k := key{c.Params.String("transport"), c.Params.String("device"), c.Params.Int("pes")}
+			i, ok := index[k]
+			if !ok {
+				i = len(of)
+				index[k] = i
+				of = append(of, Job{Transport: k.transport, Device: k.device, PEs: k.pes, Trial: trial})
+			}
+			c.Trial = trial
+			of[i].Cases = append(of[i].Cases, c)
+		}
+		if o.Random {
+			rng.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+			for _, j := range of {
+				rng.Shuffle(len(j.Cases), func(a, b int) { j.Cases[a], j.Cases[b] = j.Cases[b], j.Cases[a] })
+			}
+		}
+		jobs = append(jobs, of...)
+	}
+	return jobs
+}
+
+// Without leaves out the cases that are done already: what --resume does.
+func (p Plan) Without(done func(result.Key) bool) (left Plan, dropped int) {
+	left = p
+	left.Jobs = nil
+	for _, j := range p.Jobs {
+		kept := j
+		kept.Cases = nil
+		for _, c := range j.Cases {
+			if done(c.Key()) {
+				dropped++
+				continue
+			}
+			kept.Cases = append(kept.Cases, c)
+		}
+		if len(kept.Cases) > 0 {
+			left.Jobs = append(left.Jobs, kept)
+		}
+	}
+	return left, dropped
+}

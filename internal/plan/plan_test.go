@@ -1,0 +1,255 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"gpubench/internal/result"
+)
+
+var all = Machine{
+	Devices: map[string]Device{
+		"cpu":      {Availability: Availability{OK: true}, Count: 1},
+		"emulated": {Availability: Availability{OK: true}, Count: 2, MemBytes: 1 << 30},
+		"cuda":     {Availability: Availability{Reason: "no libcuda.so.1"}},
+	},
+	Transports: map[string]Transport{
+		"inproc": {Availability: Availability{OK: true}, Direct: map[string]Availability{"emulated": {OK: true}}},
+		"mpi":    {Availability: Availability{OK: true}, Direct: map[string]Availability{"emulated": {Reason: "not CUDA-aware"}}},
+		"ucx":    {Availability: Availability{Reason: "not built"}},
+	},
+	MemBytes: 8 << 30,
+	Nodes:    1,
+}
+
+var benches = []Bench{
+	{
+		Name: "pingpong", Params: []string{"size_bytes", "iterations"}, Models: []string{"mpi", "charm"},
+		NativeTransports: []string{"mpi"}, MinPEs: 2, MaxPEs: 2,
+		Iterations: func(size int64, _ bool) (int64, int64) {
+			if size > 8192 {
+				return 1000, 10
+			}
+			return 10000, 100
+		},
+		Memory: func(p result.Params) int64 { return 4 * p.Int("size_bytes") },
+	},
+	{
+		Name: "jacobi3d", Params: []string{"grid", "field", "iterations"}, Models: []string{"mpi", "charm"}, MinPEs: 1,
+		Iterations: func(int64, bool) (int64, int64) { return 100, 10 },
+		Memory: func(p result.Params) int64 {
+			g := p.Ints("grid")
+			return 16 * g[0] * g[1] * g[2]
+		},
+	},
+}
+
+func must(t *testing.T, o Options) Plan {
+	t.Helper()
+	p, err := Make(o, benches, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func count(p Plan, match func(result.Params) bool) int {
+	n := 0
+	for _, j := range p.Jobs {
+		for _, c := range j.Cases {
+			if match(c.Params) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func TestEveryCombination(t *testing.T) {
+	p := must(t, Options{Benchmarks: []string{"pingpong"}, Transports: []string{"inproc", "mpi"}, Sizes: []int64{8, 64}})
+	// 2 models × 2 sizes × (inproc: 3 paths, mpi: 2 paths).
+	if got := p.Cases(); got != 2*2*5 {
+		t.Errorf("%d cases, want 20", got)
+	}
+	if len(p.Skipped) != 4 {
+		t.Errorf("%d skipped, want the 4 direct ones over mpi", len(p.Skipped))
+	}
+	for _, c := range p.Skipped {
+		if c.Skip != "direct over mpi: not CUDA-aware" {
+			t.Errorf("skipped with %q", c.Skip)
+		}
+	}
+	if n := count(p, func(q result.Params) bool {
+		return (q.String("path") == "host") != (q.String("device") == "cpu")
+	}); n != 0 {
+		t.Errorf("%d cases in which host and cpu do not go together", n)
+	}
+	ids := map[string]bool{}
+	for _, j := range p.Jobs {
+		for _, c := range j.Cases {
+			if ids[c.ID] {
+				t.Errorf("case %s is planned twice", c.ID)
+			}
+			ids[c.ID] = true
+		}
+	}
+}
+
+func TestOSUCounts(t *testing.T) {
+	p := must(t, Options{Benchmarks: []string{"pingpong"}, Models: []string{"mpi"}, Paths: []string{"host"}, Sizes: []int64{8, 1 << 20}})
+	for _, j := range p.Jobs {
+		for _, c := range j.Cases {
+			want := int64(10000)
+			if c.Params.Int("size_bytes") > 8192 {
+				want = 1000
+			}
+			if c.Params.Int("iterations") != want {
+				t.Errorf("%v: want %d iterations", c.Params, want)
+			}
+		}
+	}
+}
+
+func TestTrialsAreFreshLaunchesInAnotherOrder(t *testing.T) {
+	o := Options{Benchmarks: []string{"pingpong"}, Models: []string{"mpi"}, Paths: []string{"host"}, Trials: 3, Random: true, Seed: 5}
+	p := must(t, o)
+	if len(p.Jobs) != 3 {
+		t.Fatalf("%d jobs, want one per trial", len(p.Jobs))
+	}
+	order := func(j Job) string {
+		s := ""
+		for _, c := range j.Cases {
+			s += c.ID
+		}
+		return s
+	}
+	if order(p.Jobs[0]) == order(p.Jobs[1]) {
+		t.Error("two trials in the same random order")
+	}
+	again := must(t, o)
+	for i := range p.Jobs {
+		if order(p.Jobs[i]) != order(again.Jobs[i]) {
+			t.Error("the same seed gave another order")
+		}
+	}
+}
+
+func TestResumeLeavesOutByTrial(t *testing.T) {
+	p := must(t, Options{Benchmarks: []string{"pingpong"}, Models: []string{"mpi"}, Paths: []string{"host"}, Sizes: []int64{8, 16}, Trials: 2})
+	first := p.Jobs[0].Cases[0].Key()
+	left, dropped := p.Without(func(k result.Key) bool { return k == first })
+	if dropped != 1 || left.Cases() != p.Cases()-1 {
+		t.Errorf("dropped %d, left %d of %d", dropped, left.Cases(), p.Cases())
+	}
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		o    Options
+		want string
+	}{
+		{"unknown", Options{Benchmarks: []string{"pingpnog"}}, "did you mean pingpong?"},
+		{"three PEs", Options{Benchmarks: []string{"pingpong"}, PEs: 3}, "-n: pingpong needs exactly 2 PEs, got 3"},
+		{"more blocks than cells", Options{Benchmarks: []string{"jacobi3d"}, Grid: [3]int64{1, 1, 1}}, "--grid: 2 blocks do not fit into 1 × 1 × 1 cells"},
+		{"too many blocks", Options{Benchmarks: []string{"jacobi3d"}, Grid: [3]int64{4, 4, 4}, Blocks: [3]int64{8, 1, 1}}, "--blocks: 8 blocks along X, but the grid has 4 cells there"},
+		{"blocks do not divide", Options{Benchmarks: []string{"jacobi3d"}, Grid: [3]int64{8, 8, 8}, Blocks: [3]int64{3, 1, 1}}, "--blocks: 3 × 1 × 1 = 3 blocks do not divide over 2 PEs"},
+		{"staged on cpu", Options{Device: "cpu", Paths: []string{"staged"}}, "--path: staged needs a device"},
+		{"no cuda", Options{Device: "cuda"}, "--device: cuda cannot be used here: no libcuda.so.1"},
+		{"device space on host path", Options{Paths: []string{"host"}, Space: "device"}, "--space: device lies in device memory"},
+		{"host space on staged path", Options{Paths: []string{"staged"}, Space: "pinned"}, "--space: pinned lies in host memory"},
+		{"bad space", Options{Space: "texture"}, `--space: "texture" is no memory space`},
+		{"nothing", Options{Transports: []string{"ucx"}}, "nothing that was asked for can run here: transport ucx: not built"},
+		{"over memory", Options{Benchmarks: []string{"pingpong"}, Models: []string{"mpi"}, Paths: []string{"host"}, Sizes: []int64{MaxMessage}, Device: "cpu"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := all
+			if c.name == "over memory" {
+				m.MemBytes = 1 << 30
+				c.want = "needs 8.0 GiB of memory, and 1.0 GiB are available"
+			}
+			_, err := Make(c.o, benches, m)
+			var u *UsageError
+			if !errors.As(err, &u) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want a usage error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestBlocksAreWholeAndLeast(t *testing.T) {
+	for _, c := range []struct {
+		grid, want [3]int64
+		n          int64
+	}{
+		{[3]int64{64, 64, 64}, [3]int64{2, 2, 2}, 8},
+		{[3]int64{64, 64, 64}, [3]int64{1, 1, 2}, 2},
+		{[3]int64{100, 10, 10}, [3]int64{4, 1, 1}, 4},
+		{[3]int64{64, 64, 64}, [3]int64{1, 1, 3}, 3},
+	} {
+		got, err := Blocks(c.grid, c.n)
+		if err != nil || got != c.want {
+			t.Errorf("Blocks(%v, %d) = %v, %v; want %v", c.grid, c.n, got, err, c.want)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	if got, err := ParseSizes("8:64"); err != nil || fmt.Sprint(got) != "[8 16 32 64]" {
+		t.Errorf("8:64 = %v, %v", got, err)
+	}
+	if got, err := ParseSizes("0:3"); err != nil || fmt.Sprint(got) != "[0 1 2 3]" {
+		t.Errorf("0:3 = %v, %v", got, err)
+	}
+	if got, err := ParseSizes("1,64K,1"); err != nil || fmt.Sprint(got) != "[1 65536]" {
+		t.Errorf("list = %v, %v", got, err)
+	}
+	for _, bad := range []string{"", "x", "-1", "8:4", "1:", "3G", "9999999999999999999", "1K2", ":", "1,,2", "8:x"} {
+		if got, err := ParseSizes(bad); err == nil {
+			t.Errorf("ParseSizes(%q) = %v, want an error", bad, got)
+		}
+	}
+	for _, bad := range []string{"", "1,2", "1,2,3,4", "0,1,1", "a,b,c", "1,2,-3", "1,2,99999999"} {
+		if got, err := ParseTriple(bad); err == nil {
+			t.Errorf("ParseTriple(%q) = %v, want an error", bad, got)
+		}
+	}
+	for n, want := range map[int64]string{0: "0", 7: "7", 1024: "1K", 1536: "1536", 4 << 20: "4M", 1 << 30: "1G"} {
+		if got := FormatSize(n); got != want {
+			t.Errorf("FormatSize(%d) = %s, want %s", n, got, want)
+		}
+		if back, err := ParseSize(want); err != nil || back != n {
+			t.Errorf("ParseSize(%s) = %d, %v", want, back, err)
+		}
+	}
+}
+
+func FuzzParseSizes(f *testing.F) {
+	for _, s := range []string{"1:4M", "0", "8,64K", "1G", "-3", "k", "1:2:3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		sizes, err := ParseSizes(s)
+		if err != nil {
+			return
+		}
+		for _, v := range sizes {
+			if v < 0 || v > MaxMessage {
+				t.Errorf("ParseSizes(%q) let %d through", s, v)
+			}
+		}
+	})
+}
+
+func FuzzParseTriple(f *testing.F) {
+	f.Add("64,64,64")
+	f.Add("1,2")
+	f.Fuzz(func(t *testing.T, s string) {
+		v, err := ParseTriple(s)
+		if err == nil && (v[0] < 1 || v[1] < 1 || v[2] < 1) {
+			t.Errorf("ParseTriple(%q) = %v", s, v)
+		}
+	})
+}
