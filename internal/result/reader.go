@@ -142,11 +142,12 @@ func (c *Contents) Latest() []Record {
 }
 
 // Done returns the trials of cases that resuming leaves out: those whose last
-// record is ok or skipped. Failed and timed-out ones run again.
+// record is ok. Failed and timed-out ones run again, and so do skipped ones: a
+// time limit may have left them out, and another reason is found again at once.
 func (c *Contents) Done() map[Key]bool {
 	done := map[Key]bool{}
 	for _, r := range c.Latest() {
-		if r.Status == OK || r.Status == Skipped {
+		if r.Status == OK {
 			done[r.Key()] = true
 		}
 	}

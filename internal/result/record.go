@@ -128,7 +128,6 @@ type Clocks struct {
 // The wire structs give the order of the fields and the nulls.
 type wireRecord struct {
 	Schema             int                `json:"schema"`
-	Kind               *string            `json:"kind,omitempty"`
 	ID                 string             `json:"id"`
 	Benchmark          string             `json:"benchmark"`
 	Params             Params             `json:"params"`
