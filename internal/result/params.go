@@ -228,3 +228,9 @@ func ID(benchmark string, p Params) string {
 	h.Write(b)
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
+
+// Check says which value is of no type that Params knows.
+func (p Params) Check() error {
+	_, err := p.encode(true)
+	return err
+}

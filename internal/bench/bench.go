@@ -1,0 +1,183 @@
+// Benchmark, Body and what they are made of: the shape that every benchmark fills.
+
+// Package bench is the one measuring loop. A benchmark is one problem with one
+// short body per model; the loop owns warm-up, barriers, the size of batches,
+// stopping, garbage collection, validation, and the making of the record. It
+// knows devices and transports, and neither model.
+package bench
+
+import (
+	"fmt"
+	"time"
+
+	"gpubench/gpu"
+	"gpubench/internal/result"
+	"gpubench/runtimes/transport"
+)
+
+// Model is the programming model of a body.
+type Model string
+
+// The models. None is that of figures of a transport or device alone; its
+// param is null.
+const (
+	MPI   Model = "mpi"
+	Charm Model = "charm"
+	None  Model = ""
+)
+
+// Param is one of a benchmark's own parameters.
+type Param struct {
+	Name    string // size_bytes: units stand in names
+	Unit    string // B, empty for counts and words
+	Doc     string
+	Default any // of a type that result.Params holds
+}
+
+// Metric says how a batch becomes a sample of one measured quantity.
+type Metric struct {
+	Name string
+	Unit string // base unit: s, B/s, op/s, 1
+	Doc  string // what is inside the timed region, and where the definition comes from
+	// Lap names the clock's lap that the metric is made of; "" is the time
+	// between Start and Stop. A lap's metric is the maximum over the PEs; the
+	// mean over them is reported as Name_mean and, up to 64 PEs, each PE's
+	// samples as Name_pe0, Name_pe1, …
+	Lap string
+	// Value turns n iterations that took so many seconds into one sample. nil:
+	// seconds per iteration.
+	Value func(p result.Params, n int, seconds float64) float64
+}
+
+// Benchmark is one problem and its bodies.
+type Benchmark struct {
+	Name    string
+	Doc     string
+	Params  []Param  // its own; the common ones are in every case
+	Metrics []Metric // the first is the main one, which limits and summaries go by
+
+	// New makes a PE's body. Every PE calls it, so it may communicate. Each
+	// buffer it makes is to be written before it returns.
+	New map[Model]func(*PE, result.Params) (Body, error)
+
+	MinPEs, MaxPEs int // MaxPEs 0: any number
+	// MinBatch is the least number of iterations in a timed batch: for a
+	// problem whose iterations overlap, one alone would time its start and end
+	// as well. 0 is 1.
+	MinBatch int
+	// Iterations gives the default counts, timed and warm-up.
+	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
+	// Memory estimates what a case takes in bytes over all PEs; nil: little.
+	Memory func(p result.Params) int64
+	// NativeTransports have a loop of this benchmark whole in C.
+	NativeTransports []string
+}
+
+// PE is a processing element as a body sees it. All of it belongs to one
+// locked OS thread, to which Device is bound.
+type PE struct {
+	Rank, Size     int
+	Device         *gpu.Device
+	Endpoint       *transport.Endpoint
+	Control        *Control
+	Oversubscribed bool // more runnable threads than CPUs allowed
+	// Services are what only the program's main part knows, by name: a
+	// transport's native loops, for example. Shared by the bodies of a job.
+	Services map[string]any
+}
+
+// Body is one PE's part in a benchmark under one model. Every PE makes the
+// same calls in the same order, each after a barrier. Methods return errors
+// for the world and panic for bugs; either ends the case as failed, and names
+// the PE.
+type Body interface {
+	// Batch runs n iterations, and on one PE at least starts and stops the
+	// clock around them. Warm-up batches are the same call.
+	Batch(n int, clk *Clock) error
+	// Check is the untimed pass after the last batch: the same code again,
+	// with every message's pattern checked, or the final field held against
+	// its reference. It reports this PE's share: counts and sums are added up
+	// over the PEs, of max_error and applied_iterations the largest is taken.
+	Check() (result.Validation, error)
+	Close() error
+}
+
+// Guard is implemented by bodies whose receive buffers can be checked cheaply
+// after every batch.
+type Guard interface {
+	// Poison overwrites the receive buffers before a batch.
+	Poison() error
+	// Inspect checks what the batch's messages left there.
+	Inspect() (result.Validation, error)
+}
+
+// Prober is implemented by bodies that say which messages carry their data:
+// the record's lane is that of the first one. Without it the lane of a PE's
+// device is taken to be unknown.
+type Prober interface {
+	Probe() (buf gpu.Memory, peer int)
+}
+
+// Case is a benchmark with all its parameters fixed, to be run once. Params
+// that the loop itself reads: model, path, staging, staging_space, chunk_bytes,
+// device, validate (missing: true), iterations or seconds, warmup.
+type Case struct {
+	Params result.Params
+	Trial  int
+	EnvID  string
+	// Limit is asked on PE 0 for an ok record's limit; nil: none.
+	Limit func(*result.Record) *result.Limit
+	// Patience bounds the loop's own waits for a PE that is busy in a body.
+	// 0 is five minutes; what a hung case costs is the supervisor's affair.
+	Patience time.Duration
+}
+
+// BrokenError says that the job's PEs cannot go on to another case: one of
+// them failed inside a body, so that messages may be lying about, or is gone.
+type BrokenError struct {
+	PE  int
+	Err error
+}
+
+func (e *BrokenError) Error() string { return fmt.Sprintf("PE %d: %v", e.PE, e.Err) }
+
+// Unwrap returns the PE's own error.
+func (e *BrokenError) Unwrap() error { return e.Err }
+
+// Registry is the list of benchmarks of a program.
+type Registry struct {
+	list []*Benchmark
+}
+
+// NewRegistry checks the benchmarks and panics if one contradicts itself.
+func NewRegistry(list ...*Benchmark) *Registry {
+	seen := map[string]bool{}
+	for _, b := range list {
+		switch {
+		case b.Name == "" || seen[b.Name]:
+			panic(fmt.Sprintf("bench: benchmark %q is registered twice or has no name", b.Name))
+		case len(b.Metrics) == 0 || len(b.New) == 0:
+			panic("bench: " + b.Name + " has no metric or no body")
+		}
+		for _, p := range b.Params {
+			if err := (result.Params{p.Name: p.Default}).Check(); err != nil {
+				panic("bench: " + b.Name + ": " + err.Error())
+			}
+		}
+		seen[b.Name] = true
+	}
+	return &Registry{list: list}
+}
+
+// All returns the benchmarks in the order they were given.
+func (r *Registry) All() []*Benchmark { return r.list }
+
+// Lookup returns the benchmark of that name.
+func (r *Registry) Lookup(name string) (*Benchmark, bool) {
+	for _, b := range r.list {
+		if b.Name == name {
+			return b, true
+		}
+	}
+	return nil, false
+}
