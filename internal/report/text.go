@@ -1,0 +1,294 @@
+// The tables that a person reads.
+
+package report
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"text/tabwriter"
+
+	"gpubench/internal/result"
+)
+
+// Emulation shows that a path works, not how fast it is.
+const emulatedNote = "# (…) on the emulated device: the path works; the time is no measurement of any hardware"
+
+func writeText(w io.Writer, title []string, recs []result.Record) error {
+	for _, t := range title {
+		fmt.Fprintf(w, "# %s\n", t)
+	}
+	benches, groups := byBenchmark(recs)
+	for _, b := range benches {
+		g := ran(groups[b])
+		if len(g) == 0 {
+			continue
+		}
+		fmt.Fprintln(w)
+		if g[0].Params.Has("size_bytes") {
+			matrix(w, b, g)
+		} else {
+			list(w, b, g)
+		}
+	}
+	fmt.Fprintln(w)
+	notes(w, recs)
+	return writeSummary(w, recs)
+}
+
+// ran leaves out skipped cases: they are listed with their reasons below.
+func ran(recs []result.Record) []result.Record {
+	var out []result.Record
+	for _, r := range recs {
+		if r.Status != result.Skipped {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// matrix is a table of sizes against series, one per transport and metric.
+func matrix(w io.Writer, bench string, recs []result.Record) {
+	metrics := metricNames(recs)
+	if len(metrics) == 0 {
+		metrics = []string{""}
+	}
+	main := metrics[0]
+	by := varying(recs)
+	for _, transport := range valuesOf(recs, "transport") {
+		var some []result.Record
+		for _, r := range recs {
+			if text(r.Params, "transport") == transport {
+				some = append(some, r)
+			}
+		}
+		all := seriesOf(some, without(by, "transport", "device", "space", "placement", "staging_space", "staging"))
+		if len(all) < len(seriesOf(some, by)) {
+			all = seriesOf(some, without(by, "transport"))
+		}
+		m, _ := firstMetric(some, main)
+		sc := scaleOf(main, m.Unit)
+		fmt.Fprintf(w, "# %s over %s: %s (%s), %s PEs\n", bench, transport, main, sc.unit, text(some[0].Params, "pes"))
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+		fmt.Fprint(tw, "# size\t")
+		for _, s := range all {
+			label := s.label
+			if label == "" {
+				label = text(s.first.Params, "model") + " " + text(s.first.Params, "path")
+			}
+			fmt.Fprintf(tw, "%s\t", label)
+		}
+		fmt.Fprintln(tw)
+		for _, n := range sizes(all) {
+			fmt.Fprintf(tw, "%d\t", n)
+			for _, s := range all {
+				fmt.Fprintf(tw, "%s\t", value(s.rows[n], main, sc))
+			}
+			fmt.Fprintln(tw)
+		}
+		tw.Flush()
+		fmt.Fprintln(w)
+	}
+}
+
+// list is a table of cases against metrics.
+func list(w io.Writer, bench string, recs []result.Record) {
+	metrics := metricNames(recs)
+	by := varying(recs)
+	// A table needs names for its rows even where nothing varies.
+	for _, n := range []string{"path", "device", "model", "transport"} {
+		if !contains(by, n) {
+			by = append([]string{n}, by...)
+		}
+	}
+	by = names(set(by))
+	p := recs[0].Params
+	fmt.Fprintf(w, "# %s:", bench)
+	for _, n := range []string{"grid", "blocks", "odf", "field", "pes"} {
+		if p.Has(n) && !contains(by, n) {
+			fmt.Fprintf(w, " %s %s", n, text(p, n))
+		}
+	}
+	fmt.Fprintln(w)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(tw, "# "+strings.Join(by, "\t")+"\t")
+	for _, name := range metrics {
+		m, _ := firstMetric(recs, name)
+		fmt.Fprintf(tw, "%s (%s)\t", strings.TrimSuffix(name, "_time"), scaleOf(name, m.Unit).unit)
+	}
+	fmt.Fprintln(tw, "checked\tlargest error\t")
+	for _, s := range seriesOf(recs, by) {
+		for _, c := range s.rows {
+			for _, n := range by {
+				fmt.Fprintf(tw, "%s\t", text(s.first.Params, n))
+			}
+			for _, name := range metrics {
+				m, _ := firstMetric(recs, name)
+				fmt.Fprintf(tw, "%s\t", value(c, name, scaleOf(name, m.Unit)))
+			}
+			fmt.Fprintln(tw, checked(c))
+		}
+	}
+	tw.Flush()
+	fmt.Fprintln(w)
+}
+
+func checked(c *cell) string {
+	if len(c.ok) == 0 || c.ok[0].Validation == nil {
+		return "-\t-\t"
+	}
+	v := c.ok[0].Validation
+	largest := "-"
+	if v.Answer != nil {
+		largest = fmt.Sprintf("%.1e", v.Answer.MaxError)
+	}
+	return fmt.Sprintf("%d\t%s\t", v.Checked, largest)
+}
+
+// value is one figure, or what happened instead.
+func value(c *cell, metric string, sc scale) string {
+	if c == nil {
+		return ""
+	}
+	if len(c.failed) > 0 {
+		return string(c.failed[0].Status)
+	}
+	m, ok := c.metric(metric)
+	if !ok {
+		return "-"
+	}
+	s := number(m.Median * sc.factor)
+	if c.ok[0].Params["device"] == "emulated" {
+		return "(" + s + ")"
+	}
+	return s
+}
+
+func firstMetric(recs []result.Record, name string) (result.Metric, bool) {
+	for _, r := range recs {
+		if m, ok := r.Metrics[name]; ok {
+			return m, true
+		}
+	}
+	return result.Metric{}, false
+}
+
+// notes say what the figures do not.
+func notes(w io.Writer, recs []result.Record) {
+	emulated, over := false, false
+	lanes := map[string]map[string]bool{}
+	for _, r := range recs {
+		if r.Status != result.OK {
+			continue
+		}
+		emulated = emulated || r.Params["device"] == "emulated"
+		over = over || r.Oversubscribed
+		if r.PathTaken != nil && text(r.Params, "path") != "host" {
+			k := text(r.Params, "path") + " over " + text(r.Params, "transport")
+			if lanes[k] == nil {
+				lanes[k] = map[string]bool{}
+			}
+			lanes[k][r.PathTaken.Lane] = true
+		}
+	}
+	if emulated {
+		fmt.Fprintln(w, emulatedNote)
+	}
+	if over {
+		fmt.Fprintln(w, "# oversubscribed: more threads than CPUs; such figures count for correctness alone")
+	}
+	for _, k := range sorted(lanes) {
+		fmt.Fprintf(w, "# %s went by: %s\n", k, strings.Join(sorted(lanes[k]), ", "))
+	}
+}
+
+// writeSummary counts the cases and gives the reasons of those that are not ok.
+func writeSummary(w io.Writer, recs []result.Record) error {
+	count := map[result.Status]int{}
+	reasons := map[string]int{}
+	for _, r := range recs {
+		count[r.Status]++
+		if r.Status == result.OK {
+			continue
+		}
+		line := fmt.Sprintf("%s: %s", r.Status, r.Reason)
+		if r.Status != result.Skipped {
+			line = fmt.Sprintf("%s: %s %s: %s", r.Status, r.Benchmark, where(r.Params), r.Reason)
+		}
+		reasons[line]++
+	}
+	for _, line := range sorted(reasons) {
+		times := ""
+		if n := reasons[line]; n > 1 {
+			times = fmt.Sprintf(" (%d cases)", n)
+		}
+		fmt.Fprintf(w, "# %s%s\n", line, times)
+	}
+	_, err := fmt.Fprintf(w, "# %s\n", Totals(count))
+	return err
+}
+
+// Totals writes how many cases ended how.
+func Totals(count map[result.Status]int) string {
+	s := fmt.Sprintf("%d ok, %d failed", count[result.OK], count[result.Failed])
+	if n := count[result.Timeout]; n > 0 {
+		s += fmt.Sprintf(", %d over their time limit", n)
+	}
+	return s + fmt.Sprintf(", %d skipped", count[result.Skipped])
+}
+
+// where names a case among its kin.
+func where(p result.Params) string {
+	s := fmt.Sprintf("%s over %s, %s on %s", text(p, "model"), text(p, "transport"), text(p, "path"), text(p, "device"))
+	if p.Has("size_bytes") {
+		s += ", " + text(p, "size_bytes") + " B"
+	}
+	return s
+}
+
+func valuesOf(recs []result.Record, name string) []string {
+	seen := map[string]bool{}
+	for _, r := range recs {
+		seen[text(r.Params, name)] = true
+	}
+	out := sorted(seen)
+	sort.SliceStable(out, func(i, j int) bool { return natural[out[i]] < natural[out[j]] })
+	return out
+}
+
+func sorted[V any](set map[string]V) []string {
+	var out []string
+	for k := range set {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func contains(list []string, v string) bool {
+	for _, x := range list {
+		if x == v {
+			return true
+		}
+	}
+	return false
+}
+
+func without(list []string, drop ...string) []string {
+	var out []string
+	for _, v := range list {
+		if !contains(drop, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func set(list []string) map[string]bool {
+	out := map[string]bool{}
+	for _, v := range list {
+		out[v] = true
+	}
+	return out
+}
