@@ -45,7 +45,7 @@ func ParseSpace(name string) (Space, error) {
 type Pages uint8
 
 // DefaultPages leaves it to the system, as malloc does. HugePages aligns to 2 MiB and asks with MADV_HUGEPAGE;
-// Buffer.HugeBytes tells what was obtained. Device and managed memory lie in pages of the driver's own choice.
+// Buffer.PageUse tells what was obtained. Device and managed memory lie in pages of the driver's own choice.
 const (
 	DefaultPages Pages = iota
 	HugePages
