@@ -4,6 +4,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"gpubench/internal/result"
 )
@@ -264,6 +265,9 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 	d := e.m.Devices[device]
 	if !d.OK {
 		return fmt.Sprintf("device %s: %s", device, d.Reason)
+	}
+	if s := p.String("space"); !p.Has("size_bytes") && strings.Contains(s, ":") {
+		return "only messages have a space for each side: give one --space for " + b.Name
 	}
 	if v.loop == "native" {
 		if !contains(b.NativeTransports, transport) {
