@@ -1,0 +1,230 @@
+// Package libmpi is the transport over the user's own MPI library. A C shim, compiled with the user's mpicc, is loaded
+// at run time (shim/, gb_mpi.h); nothing here is built with MPI's headers.
+//
+//	runtime.LockOSThread()
+//	path, err := library.Find("libgpubench_mpi.so")
+//	d, err := libmpi.Open(path)
+//	ep, err := transport.New(d, transport.Config{})
+//
+// MPI is started once in a process, at MPI_THREAD_FUNNELED: the thread that calls Open makes every call. Contexts are
+// duplicated communicators, active messages are pre-posted receives on a communicator of their own.
+//
+// No call blocks for longer than the polls it is given: messages are MPI_Isend, MPI_Irecv and MPI_Test, never MPI_Send
+// or MPI_Recv, which no deadline could end (shim/ops.c says what that costs: nothing).
+package libmpi
+
+/*
+#cgo linux LDFLAGS: -ldl
+#cgo noescape gb_w_act
+#cgo nocallback gb_w_act
+#cgo noescape gb_w_send_header
+#cgo nocallback gb_w_send_header
+#cgo noescape gb_w_recv_header
+#cgo nocallback gb_w_recv_header
+#include <stdlib.h>
+#include "world.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"gpubench/gpu"
+	"gpubench/internal/launch"
+	"gpubench/runtimes/transport"
+)
+
+// DefaultCloseDeadline is how long Close waits for the other ranks.
+const DefaultCloseDeadline = 30 * time.Second
+
+// maxDone bounds the completions that one crossing brings back.
+const maxDone = 256
+
+// Options says what Open shall check and how long Close may wait. The zero value asks for nothing.
+type Options struct {
+	Size          int           // ranks that there must be; 0: any number
+	CloseDeadline time.Duration // how long Close waits for the other ranks; 0: DefaultCloseDeadline
+}
+
+// Driver is this process's rank in MPI_COMM_WORLD.
+type Driver struct {
+	done          *[maxDone]C.gb_done // in C memory
+	caps          transport.Caps
+	library       Library
+	placement     []Placement
+	oversubscribe bool
+	closeDeadline time.Duration
+	closed        bool
+}
+
+var _ transport.Driver = (*Driver)(nil)
+
+// Open loads a shim and starts MPI. The calling goroutine is locked to its thread, for good.
+func Open(libraryPath string) (transport.Driver, error) {
+	d, err := OpenWith(libraryPath, Options{})
+	if err != nil {
+		return nil, err // not a nil *Driver in an interface
+	}
+	return d, nil
+}
+
+// OpenWith is Open with what the caller knows of the job. Errors are *LoadError, *LauncherError or *Error.
+func OpenWith(libraryPath string, o Options) (*Driver, error) {
+	runtime.LockOSThread()
+	quietSignals()
+	C.gb_save_signals()
+	lib, err := load(libraryPath)
+	if err != nil {
+		return nil, err
+	}
+	job, joined := launch.Joined(getenv)
+	if err := checkLauncher(lib, job, joined, o.Size); err != nil {
+		return nil, err
+	}
+	if joined {
+		dieWithParent()
+	}
+	var fail C.gb_fail
+	opened := C.gb_w_open(&fail)
+	C.gb_restore_signals()
+	if opened != 0 {
+		return nil, failure(&fail)
+	}
+	d := &Driver{library: lib, closeDeadline: o.CloseDeadline}
+	if d.closeDeadline == 0 {
+		d.closeDeadline = DefaultCloseDeadline
+	}
+	d.done = (*[maxDone]C.gb_done)(C.calloc(maxDone, C.sizeof_gb_done))
+	if err := d.start(job, joined, o.Size); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// start finds out who the others are and fills the Caps.
+func (d *Driver) start(job launch.Job, joined bool, want int) error {
+	rank, size := int(C.gb_w_rank()), int(C.gb_w_size())
+	if err := checkWorld(d.library, job, joined, want, size); err != nil {
+		return err
+	}
+	if err := d.place(rank, size); err != nil {
+		return err
+	}
+	why := d.cudaReason()
+	d.caps = transport.Caps{
+		Name: "mpi", Version: d.library.Version, Rank: rank, Size: size,
+		Contexts: C.GB_CONTEXTS, MaxHeader: C.GB_MAX_HEADER,
+		Spaces: [4]bool{gpu.Pageable: true, gpu.Pinned: true},
+		Why:    [4]string{gpu.OnDevice: why, gpu.Managed: why},
+	}
+	for _, p := range d.placement {
+		d.caps.Places = append(d.caps.Places, transport.Place{Host: p.Host, PID: p.PID})
+	}
+	return nil
+}
+
+// Caps is constant while the driver is open.
+func (d *Driver) Caps() transport.Caps { return d.caps }
+
+// Library says which MPI this is, for the record's environment.
+func (d *Driver) Library() Library { return d.library }
+
+// Do is one crossing: see transport.Driver.
+func (d *Driver) Do(ops []transport.Op, done []transport.Completion, polls int) (int, error) {
+	if d.closed {
+		panic("libmpi: Do after Close")
+	}
+	n := int(C.gb_w_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), C.int(len(ops)),
+		&d.done[0], C.int(min(len(done), maxDone)), C.int(polls)))
+	if n < 0 {
+		return 0, d.failure()
+	}
+	for i := range n {
+		c := &d.done[i]
+		done[i] = transport.Completion{ID: uint32(c.id), Peer: int32(c.peer), Tag: int32(c.tag), Len: int(c.len)}
+		if c.outcome != C.GB_OK {
+			done[i].Err = d.completionError(c)
+		}
+	}
+	return n, nil
+}
+
+// transport.Op is handed to C as it is: the layouts must agree.
+var _ = [1]struct{}{}[unsafe.Sizeof(transport.Op{})-C.sizeof_gb_op]
+var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Ctx)-unsafe.Offsetof(C.gb_op{}.ctx)]
+var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Peer)-unsafe.Offsetof(C.gb_op{}.peer)]
+var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Tag)-unsafe.Offsetof(C.gb_op{}.tag)]
+var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.ID)-unsafe.Offsetof(C.gb_op{}.id)]
+var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Addr)-unsafe.Offsetof(C.gb_op{}.addr)]
+var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Len)-unsafe.Offsetof(C.gb_op{}.len)]
+var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Space)-unsafe.Offsetof(C.gb_op{}.space)]
+var _ = [1]struct{}{}[int(transport.OpSend)-C.GB_SEND]
+var _ = [1]struct{}{}[int(transport.OpRecv)-C.GB_RECV]
+var _ = [1]struct{}{}[int(gpu.Pinned)-C.GB_PINNED]
+
+// SendHeader copies h into one of a pool of buffers and sends it. sent is false while all of them are on their way.
+func (d *Driver) SendHeader(peer int, h []byte) (sent bool, err error) {
+	if len(h) > C.GB_MAX_HEADER {
+		panic(fmt.Sprintf("libmpi: header of %d B, at most %d", len(h), C.GB_MAX_HEADER))
+	}
+	switch C.gb_w_send_header(C.int(peer), unsafe.Pointer(unsafe.SliceData(h)), C.int(len(h))) {
+	case 0:
+		return false, nil
+	case 1:
+		return true, nil
+	case 2:
+		return false, d.peerGone(peer)
+	}
+	return false, d.failure()
+}
+
+// RecvHeader takes the next header. A peer that is gone is reported once, after its headers.
+func (d *Driver) RecvHeader(buf []byte) (peer, n int, ok bool, err error) {
+	var p, l C.int
+	switch C.gb_w_recv_header(unsafe.Pointer(unsafe.SliceData(buf)), C.int(len(buf)), &p, &l) {
+	case 0:
+		return 0, 0, false, nil
+	case 1:
+		return int(p), int(l), true, nil
+	case 2:
+		return int(p), 0, false, d.peerGone(int(p))
+	}
+	return 0, 0, false, d.failure()
+}
+
+// Cancel asks for the end of an operation. MPI withdraws receives that nothing has matched; a send it does not: that
+// completes when the peer receives it or is gone.
+func (d *Driver) Cancel(id uint32) error {
+	if C.gb_w_cancel(C.uint32_t(id)) < 0 {
+		return d.failure()
+	}
+	return nil
+}
+
+// Lane says what carries op. Host memory is all that this library is given.
+func (d *Driver) Lane(op transport.Op) transport.Lane {
+	if !d.caps.Spaces[op.Buf.Space] {
+		return transport.Lane{Name: transport.LaneUnknown, HowKnown: "not given to the library", Detail: d.caps.Why[op.Buf.Space]}
+	}
+	return transport.Lane{Name: transport.LaneHost, HowKnown: "by construction", Detail: d.library.Version}
+}
+
+// Close withdraws what is under way, says goodbye to the other ranks and, once all of them have come here, ends MPI. If
+// one of them has died or does not come in time, MPI_Finalize is left out (it would wait for ever) and an error says so.
+func (d *Driver) Close() error {
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	switch C.gb_w_close(C.double(d.closeDeadline.Seconds())) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("mpi: not every rank closed within %v, or one has died: MPI_Finalize was left out: %w",
+			d.closeDeadline, transport.ErrPeerDied)
+	}
+	return d.failure()
+}

@@ -1,0 +1,105 @@
+/* Loops whole in C: what the transport itself takes, which the loops in Go are held against. Same buffers, same
+ * matching, no crossing into Go between messages. Waits are bounded: every 1000 passes the clock is read. */
+#include "shim.h"
+
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+
+enum { ACK_TAG_OFFSET = 1 };
+
+/* Waits for n requests: 0 done, 1 deadline, 2 the peer is gone, -1 failure. */
+static int await(gb_mpi *m, const gb_loop *l, int n, MPI_Request *req, MPI_Status *st)
+{
+	double until = 0;
+
+	for (;;) {
+		for (int i = 0; i < 1000; i++) {
+			int flag;
+			if (n == 1)
+				TRY(m, MPI_Test, (req, &flag, st));
+			else
+				TRY(m, MPI_Testall, (n, req, &flag, MPI_STATUSES_IGNORE));
+			if (flag) return 0;
+			if (m->yield) sched_yield();
+		}
+		if (gb_look(m, 1000) < 0) return -1;
+		if (m->gone[l->peer]) return 2;
+		double now = gb_now();
+		if (until == 0) until = now + l->deadline_s;
+		if (l->deadline_s >= 0 && now > until) return 1;
+	}
+}
+
+static int send_all(gb_mpi *m, const gb_loop *l, int n, int64_t bytes, int tag, MPI_Request *req)
+{
+	for (int i = 0; i < n; i++)
+		TRY(m, MPI_Isend, ((void *)(uintptr_t)l->sbuf, (int)bytes, MPI_BYTE, l->peer, tag, m->ctx[l->ctx], &req[i]));
+	return await(m, l, n, req, MPI_STATUS_IGNORE);
+}
+
+static int recv_all(gb_mpi *m, const gb_loop *l, int n, int64_t bytes, int tag, MPI_Request *req)
+{
+	for (int i = 0; i < n; i++)
+		TRY(m, MPI_Irecv, ((void *)(uintptr_t)l->rbuf, (int)bytes, MPI_BYTE, l->peer, tag, m->ctx[l->ctx], &req[i]));
+	return await(m, l, n, req, MPI_STATUS_IGNORE);
+}
+
+/* A request that a failed loop leaves behind must not touch the buffers any more. */
+static int abandon(int result, int n, MPI_Request *req)
+{
+	for (int i = 0; i < n && result != 0; i++) {
+		if (req[i] == MPI_REQUEST_NULL) continue;
+		MPI_Cancel(&req[i]);
+		MPI_Request_free(&req[i]);
+	}
+	return result;
+}
+
+/* Ping-pong: iterations round trips; the caller divides by twice as many. */
+int gb_pingpong(gb_mpi *m, const gb_loop *l, double *seconds)
+{
+	MPI_Request req = MPI_REQUEST_NULL;
+	int result = 0;
+	double start = gb_now();
+
+	for (int64_t i = 0; i < l->iterations && result == 0; i++) {
+		if (l->first) {
+			result = send_all(m, l, 1, l->bytes, l->tag, &req);
+			if (result == 0) result = recv_all(m, l, 1, l->bytes, l->tag, &req);
+		} else {
+			result = recv_all(m, l, 1, l->bytes, l->tag, &req);
+			if (result == 0) result = send_all(m, l, 1, l->bytes, l->tag, &req);
+		}
+	}
+	*seconds = gb_now() - start;
+	return abandon(result, 1, &req);
+}
+
+/* Bandwidth as osu_bw defines it: a window of sends, then an acknowledgement of 4 bytes. All receives of a window go
+ * to the same buffer, as there. */
+int gb_bandwidth(gb_mpi *m, const gb_loop *l, double *seconds)
+{
+	MPI_Request *req = malloc((size_t)l->window * sizeof *req);
+	char ack[4] = {0};
+	gb_loop back = *l;
+	int result = 0;
+
+	if (!req) return gb_failed(m, "malloc", MPI_ERR_NO_MEM);
+	for (int i = 0; i < l->window; i++) req[i] = MPI_REQUEST_NULL;
+	back.sbuf = back.rbuf = (uint64_t)(uintptr_t)ack;
+	double start = gb_now();
+	for (int64_t i = 0; i < l->iterations && result == 0; i++) {
+		if (l->first) {
+			result = send_all(m, l, l->window, l->bytes, l->tag, req);
+			if (result == 0) result = recv_all(m, &back, 1, sizeof ack, l->tag + ACK_TAG_OFFSET, req);
+		} else {
+			result = recv_all(m, l, l->window, l->bytes, l->tag, req);
+			if (result == 0) result = send_all(m, &back, 1, sizeof ack, l->tag + ACK_TAG_OFFSET, req);
+		}
+	}
+	*seconds = gb_now() - start;
+	result = abandon(result, l->window, req);
+	free(req);
+	return result;
+}

@@ -1,0 +1,45 @@
+/* The one MPI world of this process as the Go side calls it: through the shim's table, kept in C so that a crossing
+ * carries no pointer that cgo would have to check. */
+#ifndef GB_WORLD_H
+#define GB_WORLD_H
+
+#include "gb_mpi.h"
+
+extern const gb_mpi_table *gb_table;
+extern gb_mpi *gb_world;
+
+/* Opens a shim. 0: gb_table is set; 1: text is the loader's reason; 2: no entry; 3: another ABI. */
+int gb_load(const char *path, char *text, int n);
+
+/* Signal handlers as they are now; gb_restore_signals puts back those that were changed since. */
+void gb_save_signals(void);
+int gb_restore_signals(void);
+
+static inline int gb_w_act(const gb_op *ops, int nops, gb_done *done, int ndone, int polls)
+{
+	return gb_table->act(gb_world, ops, nops, done, ndone, polls);
+}
+static inline int gb_w_send_header(int peer, const void *h, int n) { return gb_table->send_header(gb_world, peer, h, n); }
+static inline int gb_w_recv_header(void *buf, int cap, int *peer, int *n)
+{
+	return gb_table->recv_header(gb_world, buf, cap, peer, n);
+}
+static inline int gb_w_cancel(uint32_t id) { return gb_table->cancel(gb_world, id); }
+static inline int gb_w_open(gb_fail *fail) { return (gb_world = gb_table->open(fail)) ? 0 : -1; }
+static inline int gb_w_library(char *text, int n) { return gb_table->library(text, n); }
+static inline int gb_w_rank(void) { return gb_table->rank(gb_world); }
+static inline int gb_w_size(void) { return gb_table->size_of(gb_world); }
+static inline int gb_w_node_leader(void) { return gb_table->node_leader(gb_world); }
+static inline int gb_w_gather(const void *mine, void *all, int n) { return gb_table->gather(gb_world, mine, all, n); }
+static inline int gb_w_watch(const int *fds, int yield) { return gb_table->watch(gb_world, fds, yield); }
+static inline int gb_w_pingpong(const gb_loop *l, double *s) { return gb_table->pingpong(gb_world, l, s); }
+static inline int gb_w_bandwidth(const gb_loop *l, double *s) { return gb_table->bandwidth(gb_world, l, s); }
+static inline int gb_w_close(double deadline_s) { return gb_table->close(gb_world, deadline_s); }
+static inline void gb_w_fail(gb_fail *out) { gb_table->fail(gb_world, out); }
+static inline int gb_w_explain(int code, char *class_name, int nclass, char *text, int ntext)
+{
+	return gb_table->explain(code, class_name, nclass, text, ntext);
+}
+static inline int gb_w_cuda(char *text, int n) { return gb_table->cuda(text, n); }
+
+#endif
