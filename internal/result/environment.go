@@ -69,7 +69,7 @@ func (e Environment) Decode(into any) error {
 func (e Environment) MarshalJSON() ([]byte, error) {
 	b := fmt.Appendf(nil, `{"schema":%d,"kind":%q,"env_id":%q`, Schema, EnvironmentKind, e.ID)
 	for _, name := range slices.Sorted(maps.Keys(e.Content)) {
-		v, err := json.Marshal(e.Content[name])
+		v, err := marshal(e.Content[name])
 		if err != nil {
 			return nil, fmt.Errorf("environment: %q: %w", name, err)
 		}

@@ -151,13 +151,11 @@ func appendValue(b []byte, v any) ([]byte, error) {
 
 // appendString quotes as encoding/json does, without its escapes for HTML.
 func appendString(b []byte, s string) []byte {
-	var w bytes.Buffer
-	e := json.NewEncoder(&w)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(s); err != nil {
+	q, err := marshal(s)
+	if err != nil {
 		panic(err) // a string always encodes
 	}
-	return append(b, bytes.TrimRight(w.Bytes(), "\n")...)
+	return append(b, q...)
 }
 
 // UnmarshalJSON reads an object: whole numbers without point or exponent

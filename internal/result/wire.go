@@ -2,9 +2,21 @@
 package result
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
+
+// marshal is json.Marshal without the escapes for HTML: reasons hold arrows.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
 
 // MarshalJSON writes the record's line, without the newline.
 func (r Record) MarshalJSON() ([]byte, error) {
@@ -32,7 +44,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	if r.ProcessesPerDevice != 0 {
 		w.ProcessesPerDevice = &r.ProcessesPerDevice
 	}
-	return json.Marshal(w)
+	return marshal(w)
 }
 
 // UnmarshalJSON reads a record's line. Fields it does not know are ignored,
@@ -63,7 +75,7 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 
 // MarshalJSON writes the metric with null for NaN.
 func (m Metric) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wireMetric{
+	return marshal(wireMetric{
 		Unit: m.Unit, Median: number(m.Median), Mean: number(m.Mean), Stddev: number(m.Stddev),
 		Min: number(m.Min), Max: number(m.Max), P95: number(m.P95), P99: number(m.P99),
 		CILow: number(m.CILow), CIHigh: number(m.CIHigh), Confidence: number(m.Confidence), N: m.N,
@@ -90,7 +102,7 @@ func (s Samples) MarshalJSON() ([]byte, error) {
 	for i, x := range s {
 		n[i] = number(x)
 	}
-	return json.Marshal(n)
+	return marshal(n)
 }
 
 // UnmarshalJSON reads samples with NaN for null.
@@ -112,7 +124,7 @@ func (v Validation) MarshalJSON() ([]byte, error) {
 	if a := v.Answer; a != nil {
 		w.wireAnswer = &wireAnswer{number(a.Sum), number(a.ExpectedSum), number(a.MaxError), a.AppliedIterations}
 	}
-	return json.Marshal(w)
+	return marshal(w)
 }
 
 // UnmarshalJSON reads the counts; an answer is there if applied_iterations is.
@@ -135,7 +147,7 @@ func (v *Validation) UnmarshalJSON(b []byte) error {
 
 // MarshalJSON writes the path with null for an empty text.
 func (p PathTaken) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wirePath{p.Lane, textOrNull(p.HowKnown), textOrNull(p.Detail)})
+	return marshal(wirePath{p.Lane, textOrNull(p.HowKnown), textOrNull(p.Detail)})
 }
 
 // UnmarshalJSON reads the path.
@@ -150,7 +162,7 @@ func (p *PathTaken) UnmarshalJSON(b []byte) error {
 
 // MarshalJSON writes the limit with null for NaN.
 func (l Limit) MarshalJSON() ([]byte, error) {
-	return json.Marshal(wireLimit{l.Name, number(l.Value), l.Unit, number(l.Fraction)})
+	return marshal(wireLimit{l.Name, number(l.Value), l.Unit, number(l.Fraction)})
 }
 
 // UnmarshalJSON reads the limit with NaN for null.
@@ -169,7 +181,7 @@ func (c Clocks) MarshalJSON() ([]byte, error) {
 	if t == nil {
 		t = []string{}
 	}
-	return json.Marshal(wireClocks{number(c.SMMHz), number(c.MemoryMHz), t})
+	return marshal(wireClocks{number(c.SMMHz), number(c.MemoryMHz), t})
 }
 
 // UnmarshalJSON reads the clocks with NaN for null.

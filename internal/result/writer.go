@@ -146,13 +146,8 @@ func (w *Writer) Close() error {
 
 // Line returns v, a Record or an Environment, as a line with its newline.
 func Line(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	b, err := marshal(v)
+	return append(b, '\n'), err
 }
 
 func (w *Writer) append(line []byte) error {
