@@ -110,10 +110,10 @@ func FindLauncher(getenv func(string) string) (Launcher, error) {
 			return identify(p)
 		}
 	}
-	for _, dir := range toolchainDirs() {
-		for _, sub := range []string{"openmpi/bin/mpirun", "bin/mpirun"} {
-			p := filepath.Join(dir, sub)
-			tried = append(tried, p)
+	for _, dir := range toolchainDirs(getenv) {
+		env := filepath.Join(dir, "env.sh")
+		tried = append(tried, env)
+		for _, p := range fromSetup(env) {
 			if st, err := os.Stat(p); err == nil && !st.IsDir() {
 				return identify(p)
 			}
@@ -123,8 +123,8 @@ func FindLauncher(getenv func(string) string) (Launcher, error) {
 }
 
 // toolchainDirs lists where scripts/setup.sh may have put its wheels.
-func toolchainDirs() []string {
-	if d := os.Getenv("GPUBENCH_TOOLCHAIN"); d != "" {
+func toolchainDirs(getenv func(string) string) []string {
+	if d := getenv("GPUBENCH_TOOLCHAIN"); d != "" {
 		return []string{d}
 	}
 	exe, err := os.Executable()
@@ -135,6 +135,24 @@ func toolchainDirs() []string {
 		exe = real
 	}
 	return []string{filepath.Join(filepath.Dir(exe), "..", ".toolchain")}
+}
+
+// fromSetup reads the launchers out of the file that scripts/setup.sh writes,
+// Open MPI's first.
+func fromSetup(env string) []string {
+	text, err := os.ReadFile(env)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, name := range []string{"GPUBENCH_MPIRUN_OPENMPI", "GPUBENCH_MPIRUN_MPICH"} {
+		for _, line := range strings.Split(string(text), "\n") {
+			if v, ok := strings.CutPrefix(line, "export "+name+"="); ok && v != "" && v != "''" {
+				out = append(out, strings.ReplaceAll(v, `\`, "")) // as bash's printf %q writes it
+			}
+		}
+	}
+	return out
 }
 
 // identify asks a launcher which family it belongs to.
