@@ -38,6 +38,6 @@ int cu_entry_at(const cu_table *t, int i, cu_entry *e);
 
 void cu_make_current(const cu_table *t);
 static inline const cu_table *cu_get_current(void) { return cu_current; }
-CUresult cu_launch_host_func(CUstream s, uintptr_t handle);
+CUresult cu_launch_host_func(uintptr_t stream, uintptr_t handle); /* hostfunc.c */
 
 #endif
