@@ -387,6 +387,10 @@ var axes = map[string]func(e *expander, b Bench, p result.Params) ([]result.Para
 	},
 }
 
+// IsAxis reports whether flags give a parameter its values; others are set by
+// those that do.
+func IsAxis(name string) bool { return axes[name] != nil }
+
 func decomposition(grid, blocks [3]int64, odf int64) result.Params {
 	return result.Params{"grid": grid[:], "blocks": blocks[:], "odf": odf}
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"sort"
 	"strings"
-	"text/tabwriter"
 
 	"gpubench/internal/result"
 )
@@ -25,7 +24,6 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 		if len(g) == 0 {
 			continue
 		}
-		fmt.Fprintln(w)
 		if g[0].Params.Has("size_bytes") {
 			matrix(w, b, g)
 		} else {
@@ -69,26 +67,24 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		}
 		m, _ := firstMetric(some, main)
 		sc := scaleOf(main, m.Unit)
-		fmt.Fprintf(w, "# %s over %s: %s (%s), %s PEs\n", bench, transport, main, sc.unit, text(some[0].Params, "pes"))
-		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprint(tw, "# size\t")
+		fmt.Fprintf(w, "\n# %s over %s: %s (%s), %s PEs\n", bench, transport, main, sc.unit, text(some[0].Params, "pes"))
+		head := []string{"# size"}
 		for _, s := range all {
 			label := s.label
 			if label == "" {
 				label = text(s.first.Params, "model") + " " + text(s.first.Params, "path")
 			}
-			fmt.Fprintf(tw, "%s\t", label)
+			head = append(head, label)
 		}
-		fmt.Fprintln(tw)
+		rows := [][]string{head}
 		for _, n := range sizes(all) {
-			fmt.Fprintf(tw, "%d\t", n)
+			row := []string{fmt.Sprint(n)}
 			for _, s := range all {
-				fmt.Fprintf(tw, "%s\t", value(s.rows[n], main, sc))
+				row = append(row, value(s.rows[n], main, sc))
 			}
-			fmt.Fprintln(tw)
+			rows = append(rows, row)
 		}
-		tw.Flush()
-		fmt.Fprintln(w)
+		table(w, rows)
 	}
 }
 
@@ -104,46 +100,65 @@ func list(w io.Writer, bench string, recs []result.Record) {
 	}
 	by = names(set(by))
 	p := recs[0].Params
-	fmt.Fprintf(w, "# %s:", bench)
+	fmt.Fprintf(w, "\n# %s:", bench)
 	for _, n := range []string{"grid", "blocks", "odf", "field", "pes"} {
 		if p.Has(n) && !contains(by, n) {
 			fmt.Fprintf(w, " %s %s", n, text(p, n))
 		}
 	}
 	fmt.Fprintln(w)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(tw, "# "+strings.Join(by, "\t")+"\t")
+	head := append([]string{"# " + by[0]}, by[1:]...)
 	for _, name := range metrics {
 		m, _ := firstMetric(recs, name)
-		fmt.Fprintf(tw, "%s (%s)\t", strings.TrimSuffix(name, "_time"), scaleOf(name, m.Unit).unit)
+		head = append(head, fmt.Sprintf("%s (%s)", strings.TrimSuffix(name, "_time"), scaleOf(name, m.Unit).unit))
 	}
-	fmt.Fprintln(tw, "checked\tlargest error\t")
+	rows := [][]string{append(head, "checked", "largest error")}
 	for _, s := range seriesOf(recs, by) {
 		for _, c := range s.rows {
+			var row []string
 			for _, n := range by {
-				fmt.Fprintf(tw, "%s\t", text(s.first.Params, n))
+				row = append(row, text(s.first.Params, n))
 			}
 			for _, name := range metrics {
 				m, _ := firstMetric(recs, name)
-				fmt.Fprintf(tw, "%s\t", value(c, name, scaleOf(name, m.Unit)))
+				row = append(row, value(c, name, scaleOf(name, m.Unit)))
 			}
-			fmt.Fprintln(tw, checked(c))
+			rows = append(rows, append(row, checked(c)...))
 		}
 	}
-	tw.Flush()
-	fmt.Fprintln(w)
+	table(w, rows)
 }
 
-func checked(c *cell) string {
+// table aligns columns: the first to the left, so that a head begins with #,
+// the others to the right.
+func table(w io.Writer, rows [][]string) {
+	width := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, c := range row {
+			width[i] = max(width[i], len(c))
+		}
+	}
+	for _, row := range rows {
+		fmt.Fprintf(w, "%-*s", width[0], row[0])
+		for i, c := range row[1:] {
+			fmt.Fprintf(w, "  %*s", width[i+1], c)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// checked is how many cells or messages were compared, and how far off the
+// farthest was.
+func checked(c *cell) []string {
 	if len(c.ok) == 0 || c.ok[0].Validation == nil {
-		return "-\t-\t"
+		return []string{"-", "-"}
 	}
 	v := c.ok[0].Validation
 	largest := "-"
 	if v.Answer != nil {
 		largest = fmt.Sprintf("%.1e", v.Answer.MaxError)
 	}
-	return fmt.Sprintf("%d\t%s\t", v.Checked, largest)
+	return []string{fmt.Sprint(v.Checked), largest}
 }
 
 // value is one figure, or what happened instead.

@@ -1,0 +1,216 @@
+// The flags of run: their names are a contract.
+
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"gpubench/internal/plan"
+	"gpubench/internal/report"
+)
+
+// runFlags are the flags as they were typed.
+type runFlags struct {
+	models, transports, paths, stagings, pages, buffers, fields, loops []string
+
+	device, space, stagingSpace, sizes, grid, blocks, odf string
+	pes, iterations, warmup, window, trials, time         string
+	order, seed, format, output, resume, timeout          string
+	validate, quick, strict                               bool
+}
+
+func (f *runFlags) add(s *pflag.FlagSet) {
+	s.SortFlags = false
+	list := func(v *[]string, name, usage string) { s.StringSliceVar(v, name, nil, usage) }
+	text := func(v *string, name, short, usage string) { s.StringVarP(v, name, short, "", usage) }
+	list(&f.models, "model", "mpi, charm (default both)")
+	list(&f.transports, "transport", "inproc, mpi (default inproc; mpi in a job that a launcher started)")
+	text(&f.device, "device", "", "device of staged and direct cases: auto, cuda, emulated, cpu (default auto: cuda where\nthere is one, else emulated); host cases always run on cpu")
+	list(&f.paths, "path", "host, staged, direct (default all that the device has)")
+	text(&f.space, "space", "", "memory of the data, `SEND[:RECV]`: pageable, pinned, device, managed\n(default pageable on cpu, device elsewhere)")
+	list(&f.stagings, "staging", "pipelined, simple: whole buffer, then send (default pipelined)")
+	text(&f.stagingSpace, "staging-space", "", "host memory that staging goes through: pinned, pageable (default pinned)")
+	list(&f.pages, "pages", "pages of host buffers: default, huge")
+	list(&f.buffers, "buffers", "same: one warm buffer; rotate: a working set larger than the last cache (default same)")
+	list(&f.fields, "field", "Jacobi3D's start and faces: modes, charm (default modes)")
+	list(&f.loops, "loop", "go: the public calls from Go; native: the loop whole in C, point to point over mpi (default go)")
+	text(&f.pes, "pes", "n", "processing elements, `N` (default 2)")
+	text(&f.sizes, "message-size", "m", "message sizes in bytes, `MIN:MAX` in powers of two, or a list; K M G are binary (default 1:4M)")
+	text(&f.iterations, "iterations", "i", "timed iterations in all, `N` (default as OSU's programs)")
+	text(&f.warmup, "warmup", "x", "warm-up iterations, `N` (default as OSU's programs)")
+	text(&f.window, "window", "W", "messages under way in a bandwidth test, `N` (default 64)")
+	text(&f.time, "time", "", "timed `DURATION` of a case, instead of a count of iterations: 0.5s")
+	s.BoolVarP(&f.validate, "validate", "c", true, "check every answer; --validate=false does not")
+	text(&f.trials, "trials", "", "whole passes by freshly started PEs, `N` (default 1)")
+	text(&f.order, "order", "", "order of the cases: random, listed (default random)")
+	text(&f.seed, "seed", "", "seed of the random order, `N` (default from the clock; printed)")
+	text(&f.grid, "grid", "", "interior cells `X,Y,Z` of a stencil (default 192,192,192)")
+	text(&f.blocks, "blocks", "", "block grid `X,Y,Z` (default that of least surface)")
+	text(&f.odf, "odf", "", "blocks (chares) per PE, `N` or a list (default 1)")
+	s.BoolVar(&f.quick, "quick", false, "the whole flow at small sizes, under a minute")
+	text(&f.format, "format", "", "what stdout gets: text, jsonl, csv, osu (default text)")
+	text(&f.output, "output", "o", "keep results.jsonl in `DIR`; without it nothing is written to disk")
+	text(&f.resume, "resume", "", "go on with the run in `DIR`: cases that are done there are left out")
+	text(&f.timeout, "timeout", "", "time limit of a case, `DURATION` (default 5m)")
+	s.BoolVar(&f.strict, "strict", false, "a skipped case is a failure")
+}
+
+// settings are what run needs beyond the plan's options.
+type settings struct {
+	format  string
+	output  string
+	resume  bool
+	timeout time.Duration
+	strict  bool
+}
+
+// options checks each flag alone. The first that is wrong is reported.
+func (f *runFlags) options(benchmarks []string, changed func(string) bool) (o plan.Options, s settings, err error) {
+	p := &flagParser{}
+	o = plan.Options{
+		Benchmarks: benchmarks, Validate: f.validate, Quick: f.quick,
+		Models:       p.choose("--model", f.models, "mpi", "charm"),
+		Transports:   p.choose("--transport", f.transports, transportNames()...),
+		Device:       p.one("--device", f.device, "auto", "cuda", "emulated", "cpu"),
+		Paths:        p.choose("--path", f.paths, "host", "staged", "direct"),
+		Space:        f.space,
+		Staging:      p.choose("--staging", f.stagings, "pipelined", "simple"),
+		StagingSpace: p.one("--staging-space", f.stagingSpace, "pinned", "pageable"),
+		Pages:        p.choose("--pages", f.pages, "default", "huge"),
+		Buffers:      p.choose("--buffers", f.buffers, "same", "rotate"),
+		Field:        p.choose("--field", f.fields, "modes", "charm"),
+		Loops:        p.choose("--loop", f.loops, "go", "native"),
+		PEs:          p.count("-n", f.pes, 1, 4096),
+		Iterations:   p.count("-i", f.iterations, 1, 1e9),
+		Warmup:       p.count("-x", f.warmup, 0, 1e9),
+		WarmupSet:    f.warmup != "",
+		Window:       p.count("-W", f.window, 1, 16384),
+		Trials:       int(p.count("--trials", f.trials, 1, 10000)),
+		Random:       p.one("--order", f.order, "random", "listed") != "listed",
+		Seed:         p.seed("--seed", f.seed),
+		ODF:          p.counts("--odf", f.odf, 1, 4096),
+	}
+	if f.sizes != "" {
+		o.Sizes, err = plan.ParseSizes(f.sizes)
+		p.note("-m", err)
+	}
+	if f.grid != "" {
+		o.Grid, err = plan.ParseTriple(f.grid)
+		p.note("--grid", err)
+	}
+	if f.blocks != "" {
+		o.Blocks, err = plan.ParseTriple(f.blocks)
+		p.note("--blocks", err)
+	}
+	if f.blocks != "" && f.odf != "" {
+		p.note("--odf", fmt.Errorf("--blocks says how many blocks there are already: give one of the two"))
+	}
+	if f.time != "" {
+		o.Seconds = p.duration("--time", f.time).Seconds()
+		if f.iterations != "" {
+			p.note("--time", fmt.Errorf("-i fixes the count already: give one of the two"))
+		}
+	}
+	s = settings{format: p.one("--format", f.format, report.Names()...), output: f.output, strict: f.strict, timeout: 5 * time.Minute}
+	if s.format == "" {
+		s.format = "text"
+	}
+	if f.timeout != "" {
+		s.timeout = p.duration("--timeout", f.timeout)
+	}
+	for _, dir := range []string{"output", "resume"} {
+		if changed(dir) && map[string]string{"output": f.output, "resume": f.resume}[dir] == "" {
+			p.note("--"+dir, fmt.Errorf("the name is empty: give a folder"))
+		}
+	}
+	if f.resume != "" {
+		if f.output != "" && f.output != f.resume {
+			p.note("--resume", fmt.Errorf("a run goes on in its own folder: leave out -o, or give the same folder"))
+		}
+		s.output, s.resume = f.resume, true
+	}
+	return o, s, p.err
+}
+
+// flagParser keeps the first error.
+type flagParser struct{ err error }
+
+func (p *flagParser) note(flag string, err error) {
+	if err != nil && p.err == nil {
+		p.err = &plan.UsageError{Flag: flag, Text: err.Error()}
+	}
+}
+
+func (p *flagParser) choose(flag string, list []string, allowed ...string) []string {
+	out, err := plan.Choose(list, allowed...)
+	p.note(flag, err)
+	return out
+}
+
+func (p *flagParser) one(flag, value string, allowed ...string) string {
+	if value == "" {
+		return ""
+	}
+	out := p.choose(flag, []string{value}, allowed...)
+	if len(out) == 0 {
+		return ""
+	}
+	return out[0]
+}
+
+func (p *flagParser) count(flag, value string, lo, hi int64) int64 {
+	if value == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	switch {
+	case err != nil:
+		p.note(flag, fmt.Errorf("%q is no whole number: give %d to %d", value, lo, hi))
+	case n < lo || n > hi:
+		p.note(flag, fmt.Errorf("%d is out of range: give %d to %d", n, lo, hi))
+	}
+	return n
+}
+
+func (p *flagParser) counts(flag, value string, lo, hi int64) []int64 {
+	if value == "" {
+		return nil
+	}
+	var out []int64
+	for _, part := range strings.Split(value, ",") {
+		if part == "" {
+			p.note(flag, fmt.Errorf("%q has an empty place: give numbers, as in 1,4,8", value))
+			continue
+		}
+		out = append(out, p.count(flag, part, lo, hi))
+	}
+	return out
+}
+
+func (p *flagParser) seed(flag, value string) uint64 {
+	if value == "" {
+		return uint64(time.Now().UnixNano()) % 1e9
+	}
+	n, err := strconv.ParseUint(value, 10, 64)
+	if err != nil {
+		p.note(flag, fmt.Errorf("%q is no whole number: give 0 to %d", value, uint64(math.MaxUint64)))
+	}
+	return n
+}
+
+func (p *flagParser) duration(flag, value string) time.Duration {
+	d, err := time.ParseDuration(value)
+	switch {
+	case err != nil:
+		p.note(flag, fmt.Errorf("%q is no duration: give a number with its unit, as in 500ms, 0.5s or 5m", value))
+	case d <= 0 || d > 240*time.Hour:
+		p.note(flag, fmt.Errorf("%s is out of range: give more than 0s and at most 240h", value))
+	}
+	return d
+}

@@ -1,0 +1,208 @@
+// A run inside a job that mpirun or srun started: this process is one rank, and
+// rank 0 plans and writes.
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"gpubench/gpu"
+	"gpubench/internal/bench"
+	"gpubench/internal/launch"
+	"gpubench/internal/plan"
+	"gpubench/internal/supervise"
+	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/libmpi"
+)
+
+// joined runs this rank's part.
+func (r *runCommand) joined(ctx context.Context, job launch.Job) error {
+	if err := r.fit(job); err != nil {
+		return quietUnless(job.Rank == 0, err)
+	}
+	// Children are started before MPI is, by rank 0 alone.
+	var jobs []plan.Job
+	var out *sink
+	var planErr error
+	if job.Rank == 0 {
+		var p plan.Plan
+		if p, planErr = r.plan(ctx); planErr == nil {
+			jobs, out, planErr = r.prepare(p)
+		}
+	}
+	shim, _, err := mpiFor(job, true)
+	if err != nil {
+		return quietUnless(job.Rank == 0, &plan.UsageError{Flag: "--transport mpi", Text: err.Error()})
+	}
+	opened := make(chan error)
+	orders := make(chan []plan.Job, 1)
+	events := make(chan (chan supervise.Event), 1)
+	ended := make(chan error, 1)
+	go func() {
+		// MPI's calls all come from the thread that started it.
+		runtime.LockOSThread()
+		d, err := libmpi.OpenWith(shim, libmpi.Options{Size: int(r.o.PEs)})
+		opened <- err
+		if err != nil {
+			return
+		}
+		ended <- rank(d, shim, orders, events)
+		close(ended)
+	}()
+	if err := <-opened; err != nil {
+		return quietUnless(job.Rank == 0, &plan.UsageError{Flag: "--transport mpi", Text: err.Error()})
+	}
+	orders <- jobs // rank 0's count
+	if job.Rank != 0 {
+		return r.follow(ctx, ended)
+	}
+	if planErr != nil {
+		<-ended
+		return planErr
+	}
+	start := func(context.Context, plan.Job) (supervise.Process, error) {
+		return &here{events: <-events, ended: ended}, nil
+	}
+	err = r.carryOut(ctx, jobs, out, supervise.Config{Start: start, Once: true})
+	if err == nil {
+		if e := <-ended; e != nil { // MPI is finalized
+			err = fail(exitFailed, "%v", e)
+		}
+	}
+	return err
+}
+
+// fit checks the flags against the launcher's job.
+func (r *runCommand) fit(job launch.Job) error {
+	if len(r.o.Transports) == 0 {
+		r.o.Transports = []string{"mpi"}
+	}
+	for _, t := range r.o.Transports {
+		if transportOf(t).threads {
+			return &plan.UsageError{Flag: "--transport", Text: t + " has its PEs in one process, but a launcher started this one among others: start gpubench without it, or give --transport mpi"}
+		}
+	}
+	if r.o.PEs > 0 && job.Size > 0 && int(r.o.PEs) != job.Size {
+		return &plan.UsageError{Flag: "-n", Text: fmt.Sprintf("%d PEs were asked for, but the launcher started %d: leave out -n, or start as many", r.o.PEs, job.Size)}
+	}
+	if r.o.Trials > 1 {
+		return &plan.UsageError{Flag: "--trials", Text: "a trial is a fresh launch, and the launcher made this one: start it again for each trial, or let gpubench start the PEs"}
+	}
+	r.o.PEs = int64(job.Size)
+	return nil
+}
+
+// quietUnless leaves the message to rank 0.
+func quietUnless(first bool, err error) error {
+	if first {
+		return err
+	}
+	time.Sleep(linger) // a launcher ends all ranks when one has failed
+	return fail(exitUsage, "")
+}
+
+// linger is how long other ranks leave rank 0 to write after something failed.
+const linger = 2 * time.Second
+
+// follow waits for a rank's part other than 0's.
+func (r *runCommand) follow(ctx context.Context, ended <-chan error) error {
+	select {
+	case err := <-ended:
+		if err != nil {
+			time.Sleep(linger)
+			return fail(exitFailed, "")
+		}
+		return nil
+	case <-ctx.Done():
+		time.Sleep(linger)
+		var sig *signalError
+		if errors.As(context.Cause(ctx), &sig) {
+			return fail(sig.status(), "")
+		}
+		return fail(exitFailed, "")
+	}
+}
+
+// rank runs all jobs on this process. Rank 0 hands out its jobs; the others
+// get them from it.
+func rank(d *libmpi.Driver, shim string, orders <-chan []plan.Job, events chan<- (chan supervise.Event)) (err error) {
+	jobs, err := shareJobs(d, <-orders)
+	if err != nil {
+		return err
+	}
+	for _, job := range jobs {
+		o := workOrder{Job: job, Shim: shim}
+		ch := make(chan supervise.Event)
+		if d.Caps().Rank == 0 {
+			events <- ch
+		}
+		err := rankJob(o, d, func(e supervise.Event) { ch <- e })
+		close(ch)
+		if err != nil {
+			return err
+		}
+	}
+	return d.Close()
+}
+
+// rankJob is runRank with a driver that outlives the job.
+func rankJob(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
+	p := newRankWorker(o, d, emit)
+	return p.run(func(*gpu.Device) (transport.Driver, error) { return kept{d}, nil })
+}
+
+// kept is a driver that its endpoint does not close.
+type kept struct{ transport.Driver }
+
+func (kept) Close() error { return nil }
+
+// shareJobs gives every rank rank 0's jobs.
+func shareJobs(d *libmpi.Driver, jobs []plan.Job) ([]plan.Job, error) {
+	ep, err := transport.New(kept{d}, transport.Config{})
+	if err != nil {
+		return nil, err
+	}
+	defer ep.Close()
+	text, err := json.Marshal(jobs)
+	if err != nil {
+		return nil, err
+	}
+	if text, err = bench.NewControl(ep).Broadcast(text); err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(text, &jobs)
+	return jobs, err
+}
+
+// here is a job that runs on this process: it cannot be ended but with it.
+type here struct {
+	events chan supervise.Event
+	ended  <-chan error
+}
+
+func (h *here) Events() <-chan supervise.Event { return h.events }
+func (h *here) Tail() string                   { return "" }
+
+// Wait gives the error of a job that ended early.
+func (h *here) Wait() error {
+	select {
+	case err := <-h.ended:
+		return err
+	case <-time.After(linger):
+		return nil
+	}
+}
+
+// Kill only stops listening: the process ends when the run's records are
+// written, and its launcher ends the other ranks.
+func (h *here) Kill() {
+	go func() {
+		for range h.events {
+		}
+	}()
+}

@@ -1,0 +1,170 @@
+// gpubench list: what there is, and what of it can run here.
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gpubench/internal/bench"
+	"gpubench/internal/plan"
+	"gpubench/internal/suite"
+)
+
+func newList() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use: "list", Short: "Benchmarks, transports and devices, and which can run here", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := plan.Choose([]string{format}, "text", "jsonl"); err != nil {
+				return &plan.UsageError{Flag: "--format", Text: err.Error()}
+			}
+			m := probe(c.Context(), transportNames())
+			if format == "jsonl" {
+				return listLines(c.OutOrStdout(), m)
+			}
+			return listText(c.OutOrStdout(), m)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "text", "text, jsonl")
+	return c
+}
+
+// item is one line of the list.
+type item struct {
+	Kind       string      `json:"kind"` // benchmark, transport, device, path
+	Name       string      `json:"name"`
+	Available  bool        `json:"available"`
+	Reason     *string     `json:"reason"`
+	Doc        string      `json:"doc,omitempty"`
+	Models     []string    `json:"models,omitempty"`
+	Transports []string    `json:"transports,omitempty"`
+	Devices    []string    `json:"devices,omitempty"`
+	Paths      []string    `json:"paths,omitempty"`
+	Params     []paramItem `json:"params,omitempty"`
+	Metrics    []string    `json:"metrics,omitempty"`
+	Count      int         `json:"count,omitempty"` // devices
+}
+
+type paramItem struct {
+	Name    string `json:"name"`
+	Unit    string `json:"unit,omitempty"`
+	Doc     string `json:"doc"`
+	Default any    `json:"default"`
+}
+
+func items(m plan.Machine) []item {
+	var out []item
+	avail := func(kind, name string, a plan.Availability) item {
+		i := item{Kind: kind, Name: name, Available: a.OK}
+		if !a.OK {
+			reason := a.Reason
+			i.Reason = &reason
+		}
+		return i
+	}
+	for _, b := range suite.All().All() {
+		i := item{Kind: "benchmark", Name: b.Name, Available: true, Doc: b.Doc, Models: modelsOf(b), Paths: []string{"host", "staged", "direct"}}
+		for _, t := range transports {
+			if m.Transports[t.name].OK {
+				i.Transports = append(i.Transports, t.name)
+			}
+		}
+		for _, d := range drivers {
+			if m.Devices[string(d)].OK {
+				i.Devices = append(i.Devices, string(d))
+			}
+		}
+		for _, p := range b.Params {
+			i.Params = append(i.Params, paramItem{p.Name, p.Unit, p.Doc, p.Default})
+		}
+		for _, x := range b.Metrics {
+			i.Metrics = append(i.Metrics, x.Name)
+		}
+		out = append(out, i)
+	}
+	for _, t := range transports {
+		out = append(out, avail("transport", t.name, m.Transports[t.name].Availability))
+	}
+	for _, d := range drivers {
+		dev := m.Devices[string(d)]
+		i := avail("device", string(d), dev.Availability)
+		i.Count = dev.Count
+		out = append(out, i)
+	}
+	for _, t := range transports {
+		for _, d := range drivers {
+			if a, ok := m.Transports[t.name].Direct[string(d)]; ok && d != "cpu" {
+				if a.OK && !m.Devices[string(d)].OK {
+					a = m.Devices[string(d)].Availability
+				}
+				out = append(out, avail("path", "direct over "+t.name+" on "+string(d), a))
+			}
+		}
+	}
+	return out
+}
+
+func modelsOf(b *bench.Benchmark) []string {
+	var out []string
+	for _, m := range []bench.Model{bench.MPI, bench.Charm} {
+		if b.New[m] != nil {
+			out = append(out, string(m))
+		}
+	}
+	return out
+}
+
+func listLines(w io.Writer, m plan.Machine) error {
+	e := json.NewEncoder(w)
+	for _, i := range items(m) {
+		if err := e.Encode(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func listText(w io.Writer, m plan.Machine) error {
+	kind := ""
+	for _, i := range items(m) {
+		if i.Kind != kind {
+			if kind != "" {
+				fmt.Fprintln(w)
+			}
+			kind = i.Kind
+			fmt.Fprintf(w, "# %ss\n", strings.TrimSuffix(kind, "s"))
+		}
+		state := "available"
+		if !i.Available {
+			state = "not available: " + *i.Reason
+		} else if i.Count > 0 {
+			state = fmt.Sprintf("available, %d", i.Count)
+		}
+		fmt.Fprintf(w, "%-12s %s\n", i.Name, state)
+		if i.Doc == "" {
+			continue
+		}
+		fmt.Fprintf(w, "  %s\n  models %s; transports %s; devices %s; paths %s\n", i.Doc, strings.Join(i.Models, ", "),
+			orNone(i.Transports), orNone(i.Devices), strings.Join(i.Paths, ", "))
+		for _, p := range i.Params {
+			unit := ""
+			if p.Unit != "" {
+				unit = " (" + p.Unit + ")"
+			}
+			fmt.Fprintf(w, "  %-12s %s%s, default %v\n", p.Name, p.Doc, unit, p.Default)
+		}
+	}
+	return nil
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,324 @@
+// gpubench run: plan, start PEs, keep what they find.
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gpubench/gpu"
+	"gpubench/internal/launch"
+	"gpubench/internal/plan"
+	"gpubench/internal/report"
+	"gpubench/internal/result"
+	"gpubench/internal/suite"
+	"gpubench/internal/supervise"
+	"gpubench/runtimes/transport/faulty"
+)
+
+func newRun() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run [BENCH...]",
+		Short: "Run benchmarks over every combination of the flags that can run here",
+		Long: `Runs the named benchmarks (default: all) over every combination of the flags
+below that can run here, and says what it left out and why.`,
+		Example: `  gpubench run --quick
+  gpubench run pingpong --transport inproc,mpi -m 8:1M -o results
+  gpubench run jacobi3d -n 4 --grid 256,256,256 --odf 1,4
+  mpirun -n 2 gpubench run bandwidth --path host`,
+		RunE: func(c *cobra.Command, args []string) error {
+			o, s, err := f.options(args, c.Flags().Changed)
+			if err != nil {
+				return err
+			}
+			r := &runCommand{o: o, s: s, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()}
+			return r.run(c.Context())
+		},
+	}
+	f.add(c.Flags())
+	return c
+}
+
+// runCommand is one call of run.
+type runCommand struct {
+	o              plan.Options
+	s              settings
+	stdout, stderr io.Writer
+}
+
+func (r *runCommand) run(ctx context.Context) error {
+	if err := checkEnvironment(); err != nil {
+		return err
+	}
+	if job, joined := launch.Joined(os.Getenv); joined {
+		return r.joined(ctx, job)
+	}
+	p, err := r.plan(ctx)
+	if err != nil {
+		return err
+	}
+	jobs, out, err := r.prepare(p)
+	if err != nil {
+		return err
+	}
+	return r.carryOut(ctx, jobs, out, supervise.Config{Start: startJob})
+}
+
+// checkEnvironment checks the variables that no flag stands for.
+func checkEnvironment() error {
+	if _, err := faulty.Parse(os.Getenv(faulty.Env)); err != nil {
+		return &plan.UsageError{Flag: faulty.Env, Text: err.Error()}
+	}
+	if err := gpu.CheckEnv(); err != nil {
+		return &plan.UsageError{Text: err.Error()}
+	}
+	return nil
+}
+
+// plan asks the machine and makes the plan.
+func (r *runCommand) plan(ctx context.Context) (plan.Plan, error) {
+	m := probe(ctx, transportNames())
+	if err := ctx.Err(); err != nil {
+		return plan.Plan{}, ended(context.Cause(ctx))
+	}
+	return plan.Make(r.o, planBenches(), m)
+}
+
+// planBenches tells the plan of the suite's benchmarks.
+func planBenches() []plan.Bench {
+	var out []plan.Bench
+	for _, b := range suite.All().All() {
+		p := plan.Bench{Name: b.Name, NativeTransports: b.NativeTransports, Models: modelsOf(b),
+			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory}
+		for _, x := range b.Params {
+			if plan.IsAxis(x.Name) {
+				p.Params = append(p.Params, x.Name)
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// prepare opens what the run writes to, notes what is left out, and returns the
+// jobs that are to be run.
+func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
+	out, err := r.openSink(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	left := p
+	if r.s.resume {
+		var n int
+		left, n = p.Without(func(k result.Key) bool { return out.done[k] })
+		if n > 0 {
+			fmt.Fprintf(r.stderr, "gpubench: %d cases are done in %s already\n", n, r.s.output)
+		}
+	}
+	out.progress = newProgress(r.stderr, left.Cases())
+	for _, skipped := range p.Skipped {
+		rec := result.Record{ID: skipped.ID, Benchmark: skipped.Benchmark, Params: skipped.Params,
+			Status: result.Skipped, Reason: skipped.Skip}
+		if err := out.keep(rec); err != nil {
+			return nil, nil, fail(exitFailed, "%v", err)
+		}
+	}
+	return left.Jobs, out, nil
+}
+
+// carryOut runs jobs and keeps what comes of them.
+func (r *runCommand) carryOut(ctx context.Context, jobs []plan.Job, out *sink, c supervise.Config) error {
+	c.Sink, c.Timeout, c.OnStart = out, r.s.timeout, out.progress.start
+	err := supervise.Run(ctx, jobs, c)
+	out.progress.clear()
+	return r.finish(out, err)
+}
+
+// finish writes the report and settles the exit status.
+func (r *runCommand) finish(out *sink, runErr error) error {
+	err := out.report.Close()
+	if err == nil && out.w != nil {
+		err = out.w.Close()
+	}
+	switch {
+	case runErr != nil:
+		return ended(runErr)
+	case err != nil:
+		return fail(exitFailed, "%v", err)
+	case out.count[result.Failed]+out.count[result.Timeout] > 0:
+		return fail(exitFailed, "%s", report.Totals(out.count))
+	case r.s.strict && out.count[result.Skipped] > 0:
+		return fail(exitFailed, "--strict: %s", report.Totals(out.count))
+	}
+	return nil
+}
+
+// ended gives a run's error its exit status.
+func ended(err error) error {
+	var sig *signalError
+	if errors.As(err, &sig) {
+		return fail(sig.status(), "%v; finished cases are kept", err)
+	}
+	return fail(exitFailed, "%v", err)
+}
+
+// sink keeps what a run finds out: on disk, in the report, as progress.
+type sink struct {
+	w        *result.Writer
+	report   report.Report
+	progress *progress
+	count    map[result.Status]int
+	done     map[result.Key]bool
+}
+
+// resultsFile is where records go in an output folder.
+const resultsFile = "results.jsonl"
+
+func (r *runCommand) openSink(p plan.Plan) (*sink, error) {
+	s := &sink{count: map[result.Status]int{}, done: map[result.Key]bool{}}
+	s.report = report.Formats[r.s.format](r.stdout, r.title(p))
+	if r.s.output == "" {
+		return s, nil
+	}
+	flag := "-o"
+	if r.s.resume {
+		flag = "--resume"
+	}
+	path := filepath.Join(r.s.output, resultsFile)
+	if r.s.resume {
+		c, err := result.ReadFile(path)
+		if err != nil {
+			return nil, &plan.UsageError{Flag: flag, Text: fmt.Sprintf("%v: give the folder of a run that was begun with -o", err)}
+		}
+		// Skipped ones run again: a job that ended early skipped them.
+		for _, rec := range c.Latest() {
+			if rec.Status == result.OK {
+				s.done[rec.Key()] = true
+			}
+		}
+		for _, d := range c.Damaged {
+			fmt.Fprintf(r.stderr, "gpubench: %s: %v; it is left out\n", path, d)
+		}
+	}
+	err := os.MkdirAll(r.s.output, 0o777)
+	if err == nil {
+		s.w, err = result.Open(path)
+	}
+	if err != nil {
+		return nil, &plan.UsageError{Flag: flag, Text: fmt.Sprintf("%v: give a folder that can be written", err)}
+	}
+	return s, nil
+}
+
+func (s *sink) Environment(e result.Environment) error {
+	if s.w != nil {
+		if err := s.w.WriteEnvironment(e); err != nil {
+			return err
+		}
+	}
+	return s.report.Environment(e)
+}
+
+func (s *sink) Record(r result.Record) error {
+	err := s.keep(r)
+	s.progress.record(r)
+	return err
+}
+
+// keep writes a record to disk first: what stdout does is another matter.
+func (s *sink) keep(r result.Record) error {
+	s.count[r.Status]++
+	if s.w != nil {
+		if err := s.w.Write(r); err != nil {
+			return err
+		}
+	}
+	return s.report.Record(r)
+}
+
+// title is what describes the run in text formats.
+func (r *runCommand) title(p plan.Plan) []string {
+	v := program()
+	head := "gpubench " + v.Version
+	if v.Commit != "" {
+		head += " (" + v.Commit[:min(12, len(v.Commit))] + ")"
+	}
+	host, _ := os.Hostname()
+	lines := []string{
+		fmt.Sprintf("%s on %s, %d CPUs, %s", head, host, cpusAllowed(), time.Now().Format("2006-01-02 15:04")),
+		fmt.Sprintf("%d cases, %d left out, %d PEs, seed %d", p.Cases(), len(p.Skipped), max(r.o.PEs, 0), r.o.Seed),
+	}
+	if r.o.PEs == 0 {
+		lines[1] = strings.Replace(lines[1], "0 PEs", "2 PEs", 1)
+	}
+	return append(lines, p.Notes...)
+}
+
+// startJob starts a job's PEs: threads of a child, or an mpirun of children.
+func startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	order := workOrder{Job: job}
+	var l launch.Launcher
+	threads := transportOf(job.Transport).threads
+	if !threads {
+		if order.Shim, l, err = mpiFor(launch.Job{}, false); err != nil {
+			return nil, err
+		}
+	}
+	file, err := writeOrder(order)
+	if err != nil {
+		return nil, err
+	}
+	argv := []string{exe, "_worker", "--job", file}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	if !threads {
+		cmd = l.Command(int(job.PEs), argv...)
+	}
+	p, err := supervise.Exec(cmd)
+	if err != nil {
+		_ = os.Remove(file)
+		return nil, err
+	}
+	return &withFile{p, file}, nil
+}
+
+// writeOrder puts a job where its PEs can read it.
+func writeOrder(o workOrder) (path string, err error) {
+	f, err := os.CreateTemp("", "gpubench-job-*.json")
+	if err != nil {
+		return "", err
+	}
+	err = json.NewEncoder(f).Encode(o)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return f.Name(), err
+}
+
+// withFile removes a job's file when its PEs are gone.
+type withFile struct {
+	supervise.Process
+	file string
+}
+
+func (p *withFile) Kill() {
+	p.Process.Kill()
+	_ = os.Remove(p.file)
+}

@@ -1,0 +1,242 @@
+// A job's processing elements: threads of this process, or this process as one
+// rank.
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"gpubench/gpu"
+	"gpubench/internal/bench"
+	"gpubench/internal/launch"
+	"gpubench/internal/plan"
+	"gpubench/internal/suite"
+	"gpubench/internal/supervise"
+	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/faulty"
+	"gpubench/runtimes/transport/inproc"
+	"gpubench/runtimes/transport/libmpi"
+)
+
+// workOrder is what the PEs of a job are told.
+type workOrder struct {
+	Job  plan.Job `json:"job"`
+	Shim string   `json:"shim,omitempty"` // of MPI
+}
+
+func newWorker() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "_worker", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var o workOrder
+			text, err := os.ReadFile(file)
+			if err == nil {
+				err = json.Unmarshal(text, &o)
+			}
+			if err != nil {
+				return fail(exitFailed, "read the job: %v", err)
+			}
+			endWithParent(c.InOrStdin())
+			var mu sync.Mutex
+			emit := func(e supervise.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				_ = supervise.WriteEvent(c.OutOrStdout(), e) // a parent that is gone ends us anyway
+			}
+			if err := runJob(o, emit); err != nil {
+				return fail(exitFailed, "%v", err)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&file, "job", "", "file of the job")
+	return c
+}
+
+// endWithParent ends this process when the supervisor's end of stdin closes.
+// Launchers pass stdin on to rank 0 alone.
+func endWithParent(stdin io.Reader) {
+	if job, joined := launch.Joined(os.Getenv); joined && job.Rank != 0 {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin)
+		os.Exit(exitFailed)
+	}()
+}
+
+// runJob runs a job's cases on PEs of this process. emit gets PE 0's events.
+func runJob(o workOrder, emit func(supervise.Event)) error {
+	if transportOf(o.Job.Transport).threads {
+		return runThreads(o, emit)
+	}
+	runtime.LockOSThread()
+	d, err := libmpi.OpenWith(o.Shim, libmpi.Options{Size: int(o.Job.PEs)})
+	if err != nil {
+		// Each rank sees the same; who is rank 0 is not known yet.
+		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
+		return err
+	}
+	return runRank(o, d, emit)
+}
+
+// runThreads makes every PE a locked thread.
+func runThreads(o workOrder, emit func(supervise.Event)) error {
+	n := int(o.Job.PEs)
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
+	w := inproc.NewWorld(n)
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for rank := range n {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			runtime.LockOSThread() // and never unlocked: the thread ends with its PE
+			p := &worker{o: o, rank: rank, size: n, local: rank, emit: func(supervise.Event) {}}
+			if rank == 0 {
+				p.emit = emit
+			}
+			errs[rank] = p.run(func(dev *gpu.Device) (transport.Driver, error) { return w.Driver(rank, dev) })
+			if errs[rank] != nil {
+				w.Kill(rank) // the others must not wait for it
+			}
+		}()
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// runRank makes this process's main thread a PE.
+func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
+	return newRankWorker(o, d, emit).run(func(*gpu.Device) (transport.Driver, error) { return d, nil })
+}
+
+// newRankWorker is the PE of a rank.
+func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) *worker {
+	caps := d.Caps()
+	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: localRank(caps), emit: func(supervise.Event) {},
+		library: d.Library().Full, services: map[string]any{suite.NativeLoops: nativeLoops{d, caps.Rank == 0}}}
+	if caps.Rank == 0 {
+		w.emit = emit
+	}
+	return w
+}
+
+// localRank counts the PEs before this one on its host.
+func localRank(c transport.Caps) int {
+	n := 0
+	for r := range c.Rank {
+		if r < len(c.Places) && c.Places[r].Host == c.Places[c.Rank].Host {
+			n++
+		}
+	}
+	return n
+}
+
+// worker is one PE.
+type worker struct {
+	o           workOrder
+	rank, size  int
+	local       int
+	library     string
+	services    map[string]any
+	emit        func(supervise.Event)
+	dev         *gpu.Device
+	oversubbed  bool
+	environment string
+}
+
+// run opens what the PE needs, runs the cases, and closes it again.
+func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err error) {
+	// A case whose PEs cannot even start is failed, with the reason; the event
+	// comes from whichever PE finds it first.
+	fatal := func(err error) error {
+		w.emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
+		return err
+	}
+	if w.dev, err = w.openDevice(); err != nil {
+		return fatal(err)
+	}
+	defer func() { err = errors.Join(err, w.dev.Close()) }()
+	d, err := open(w.dev)
+	if err != nil {
+		return fatal(err)
+	}
+	faults, err := faulty.Parse(os.Getenv(faulty.Env))
+	if err != nil {
+		return fatal(fmt.Errorf("%s: %w", faulty.Env, err))
+	}
+	if !faults.Empty() {
+		faults.Device = w.dev
+		d = faulty.Wrap(d, faults)
+	}
+	ep, err := transport.New(d, transport.Config{Device: w.dev, Yield: w.oversubbed})
+	if err != nil {
+		return fatal(err)
+	}
+	defer func() { err = errors.Join(err, ep.Close()) }()
+	pe := &bench.PE{Rank: w.rank, Size: w.size, Device: w.dev, Endpoint: ep, Control: bench.NewControl(ep),
+		Oversubscribed: w.oversubbed, Services: w.services}
+	if err := w.ready(pe); err != nil {
+		return fatal(err)
+	}
+	return w.cases(pe)
+}
+
+// cases runs the job's cases in order.
+func (w *worker) cases(pe *bench.PE) error {
+	all := suite.All()
+	for i, c := range w.o.Job.Cases {
+		b, ok := all.Lookup(c.Benchmark)
+		if !ok {
+			return fmt.Errorf("no benchmark %s: the PEs are of another build", c.Benchmark)
+		}
+		w.emit(supervise.Event{Kind: supervise.Start, Case: i})
+		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment})
+		w.emit(supervise.Event{Kind: supervise.Done, Case: i, Record: &rec})
+		if err != nil {
+			return err
+		}
+	}
+	w.emit(supervise.Event{Kind: supervise.End})
+	return nil
+}
+
+// openDevice opens and binds this PE's device: its local rank modulo the
+// devices there are.
+func (w *worker) openDevice() (*gpu.Device, error) {
+	driver := gpu.Driver(w.o.Job.Device)
+	n, err := gpu.Count(driver)
+	if err != nil {
+		return nil, err
+	}
+	cpus := cpusAllowed()
+	here := w.size // PEs on this host; more hosts than one only make it less
+	team := max(cpus/here, 1)
+	runnable := here
+	if driver == gpu.Emulated {
+		runnable = 2 * here // a stream's worker for each PE
+	}
+	w.oversubbed = runnable > cpus
+	opt := gpu.Options{Threads: team, Wait: gpu.Spin}
+	if w.oversubbed {
+		opt.Wait = gpu.Block
+	}
+	dev, err := gpu.Open(driver, w.local%n, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := dev.Bind(); err != nil {
+		return nil, errors.Join(err, dev.Close())
+	}
+	return dev, nil
+}

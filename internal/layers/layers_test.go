@@ -1,0 +1,129 @@
+// Package layers holds the direction of imports: who may know whom. See "The
+// house" in docs/ARCHITECTURE.md.
+package layers
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// may lists what each package (and those below it) may import of this module.
+// A trailing slash stands for all below. What is not listed here fails: a new
+// package says where it belongs.
+var may = []struct {
+	pkg   string
+	knows []string
+}{
+	{"gpu/gputest", []string{"gpu"}},
+	{"gpu", nil},
+	{"kernels", []string{"gpu", "internal/library", "kernels/"}},
+	{"runtimes/transport/transporttest", []string{"gpu", "runtimes/transport", "runtimes/transport/faulty"}},
+	{"runtimes/transport/inproc", []string{"gpu", "runtimes/transport"}},
+	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "internal/library", "internal/launch"}},
+	{"runtimes/transport/faulty", []string{"gpu", "runtimes/transport"}},
+	{"runtimes/transport", []string{"gpu"}},
+	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
+	{"runtimes/charm", []string{"gpu", "runtimes/transport", "runtimes/charm/"}},
+	{"internal/library", nil},
+	{"internal/launch", []string{"internal/library"}},
+	{"internal/machine", []string{"internal/machine/"}},
+	{"internal/stats", []string{"internal/result"}},
+	{"internal/result", nil},
+	{"internal/report", []string{"internal/result", "internal/stats"}},
+	{"internal/plan", []string{"internal/result"}},
+	{"internal/supervise", []string{"internal/plan", "internal/result"}},
+	{"internal/bench", []string{"gpu", "runtimes/transport", "internal/result", "internal/stats"}},
+	{"internal/suite", []string{"gpu", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "internal/bench", "internal/result", "internal/suite/"}},
+	{"internal/layers", nil},
+	{"internal/mutate", nil},
+	{"cmd/gpubench", []string{"gpu", "kernels", "runtimes/", "internal/"}},
+	{"scripts", []string{"gpu", "gpu/gputest", "kernels", "runtimes/", "internal/"}},
+}
+
+const module = "gpubench/"
+
+// binding is the module that package gpu alone may import.
+const binding = "github.com/barnex/cuda5"
+
+func TestImportsGoOneWay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "gpubench/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	d := json.NewDecoder(strings.NewReader(string(out)))
+	n := 0
+	for {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		check(t, strings.TrimPrefix(p.ImportPath, module), p.Imports)
+	}
+	if n < 15 {
+		t.Errorf("go list gave %d packages: the test sees too little", n)
+	}
+}
+
+func check(t *testing.T, pkg string, imports []string) {
+	t.Helper()
+	rule, ok := ruleOf(pkg)
+	if !ok {
+		t.Errorf("%s is in no layer: give it a line in this test and in docs/ARCHITECTURE.md", pkg)
+		return
+	}
+	for _, imp := range imports {
+		if strings.HasPrefix(imp, binding) && pkg != "gpu" {
+			t.Errorf("%s imports %s: package gpu alone may", pkg, imp)
+		}
+		if short, ours := strings.CutPrefix(imp, module); ours && !allowed(rule, short) {
+			t.Errorf("%s imports %s, which its layer does not know", pkg, short)
+		}
+	}
+}
+
+func ruleOf(pkg string) ([]string, bool) {
+	for _, r := range may {
+		if pkg == r.pkg || strings.HasPrefix(pkg, r.pkg+"/") {
+			return r.knows, true
+		}
+	}
+	return nil, false
+}
+
+func allowed(rule []string, imp string) bool {
+	for _, k := range rule {
+		if imp == k || strings.HasSuffix(k, "/") && strings.HasPrefix(imp, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// The rule itself must bite.
+func TestTheRuleBites(t *testing.T) {
+	for _, c := range []struct{ pkg, imp string }{
+		{"runtimes/mpi", "runtimes/charm"},
+		{"runtimes/mpi", "runtimes/transport/inproc"},
+		{"runtimes/charm", "kernels"},
+		{"internal/supervise", "gpu"},
+		{"internal/bench", "runtimes/mpi"},
+		{"internal/suite", "runtimes/transport/inproc"},
+		{"internal/report", "gpu"},
+		{"gpu", "kernels"},
+	} {
+		rule, ok := ruleOf(c.pkg)
+		if !ok || allowed(rule, c.imp) {
+			t.Errorf("%s may import %s", c.pkg, c.imp)
+		}
+	}
+}

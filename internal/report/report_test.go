@@ -1,0 +1,168 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gpubench/internal/result"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// metric is a metric whose numbers are known.
+func metric(unit string, v float64) result.Metric {
+	return result.Metric{Unit: unit, Median: v, Mean: v * 1.1, Stddev: v / 10, Min: v / 2, Max: v * 2, P95: math.NaN(), P99: math.NaN(),
+		CILow: v * 0.9, CIHigh: v * 1.2, Confidence: 0.95, N: 7}
+}
+
+func rec(bench, model, path string, status result.Status, over result.Params, metrics map[string]result.Metric) result.Record {
+	device := "cpu"
+	if path != "host" {
+		device = "emulated"
+	}
+	p := result.Params{"model": model, "transport": "inproc", "device": device, "path": path, "pes": int64(2), "staging": nil,
+		"space": map[bool]string{true: "pageable", false: "device"}[path == "host"]}
+	if path == "staged" {
+		p["staging"] = "pipelined"
+	}
+	for k, v := range over {
+		p[k] = v
+	}
+	r := result.Record{ID: result.ID(bench, p), Benchmark: bench, Params: p, Status: status, Metrics: metrics}
+	if status != result.OK {
+		r.Reason = "because"
+	}
+	if status == result.OK {
+		r.Validation = &result.Validation{Checked: 8, Sent: 8}
+		lane := map[string]string{"host": "host", "staged": "staged", "direct": "copy"}[path]
+		r.PathTaken = &result.PathTaken{Lane: lane}
+	}
+	return r
+}
+
+func fixed() []result.Record {
+	var out []result.Record
+	for _, size := range []int64{8, 1024} {
+		for i, path := range []string{"host", "staged", "direct"} {
+			for j, model := range []string{"mpi", "charm"} {
+				v := 1e-7 * float64(1+i) * float64(1+j) * (1 + float64(size)/100)
+				out = append(out, rec("pingpong", model, path, result.OK, result.Params{"size_bytes": size, "iterations": int64(10)},
+					map[string]result.Metric{"latency": metric("s", v)}))
+			}
+		}
+	}
+	out = append(out,
+		rec("pingpong", "mpi", "host", result.Failed, result.Params{"size_bytes": int64(64)}, nil),
+		rec("pingpong", "mpi", "direct", result.Skipped, result.Params{"size_bytes": int64(8), "transport": "mpi"}, nil),
+		rec("pingpong", "mpi", "direct", result.Skipped, result.Params{"size_bytes": int64(16), "transport": "mpi"}, nil))
+	for j, model := range []string{"mpi", "charm"} {
+		r := rec("jacobi3d", model, "host", result.OK,
+			result.Params{"grid": []int64{48, 48, 48}, "blocks": []int64{1, 1, 2}, "odf": int64(1), "field": "modes"},
+			map[string]result.Metric{"iteration_time": metric("s", 1e-4*float64(1+j)), "compute_time": metric("s", 8e-5), "comm_time": metric("s", 2e-5)})
+		r.Validation = &result.Validation{Checked: 110592, Sent: 110592, Answer: &result.Answer{MaxError: 3.5e-16}}
+		r.Oversubscribed = j == 1
+		out = append(out, r)
+	}
+	return out
+}
+
+func render(t *testing.T, format string, recs []result.Record) string {
+	t.Helper()
+	var b bytes.Buffer
+	r := Formats[format](&b, []string{"a title"})
+	for _, x := range recs {
+		if err := r.Record(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestGolden(t *testing.T) {
+	for _, format := range Names() {
+		t.Run(format, func(t *testing.T) {
+			got := render(t, format, fixed())
+			file := filepath.Join("testdata", "run."+format)
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("%s differs from %s:\n%s", format, file, got)
+			}
+		})
+	}
+}
+
+func TestEveryNameHasAFormat(t *testing.T) {
+	for _, n := range Names() {
+		if Formats[n] == nil {
+			t.Errorf("no format %s", n)
+		}
+	}
+	if len(Names()) != len(Formats) {
+		t.Error("a format has no name")
+	}
+}
+
+// Emulated figures never stand bare, failures never look like figures.
+func TestFiguresAreWhatTheyLookLike(t *testing.T) {
+	text := render(t, "text", fixed())
+	for _, want := range []string{"(0.216)", "failed", emulatedNote, "oversubscribed", "skipped: because (2 cases)", "13 ok, 1 failed, 2 skipped"} {
+		if want == "13 ok, 1 failed, 2 skipped" {
+			want = "14 ok, 1 failed, 2 skipped"
+		}
+		if !strings.Contains(text, want) {
+			t.Errorf("the text lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+func TestCSVHasOneRowPerCaseAndMetric(t *testing.T) {
+	rows, err := csv.NewReader(strings.NewReader(render(t, "csv", fixed()))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 12 pingpong, 1 failed, 2 skipped, 2 × 3 metrics of jacobi3d, and a head.
+	if len(rows) != 1+12+1+2+6 {
+		t.Errorf("%d rows", len(rows))
+	}
+}
+
+func TestTrialsAreSummedUpByTheirMedian(t *testing.T) {
+	var recs []result.Record
+	for trial, v := range []float64{5e-6, 1e-6, 3e-6} {
+		r := rec("pingpong", "mpi", "host", result.OK, result.Params{"size_bytes": int64(8)}, map[string]result.Metric{"latency": metric("s", v)})
+		r.Trial = trial
+		recs = append(recs, r)
+	}
+	if text := render(t, "osu", recs); !strings.Contains(text, "3.000") {
+		t.Errorf("no median of the trials in\n%s", text)
+	}
+}
+
+func TestJSONLinesComeAtOnce(t *testing.T) {
+	var b bytes.Buffer
+	r := Formats["jsonl"](&b, nil)
+	if err := r.Record(fixed()[0]); err != nil {
+		t.Fatal(err)
+	}
+	c, err := result.Read(&b)
+	if err != nil || len(c.Records) != 1 {
+		t.Errorf("%d records, %v", len(c.Records), err)
+	}
+}
