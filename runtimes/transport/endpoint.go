@@ -3,10 +3,12 @@
 // counters. A Driver underneath moves the bytes: inproc (threads of this process), libmpi (the user's MPI).
 //
 // An Endpoint belongs to one locked OS thread, that of its PE: every call comes from there, and only calls make
-// progress.
+// progress. Nothing is allocated per message once the pools have grown.
 package transport
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"gpubench/gpu"
@@ -21,6 +23,9 @@ const (
 	Direct             // the device pointer is given to the driver
 )
 
+// String is the name used in flags and records.
+func (p Path) String() string { return [...]string{"host", "staged", "direct"}[p] }
+
 // Staging is how the path Staged works.
 type Staging uint8
 
@@ -29,8 +34,11 @@ const (
 	Simple                   // whole buffer to the host, then send
 )
 
-// PathConfig says how messages travel. Every PE must have the same one while messages are under way; CtxControl is not
-// concerned.
+// String is the name used in flags and records.
+func (s Staging) String() string { return [...]string{"pipelined", "simple"}[s] }
+
+// PathConfig says how messages travel. Every PE must have the same one while messages are under way. CtxControl is not
+// concerned: it always carries plain host memory.
 type PathConfig struct {
 	Path         Path
 	Staging      Staging
@@ -40,103 +48,158 @@ type PathConfig struct {
 
 // Config is what an Endpoint is made with.
 type Config struct {
-	Device   *gpu.Device   // for staging; nil where no device memory is sent. Bound to the calling thread
+	Device   *gpu.Device   // for staging; nil where none is done. Bound to the calling thread
 	Deadline time.Duration // how long a wait may last; 0: DefaultDeadline; negative: for ever
 	Yield    bool          // waits give the core away between polls: for more PEs than cores
 }
 
 const (
 	DefaultDeadline = time.Minute
-	DefaultChunk    = 256 << 10
+	DefaultChunk    = 256 << 10 // what MVAPICH2 takes (MV2_CUDA_BLOCK_SIZE): below, a copy's start shows
+	maxChunk        = 1 << 30
 )
 
-// Status says what was received.
-type Status struct {
-	Source, Tag int
-	Len         int // bytes
-}
-
-// Request names an operation under way. It is a plain value; the zero Request is complete (MPI_REQUEST_NULL). Wait, or a
-// Test that returns true, ends it: a later use of it (or a copy) panics.
-type Request struct {
-	s   *slot
-	gen uint32
-}
-
-// IsZero reports whether r names no operation.
-func (r Request) IsZero() bool { return r.s == nil }
-
-type slot struct{}
-
-// Traffic counts messages and their payload bytes.
-type Traffic struct{ Messages, Bytes int64 }
-
-// Counters says what went through an Endpoint since New (or the last ResetStats).
-type Counters struct {
-	Sent, Received [3]Traffic // by Path really taken; Received counts completed ones
-	ToHost         Traffic    // staging copies device to host
-	ToDevice       Traffic    // staging copies host to device
-	HostCopies     Traffic    // staging copies host to host
-	HeadersSent    Traffic
-	HeadersTaken   Traffic
-	HeaderRetries  int64 // SendHeader found the queue full
-}
-
+// Endpoint is one PE's door to the others.
 type Endpoint struct {
-	d Driver
+	d    Driver
+	caps Caps
+	dev  *gpu.Device
+
+	deadline time.Duration
+	yield    bool
+	polls    int // passes of one crossing while waiting
+
+	path PathConfig
+	mode [4]mode // by gpu.Space, for all contexts but CtxControl
+
+	slots []*slot // by operation id
+	free  []*slot
+	one   [1]Op // the operation that Isend and Send post
+	queue []Op  // of staging: to be posted by the next turn
+	done  [64]Completion
+
+	stage  stager
+	stats  Counters
+	fatal  error
+	closed bool
 }
+
+// mode is what happens to memory of a space.
+type mode uint8
+
+const (
+	modePlain  mode = iota // given to the driver
+	modeStaged             // through transfer
+	modeRefused
+)
 
 // New takes over d: Close closes it.
-func New(d Driver, c Config) (*Endpoint, error) { panic("transport: pending") }
-
-func (e *Endpoint) Rank() int                          { panic("transport: pending") }
-func (e *Endpoint) Size() int                          { panic("transport: pending") }
-func (e *Endpoint) Caps() Caps                         { panic("transport: pending") }
-func (e *Endpoint) Device() *gpu.Device                { panic("transport: pending") }
-func (e *Endpoint) Stats() Counters                    { panic("transport: pending") }
-func (e *Endpoint) ResetStats()                        { panic("transport: pending") }
-func (e *Endpoint) SetPath(p PathConfig) error         { panic("transport: pending") }
-func (e *Endpoint) Path() PathConfig                   { panic("transport: pending") }
-func (e *Endpoint) SetDeadline(d time.Duration)        { panic("transport: pending") }
-func (e *Endpoint) Lane(buf gpu.Memory, peer int) Lane { panic("transport: pending") }
-
-func (e *Endpoint) Isend(ctx uint8, buf gpu.Memory, dst, tag int) (Request, error) {
-	panic("transport: pending")
-}
-func (e *Endpoint) Irecv(ctx uint8, buf gpu.Memory, src, tag int) (Request, error) {
-	panic("transport: pending")
+func New(d Driver, c Config) (*Endpoint, error) {
+	caps := d.Caps()
+	if caps.Contexts < 8 || caps.MaxHeader < 1024 || caps.Size < 1 || caps.Rank < 0 || caps.Rank >= caps.Size {
+		panic(fmt.Sprintf("transport: driver %q has impossible Caps: %+v", caps.Name, caps))
+	}
+	e := &Endpoint{d: d, caps: caps, dev: c.Device, yield: c.Yield, polls: spinPolls}
+	if c.Yield {
+		e.polls = yieldPolls
+	}
+	e.SetDeadline(c.Deadline)
+	if err := e.SetPath(PathConfig{}); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
-// Send and Recv are the blocking ones: one crossing into the driver in the common case.
-func (e *Endpoint) Send(ctx uint8, buf gpu.Memory, dst, tag int) error { panic("transport: pending") }
-func (e *Endpoint) Recv(ctx uint8, buf gpu.Memory, src, tag int) (Status, error) {
-	panic("transport: pending")
+// Rank is this PE, from 0.
+func (e *Endpoint) Rank() int { return e.caps.Rank }
+
+// Size is the number of PEs.
+func (e *Endpoint) Size() int { return e.caps.Size }
+
+// Caps is the driver's.
+func (e *Endpoint) Caps() Caps { return e.caps }
+
+// Device is what staging copies with, nil if there is none.
+func (e *Endpoint) Device() *gpu.Device { return e.dev }
+
+// Path is the one in force, with its defaults filled in.
+func (e *Endpoint) Path() PathConfig { return e.path }
+
+// SetDeadline says how long a wait may last; 0: DefaultDeadline; negative: for ever.
+func (e *Endpoint) SetDeadline(d time.Duration) {
+	if d == 0 {
+		d = DefaultDeadline
+	}
+	e.deadline = d
 }
 
-// Wait ends r. On ErrDeadline too r is over (it was cancelled).
-func (e *Endpoint) Wait(r Request) (Status, error) { panic("transport: pending") }
-
-// WaitAll ends all of rs and sets each to the zero Request. The first error is returned, after all have ended.
-func (e *Endpoint) WaitAll(rs []Request) error { panic("transport: pending") }
-
-// Test makes one pass of progress and ends r if it is complete.
-func (e *Endpoint) Test(r Request) (done bool, st Status, err error) { panic("transport: pending") }
-
-// Completed reports whether Wait would return at once. It makes no progress.
-func (e *Endpoint) Completed(r Request) bool { panic("transport: pending") }
-
-// Progress makes one pass of progress.
-func (e *Endpoint) Progress() error { panic("transport: pending") }
-
-// Cancel asks for r's end. Wait then returns ErrCancelled, or as usual where it was too late.
-func (e *Endpoint) Cancel(r Request) error { panic("transport: pending") }
-
-// SendHeader sends an active message; while the queue is full it makes progress.
-func (e *Endpoint) SendHeader(peer int, h []byte) error { panic("transport: pending") }
-
-// RecvHeader takes the next active message, if one is there, and makes one pass of progress.
-func (e *Endpoint) RecvHeader(buf []byte) (peer, n int, ok bool, err error) {
-	panic("transport: pending")
+// SetPath says how messages travel from now on. It is refused while staged messages are under way, and with
+// ErrUnsupported where the path cannot be.
+func (e *Endpoint) SetPath(p PathConfig) error {
+	refuse := func(format string, args ...any) error {
+		return &Error{Op: "set path " + p.Path.String(), Rank: e.caps.Rank, Peer: AnySource, Tag: AnyTag,
+			Kind: ErrUnsupported, Detail: fmt.Sprintf(format, args...)}
+	}
+	if p.Chunk == 0 {
+		p.Chunk = DefaultChunk
+	}
+	switch {
+	case p.Path > Direct || p.Staging > Simple:
+		panic(fmt.Sprintf("transport: no such path: %+v", p))
+	case e.stage.active > 0:
+		return &Error{Op: "set path", Rank: e.caps.Rank, Peer: AnySource, Tag: AnyTag, Kind: ErrArgument,
+			Detail: fmt.Sprintf("%d staged messages are under way", e.stage.active), Mend: "wait for them first"}
+	case p.Path != Staged:
+	case e.dev == nil:
+		return refuse("this PE has no device to copy with")
+	case p.StagingSpace > gpu.Pinned:
+		return refuse("staging buffers in %v memory: want pinned or pageable", p.StagingSpace)
+	case p.Chunk < minChunk || p.Chunk > maxChunk:
+		return refuse("chunks of %d B: want %d to %d", p.Chunk, minChunk, maxChunk)
+	}
+	if p.Path == Staged {
+		if err := e.stage.open(e.dev, p); err != nil {
+			return fmt.Errorf("PE %d: set path staged: %w", e.caps.Rank, err)
+		}
+	}
+	e.path = p
+	for _, s := range gpu.Spaces {
+		e.mode[s] = e.modeOf(s)
+	}
+	return nil
 }
 
-func (e *Endpoint) Close() error { panic("transport: pending") }
+func (e *Endpoint) modeOf(s gpu.Space) mode {
+	host := s <= gpu.Pinned
+	switch {
+	case e.path.Path == Staged && (!host || e.path.Staging == Pipelined):
+		// Pipelined messages have a header, whatever the memory: the other side may be the one that stages.
+		return modeStaged
+	case e.path.Path == Host && s == gpu.OnDevice, !e.caps.Spaces[s]:
+		return modeRefused
+	}
+	return modePlain
+}
+
+// Lane says what carries messages of such a buffer to that peer. It may ask the library: not for timed code.
+func (e *Endpoint) Lane(buf gpu.Memory, peer int) Lane {
+	if e.path.Path == Staged && buf.Space > gpu.Pinned {
+		detail := fmt.Sprintf("simple, through %v memory", e.path.StagingSpace)
+		if e.path.Staging == Pipelined {
+			detail = fmt.Sprintf("pipelined through %v memory, chunks of %d B", e.path.StagingSpace, e.path.Chunk)
+		}
+		return Lane{Name: LaneStaged, HowKnown: "by construction", Detail: detail}
+	}
+	return e.d.Lane(Op{Kind: OpSend, Ctx: CtxModel, Peer: int32(peer), Buf: buf})
+}
+
+// Close closes the driver and frees the staging buffers. What is under way is given up; a second Close does nothing.
+func (e *Endpoint) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	// The device first: it may still write what the driver is about to let go of.
+	err := e.stage.quiet()
+	return errors.Join(err, e.d.Close(), e.stage.close())
+}

@@ -15,6 +15,7 @@ var (
 	ErrCancelled   = errors.New("cancelled")
 	ErrUnsupported = fmt.Errorf("not possible on this transport (%w)", errors.ErrUnsupported)
 	ErrMismatch    = errors.New("the peer stages messages in another way")
+	ErrArgument    = errors.New("impossible argument")
 )
 
 // mends says what to do about each kind, where the place of the error knows nothing better.

@@ -1,0 +1,163 @@
+// Matching, in the receiver: MPI's rules (MPI 4.1, 3.5). A message goes to the earliest posted receive that accepts it;
+// a receive takes the earliest message that it accepts.
+package inproc
+
+import (
+	"gpubench/gpu"
+	"gpubench/runtimes/transport"
+)
+
+func accepts(op *transport.Op, from, tag int32) bool {
+	return (op.Peer == from || op.Peer == transport.AnySource) && (op.Tag == tag || op.Tag == transport.AnyTag)
+}
+
+// match is the receive that a message goes to, nil when nobody has asked for it.
+func (d *driver) match(ctx uint8, from, tag int32) *item {
+	for x := d.posted[ctx].head; x != nil; x = x.next {
+		if accepts(&x.op, from, tag) {
+			return x
+		}
+	}
+	return nil
+}
+
+// arrive gives an eager message to its receive, or keeps a copy.
+func (d *driver) arrive(from int32, ctx uint8, tag int32, payload []byte) {
+	x := d.match(ctx, from, tag)
+	if x == nil {
+		x = d.pool.get()
+		x.op = transport.Op{Ctx: ctx, Peer: from, Tag: tag}
+		copy(d.pool.bytes(x, len(payload)), payload)
+		d.early[ctx].push(x)
+		return
+	}
+	d.posted[ctx].remove(x)
+	x.op.Peer, x.op.Tag = from, tag
+	n := len(payload)
+	switch {
+	case n > x.op.Buf.Len:
+		d.complete(x, n, transport.ErrTruncated)
+	case isHost(x.op.Buf):
+		copy(x.op.Buf.Bytes(), payload)
+		d.complete(x, n, nil)
+	default:
+		copy(d.pool.bytes(x, n), payload)
+		d.bounce(x)
+	}
+}
+
+// bounce moves an eager message that x holds to where the device can read it.
+func (d *driver) bounce(x *item) {
+	if !d.byDevice(x.op.Buf, x.op.Buf) {
+		copy(x.op.Buf.Bytes(), x.payload())
+		d.complete(x, x.len, nil)
+		return
+	}
+	d.startCopy(x, gpu.HostMemory(x.payload()), nil)
+}
+
+// offer fetches a message from its sender for the receive it goes to, or keeps its description. in is nil when this PE
+// is the sender.
+func (d *driver) offer(in *inbox, from int32, ctx uint8, tag int32, s *sendState) {
+	x := d.match(ctx, from, tag)
+	if x == nil {
+		x = d.pool.get()
+		x.op = transport.Op{Ctx: ctx, Peer: from, Tag: tag}
+		x.send, x.in = s, in
+		d.early[ctx].push(x)
+		return
+	}
+	if !d.claim(in, from, s) {
+		return // the receive waits on
+	}
+	d.posted[ctx].remove(x)
+	x.op.Peer, x.op.Tag, x.in = from, tag, in
+	d.fetch(x, s)
+}
+
+// claim decides that this PE reads the sender's buffer. False: there is no such message any more.
+func (d *driver) claim(in *inbox, from int32, s *sendState) bool {
+	if d.w.peers[from].state.Load() == killed {
+		return false // nobody knows what has become of its buffer
+	}
+	if s.state.CompareAndSwap(pending, claimed) {
+		return true
+	}
+	d.end(in, s, nil)
+	return false
+}
+
+// end is the receiver's last word on a rendezvous.
+func (d *driver) end(in *inbox, s *sendState, err error) {
+	s.end(err)
+	if in == nil {
+		d.sweep(&d.out[d.me])
+		return
+	}
+	in.ack()
+}
+
+// fetch copies a claimed message to where x wants it.
+func (d *driver) fetch(x *item, s *sendState) {
+	n := s.buf.Len
+	x.len = n
+	switch {
+	case n > x.op.Buf.Len:
+		in := x.in
+		d.complete(x, n, transport.ErrTruncated)
+		d.end(in, s, nil)
+	case d.byDevice(x.op.Buf, s.buf):
+		d.startCopy(x, s.buf, s)
+	default:
+		hostCopy(x.op.Buf, s.buf)
+		in := x.in
+		d.complete(x, n, nil)
+		d.end(in, s, nil)
+	}
+}
+
+// recv carries out one receive, or queues it.
+func (d *driver) recv(op *transport.Op) {
+	for y := d.early[op.Ctx].head; y != nil; {
+		next := y.next
+		if accepts(op, y.op.Peer, y.op.Tag) && d.give(op, y) {
+			return
+		}
+		y = next
+	}
+	if who := d.hopeless(op.Peer); who >= 0 {
+		d.done.push(transport.Completion{ID: op.ID, Peer: who, Tag: op.Tag, Err: transport.ErrPeerDied})
+		return
+	}
+	x := d.pool.get()
+	x.op = *op
+	d.posted[op.Ctx].push(x)
+}
+
+// give carries out a receive with an early message. False: the message was off.
+func (d *driver) give(op *transport.Op, y *item) bool {
+	d.early[op.Ctx].remove(y)
+	from, tag := y.op.Peer, y.op.Tag
+	if s := y.send; s != nil {
+		if !d.claim(y.in, from, s) {
+			d.pool.put(y)
+			return false
+		}
+		y.op = *op
+		y.op.Peer, y.op.Tag, y.send = from, tag, nil
+		d.fetch(y, s)
+		return true
+	}
+	y.op = *op
+	y.op.Peer, y.op.Tag = from, tag
+	switch {
+	case y.len > op.Buf.Len:
+		d.complete(y, y.len, transport.ErrTruncated)
+	case isHost(op.Buf):
+		copy(op.Buf.Bytes(), y.payload())
+		d.complete(y, y.len, nil)
+	default:
+		d.bounce(y)
+	}
+	return true
+}

@@ -1,0 +1,285 @@
+// Staging: device memory through host buffers, as state machines that an Endpoint's turns advance.
+//
+// Simple: the whole buffer is copied to the host, sent as one plain message, and copied to the device.
+//
+// Pipelined: the first message, with the sender's context and tag, is a header of 16 bytes and the first bytes (at most
+// firstBytes, so that every receiver has room for it); the rest follows in chunks on CtxStaging, with the header's
+// sequence number as tag. What follows leaves only after the first message has, so that a send can be cancelled until
+// the receiver has taken it. Every message on the contexts but CtxControl has this form, whatever memory it is in, since
+// a sender does not know what the receiver's is; host buffers are not copied but for the first message's bytes.
+//
+// Copies to the host go on one stream and copies to the device on another, each message's chunks up to stageDepth at a
+// time, so that both directions and the wire overlap.
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"gpubench/gpu"
+)
+
+const (
+	headerBytes = 16
+	dataAt      = 64             // where the data of a staging buffer begins; the header lies right before it
+	firstBytes  = 64 << 10       // the most data in a first message
+	hostFirst   = 8 << 10        // the same from host memory, where each byte of it costs a copy
+	minChunk    = 4 << 10        // smallest chunk, and smallest staging buffer
+	stageDepth  = 4              // chunks of one message under way
+	headerMagic = uint16(0x5047) // catches a peer that does not pipeline
+)
+
+// header is what a first message begins with.
+type header struct {
+	total int
+	chunk int
+	seq   uint16 // of the pair of PEs; the tag of what follows
+}
+
+func (h header) write(b []byte) {
+	binary.LittleEndian.PutUint64(b, uint64(h.total))
+	binary.LittleEndian.PutUint32(b[8:], uint32(h.chunk))
+	binary.LittleEndian.PutUint16(b[12:], h.seq)
+	binary.LittleEndian.PutUint16(b[14:], headerMagic)
+}
+
+// readHeader checks a first message of len(b) bytes.
+func readHeader(b []byte) (header, error) {
+	if len(b) < headerBytes || binary.LittleEndian.Uint16(b[14:]) != headerMagic {
+		return header{}, fmt.Errorf("a message of %d B without a header of pipelined staging: %w", len(b), ErrMismatch)
+	}
+	h := header{
+		total: int(binary.LittleEndian.Uint64(b)),
+		chunk: int(binary.LittleEndian.Uint32(b[8:])),
+		seq:   binary.LittleEndian.Uint16(b[12:]),
+	}
+	n := len(b) - headerBytes
+	if h.total < n || h.chunk <= 0 || h.chunk > maxChunk || h.seq > MaxTag || n == 0 && h.total > 0 {
+		return header{}, fmt.Errorf("a staging header of %d B in chunks of %d B over a message of %d B: %w",
+			h.total, h.chunk, n, ErrMismatch)
+	}
+	return h, nil
+}
+
+// transfer is one staged message.
+type transfer struct {
+	next, prev *transfer // in stager.firsts
+	s          *slot     // the request
+	buf        gpu.Memory
+	total      int  // bytes of the message; of a receive: once known
+	header     int  // headerBytes, or 0 for simple
+	device     bool // buf is reached through copies
+	queued     bool // in stager.firsts
+	left       bool // the first message is through
+	peer, tag  int32
+	seq        uint16
+	chunk      int
+	begun      int   // bytes that have a part or are through
+	live       int   // parts that are not over
+	parts      *part // of a send: those not posted, in order
+	last       *part
+	err        error
+	discard    bool // what comes is thrown away: truncated, or nobody waits
+}
+
+// part is one wire message of a transfer, with the copy before or after it.
+type part struct {
+	t       *transfer
+	next    *part // in its copy queue
+	sibling *part // in its transfer's unposted parts
+	s       *slot // while it is on the wire
+	b       *hostBuf
+	off, n  int
+	first   bool
+	ready   bool // copied: may be posted
+	event   *gpu.Event
+}
+
+// hostBuf is a staging buffer of 1<<class bytes of data.
+type hostBuf struct {
+	b     *gpu.Buffer
+	m     gpu.Memory
+	class int
+	space gpu.Space
+}
+
+// stager is the part of an Endpoint that stages.
+type stager struct {
+	dev      *gpu.Device
+	space    gpu.Space
+	toHost   copyQueue
+	toDevice copyQueue
+	active   int // transfers
+	firsts   struct{ head, tail *transfer }
+	seqs     []uint16          // by destination
+	bufs     [2][40][]*hostBuf // free ones, by gpu.Space and class
+	all      []*hostBuf
+	events   []*gpu.Event
+	freeT    []*transfer
+	freeP    []*part
+}
+
+// copyQueue is a stream and what it copies, in order.
+type copyQueue struct {
+	stream     *gpu.Stream
+	head, tail *part
+}
+
+// open makes the streams at the first use.
+func (g *stager) open(dev *gpu.Device, p PathConfig) error {
+	g.dev, g.space = dev, p.StagingSpace
+	for _, q := range []*copyQueue{&g.toHost, &g.toDevice} {
+		if q.stream == nil {
+			s, err := dev.NewStream()
+			if err != nil {
+				return fmt.Errorf("stream for staging copies: %w", err)
+			}
+			q.stream = s
+		}
+	}
+	return nil
+}
+
+// quiet waits until no copy is under way.
+func (g *stager) quiet() error {
+	var err error
+	for _, q := range []*copyQueue{&g.toHost, &g.toDevice} {
+		if q.stream != nil {
+			err = errors.Join(err, q.stream.Sync())
+		}
+	}
+	return err
+}
+
+// close frees everything. The driver holds no buffer any more.
+func (g *stager) close() error {
+	var errs []error
+	for _, q := range []*copyQueue{&g.toHost, &g.toDevice} {
+		for p := q.head; p != nil; p = p.next {
+			g.events = append(g.events, p.event)
+		}
+		if q.stream != nil {
+			errs = append(errs, q.stream.Close())
+		}
+	}
+	for _, e := range g.events {
+		errs = append(errs, e.Close())
+	}
+	for _, b := range g.all {
+		errs = append(errs, b.b.Free())
+	}
+	*g = stager{}
+	return errors.Join(errs...)
+}
+
+// buffer is a staging buffer for n bytes of data.
+func (g *stager) buffer(n int) (*hostBuf, error) {
+	class := bits.Len(uint(max(n, minChunk) - 1))
+	free := &g.bufs[g.space][class]
+	if k := len(*free); k > 0 {
+		b := (*free)[k-1]
+		*free = (*free)[:k-1]
+		return b, nil
+	}
+	b, err := g.dev.Alloc(g.space, dataAt+1<<class, gpu.DefaultPages)
+	if err != nil {
+		return nil, fmt.Errorf("staging buffer of %d B: %w", 1<<class, err)
+	}
+	h := &hostBuf{b: b, m: b.Memory(), class: class, space: g.space}
+	g.all = append(g.all, h)
+	return h, nil
+}
+
+func (g *stager) release(b *hostBuf) {
+	g.bufs[b.space][b.class] = append(g.bufs[b.space][b.class], b)
+}
+
+// start begins p's copy on q.
+func (g *stager) start(q *copyQueue, p *part, dst, src gpu.Memory) error {
+	if len(g.events) == 0 {
+		e, err := g.dev.NewEvent(false)
+		if err != nil {
+			return fmt.Errorf("event of a staging copy: %w", err)
+		}
+		g.events = append(g.events, e)
+	}
+	if dst.Len > 0 {
+		if err := q.stream.Copy(dst, src); err != nil {
+			return fmt.Errorf("staging copy of %d B, %v to %v: %w", dst.Len, src.Space, dst.Space, err)
+		}
+	}
+	e := g.events[len(g.events)-1]
+	if err := q.stream.Record(e); err != nil {
+		return fmt.Errorf("staging copy of %d B: %w", dst.Len, errors.Join(err, q.stream.Sync()))
+	}
+	g.events = g.events[:len(g.events)-1]
+	p.event, p.next = e, nil
+	if q.tail == nil {
+		q.head = p
+	} else {
+		q.tail.next = p
+	}
+	q.tail = p
+	return nil
+}
+
+// copied is the next part of q whose copy is over, nil if there is none.
+func (g *stager) copied(q *copyQueue) (*part, error) {
+	p := q.head
+	if p == nil {
+		return nil, nil
+	}
+	over, err := p.event.Query()
+	if !over && err == nil {
+		return nil, nil
+	}
+	q.head = p.next
+	if q.head == nil {
+		q.tail = nil
+	}
+	g.events = append(g.events, p.event)
+	p.event, p.next = nil, nil
+	if err != nil {
+		err = fmt.Errorf("staging copy of %d B: %w", p.n, err)
+	}
+	return p, err
+}
+
+// data is where n bytes of p's staging buffer lie; wire the same with the header before them.
+func (p *part) data() gpu.Memory { return p.b.m.Slice(dataAt, p.n) }
+
+func (p *part) wire() gpu.Memory {
+	if p.b == nil {
+		return p.t.buf.Slice(p.off, p.n)
+	}
+	h := 0
+	if p.first {
+		h = p.t.header
+	}
+	return p.b.m.Slice(dataAt-h, h+p.n)
+}
+
+func (g *stager) newPart(t *transfer, off, n int) *part {
+	var p *part
+	if k := len(g.freeP); k > 0 {
+		p = g.freeP[k-1]
+		g.freeP = g.freeP[:k-1]
+	} else {
+		p = new(part)
+	}
+	*p = part{t: t, off: off, n: n, first: off == 0 && !t.left}
+	t.live++
+	return p
+}
+
+// drop frees p.
+func (g *stager) drop(p *part) {
+	p.t.live--
+	if p.b != nil {
+		g.release(p.b)
+	}
+	*p = part{}
+	g.freeP = append(g.freeP, p)
+}
