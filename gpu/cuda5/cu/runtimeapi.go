@@ -7,6 +7,7 @@
 package cu
 
 import (
+	"runtime"
 	"sync"
 	"unsafe"
 )
@@ -75,7 +76,7 @@ func DeviceReset() {
 	CtxSetCurrent(0)
 }
 
-// Malloc allocates bytes of device memory; 0 bytes give 0, which MemFree takes.
+// Malloc allocates bytes of device memory; 0 bytes give 0.
 func Malloc(bytes int64) DevicePtr {
 	lazyContext()
 	if bytes == 0 {
@@ -117,4 +118,6 @@ func MemCpy(dst, src unsafe.Pointer, bytes int64, flags uint) {
 	default:
 		panic(ERROR_INVALID_VALUE)
 	}
+	runtime.KeepAlive(dst) // where it went to the driver as a number
+	runtime.KeepAlive(src)
 }

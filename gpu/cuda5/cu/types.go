@@ -140,8 +140,8 @@ func (e *LoadError) Is(target error) bool { return target == errors.ErrUnsupport
 // noDriverMessage is the panic of a call on a thread where no driver is current: always our bug, never the machine's.
 const noDriverMessage = "cu: no driver is current on this thread"
 
-// bytesOf returns p's bytes. It reads 8 behind a parameter pointer, whatever the variable's size: the promise of
-// LaunchKernel, which is why the compiler's pointer checks are off here.
+// word reads 8 bytes behind a parameter pointer, whatever the variable's size: the promise of LaunchKernel, which is
+// why the compiler's pointer checks are off here.
 //
 //go:nocheckptr
 func word(p unsafe.Pointer) uint64 { return *(*uint64)(p) }
