@@ -1,0 +1,7 @@
+//go:build !linux
+
+package charm
+
+import "runtime"
+
+func yieldThread() { runtime.Gosched() }
