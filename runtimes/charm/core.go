@@ -170,9 +170,10 @@ func (c *core) handle(src int, b []byte, run bool) {
 		c.phaseMessage(src, k, b)
 	case kindQuiet, kindWave, kindSum:
 		c.quietMessage(k, b)
+		return // waves and probes are not progress: the watch looks for progress
 	case kindProbe, kindReport:
 		c.watchMessage(src, k, b)
-		return // not progress: the watch looks for progress
+		return
 	default:
 		panic(fmt.Sprintf("charm: message of unknown kind %d from PE %d", b[0], src))
 	}

@@ -3,6 +3,7 @@ package charm
 
 import (
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -49,6 +50,16 @@ func panicked(pe int, r running, v any, stack []byte) *MethodError {
 		e.Chare = r.el.name()
 	}
 	return e
+}
+
+// guard calls f and turns a panic of a method, or of the scheduler itself, into the run's error.
+func (c *core) guard(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.fail(panicked(c.rank, c.current, v, debug.Stack()))
+		}
+	}()
+	f()
 }
 
 // RemoteError is what ended the run on another PE, in words.

@@ -58,9 +58,11 @@ func contributeLater[C, T any](wait early, pe *PE, over Section[C], self Elem[C]
 // place gives the room for one value of a reduction.
 func (c *core) place(r *roster, seq uint32, op *reducer, to target, slot, size int) []byte {
 	red := c.reduction(r, seq, op, to)
-	if red.op != op || red.to != to {
-		panic(fmt.Sprintf("charm: reduction %d over %s: one contribution names combiner %q, another %q, or their targets differ",
-			seq, r.name(), red.op.name, op.name))
+	if red.op != op {
+		panic(fmt.Sprintf("charm: reduction %d over %s: one contribution names combiner %q, another %q", seq, r.name(), red.op.key, op.key))
+	}
+	if red.to != to {
+		panic(fmt.Sprintf("charm: reduction %d over %s: contributions name different targets", seq, r.name()))
 	}
 	if red.in[slot] {
 		panic(fmt.Sprintf("charm: reduction %d over %s was given one contribution twice", seq, r.name()))

@@ -4,7 +4,6 @@ package charm
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"gpubench/gpu"
@@ -112,7 +111,7 @@ func (rt *Runtime) run(main func()) error {
 		panic("charm: Run of a closed Runtime")
 	}
 	if c.err == nil {
-		rt.guard(func() {
+		c.guard(func() {
 			c.begin(main)
 			rt.loop(coming)
 			rt.loop(acting)
@@ -124,16 +123,6 @@ func (rt *Runtime) run(main func()) error {
 	}
 	rt.flush(c.err == nil)
 	return c.err
-}
-
-// guard turns a panic of a method, or of the scheduler, into the run's error.
-func (rt *Runtime) guard(f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			rt.pe.fail(panicked(rt.pe.rank, rt.pe.current, v, debug.Stack()))
-		}
-	}()
-	f()
 }
 
 // idlePasses is how many passes without work there are between two looks at the clock.

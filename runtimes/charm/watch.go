@@ -151,11 +151,11 @@ func (c *core) waits(now int64) (out []string) {
 		if t.why.ch != nil {
 			what += " " + t.why.ch.name()
 		}
-		who := t.current.m.name
+		who, in := t.current.m.name, ""
 		if t.current.el != nil {
-			who = fmt.Sprintf("chare %s, in %s,", t.current.el.name(), who)
+			who, in = "chare "+t.current.el.name(), ", in method "+who
 		}
-		out = append(out, fmt.Sprintf("%s waits on %s since %v", who, what, seconds(now-t.why.since)))
+		out = append(out, fmt.Sprintf("%s waits on %s since %v%s", who, what, seconds(now-t.why.since), in))
 	}
 	for _, coll := range c.colls {
 		if coll == nil {
