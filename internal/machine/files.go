@@ -77,21 +77,16 @@ func (r reader) fields(name, separator string, f func(key, value string)) {
 	}
 }
 
-// meminfo returns the numbers of a meminfo file, in bytes where it counts kB. A NUMA node's file begins its lines with
-// "Node 0 ", which is cut off.
+// meminfo returns the numbers of a meminfo file, in bytes where it counts kB.
 func (r reader) meminfo(name string) map[string]*int64 {
 	found := make(map[string]*int64)
 	r.fields(name, ":", func(key, value string) {
-		words := strings.Fields(key)
-		if len(words) == 0 {
-			return
-		}
 		number, unit, _ := strings.Cut(value, " ")
 		v := parseInt(number)
 		if unit == "kB" {
 			v = scaled(v, 1024)
 		}
-		found[words[len(words)-1]] = v
+		found[key] = v
 	})
 	return found
 }
@@ -185,10 +180,15 @@ func (r reader) nodes() []Node {
 	if !ok {
 		return nil
 	}
+	withMemory, known := r.cpuSet(path.Join(dir, "has_memory"))
 	list := []Node{}
 	for _, id := range online.CPUs() {
 		node := path.Join(dir, "node"+strconv.Itoa(id))
-		n := Node{ID: id, MemoryBytes: r.meminfo(path.Join(node, "meminfo"))["MemTotal"]}
+		n := Node{ID: id}
+		if known {
+			has := withMemory.Has(id)
+			n.HasMemory = &has
+		}
 		n.CPUs, _ = r.cpuSet(path.Join(node, "cpulist"))
 		if s := r.text(path.Join(node, "distance")); s != nil {
 			for _, word := range strings.Fields(*s) {

@@ -51,10 +51,10 @@ type Cache struct {
 
 // Node is a NUMA node.
 type Node struct {
-	ID          int    `json:"id"`
-	CPUs        CPUSet `json:"cpus"`
-	MemoryBytes *int64 `json:"memory_bytes"`
-	Distances   []int  `json:"distances"` // to the nodes in order, 10 is local
+	ID        int    `json:"id"`
+	CPUs      CPUSet `json:"cpus"`       // none: a node of memory alone, such as a GPU's
+	HasMemory *bool  `json:"has_memory"` // how much is not here: where memory is hot-plugged it changes
+	Distances []int  `json:"distances"`  // to the nodes in order, 10 is local
 }
 
 // Load is what changes from moment to moment.
