@@ -80,7 +80,7 @@ func Auto() (d Driver, reason string)                                    { panic
 func Count(d Driver) (int, error)                                        { panic(pending) }
 func Open(d Driver, ordinal int, o Options) (*Device, error)             { panic(pending) }
 func Leaks() []Leak                                                      { panic(pending) }
-func RegisterKernel(name, kinds string, phases int, body unsafe.Pointer) { panic(pending) }
+func RegisterKernel(name, kinds string, phases int, body unsafe.Pointer) {} // kernels calls it when the program starts
 
 func (d *Device) Bind() error                                    { panic(pending) }
 func (d *Device) Unbind()                                        { panic(pending) }

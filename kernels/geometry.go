@@ -75,6 +75,16 @@ func (b Box) Cells() int {
 	return (b.Hi[0] - b.Lo[0]) * (b.Hi[1] - b.Lo[1]) * (b.Hi[2] - b.Lo[2])
 }
 
+// within reports whether b, not empty, lies in o.
+func (b Box) within(o Box) bool {
+	for axis := range 3 {
+		if b.Lo[axis] < o.Lo[axis] || b.Hi[axis] > o.Hi[axis] {
+			return false
+		}
+	}
+	return true
+}
+
 // cellBytes is the size of a float64; align is the alignment of a row's first interior cell, in cells: one AVX-512
 // register, one cache line.
 const (

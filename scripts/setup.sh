@@ -119,7 +119,7 @@ setup_build() {
 		done
 	fi
 	[ -n "$GPUBENCH_CXX" ] && have "${GPUBENCH_CXX%% *}" ||
-		die "no C++ compiler${CXX:+ \"$CXX\"}: (Debian and Ubuntu: apt install g++; or name one in CXX)"
+		die "no C++ compiler${CXX:+ \"$CXX\"} (Debian and Ubuntu: apt install g++; or name one in CXX)"
 
 	GPUBENCH_CMAKE=$(command -v cmake || true)
 	if [ -n "$GPUBENCH_CMAKE" ] && ! new_enough "$("$GPUBENCH_CMAKE" --version | head -n1)" 3 20; then

@@ -1,0 +1,30 @@
+// Copy and triad of n float64s with the vectors of one instruction set: included by stream.cpp once for each. No
+// include guard for that reason.
+
+// lead is how many float64s come before the first that is aligned for a vector store.
+static inline int64_t lead(const double *p, int64_t n) {
+	const int64_t k = (int64_t)((0 - (uintptr_t)p) & (GB_LANES * 8 - 1)) / 8;
+	return k < n ? k : n;
+}
+
+template <bool STREAM> static void copy(double *dst, const double *src, int64_t n) {
+	int64_t i = 0;
+	for (const int64_t k = lead(dst, n); i < k; i++) dst[i] = src[i];
+	for (; i + GB_LANES <= n; i += GB_LANES)
+		if (STREAM)
+			stream(dst + i, load(src + i));
+		else
+			store(dst + i, load(src + i));
+	for (; i < n; i++) dst[i] = src[i];
+}
+
+template <bool STREAM> static void triad(double *a, const double *b, const double *c, double scalar, int64_t n) {
+	int64_t i = 0;
+	for (const int64_t k = lead(a, n); i < k; i++) a[i] = gb_triad(b[i], c[i], scalar);
+	for (; i + GB_LANES <= n; i += GB_LANES)
+		if (STREAM)
+			stream(a + i, gb_triad(load(b + i), load(c + i), scalar));
+		else
+			store(a + i, gb_triad(load(b + i), load(c + i), scalar));
+	for (; i < n; i++) a[i] = gb_triad(b[i], c[i], scalar);
+}
