@@ -10,7 +10,8 @@ import (
 
 // check decides how a message travels, or why it cannot. The common case is a few comparisons.
 func (e *Endpoint) check(kind OpKind, ctx uint8, buf gpu.Memory, peer, tag int) (mode, error) {
-	if uint(peer) < uint(e.caps.Size) && uint(tag) <= MaxTag && int(ctx) < e.caps.Contexts && ctx != CtxStaging &&
+	wild := int(kind) // a receive may have -1 for peer and tag
+	if uint(peer+wild) < uint(e.caps.Size+wild) && uint(tag+wild) <= uint(MaxTag+wild) && int(ctx) < e.caps.Contexts && ctx != CtxStaging &&
 		buf.Len >= 0 && (buf.Addr != 0 || buf.Len == 0) && buf.Space <= gpu.Managed && !e.closed && e.fatal == nil &&
 		(e.caps.MaxLen == 0 || buf.Len <= e.caps.MaxLen) {
 		if ctx == CtxControl {
@@ -24,7 +25,7 @@ func (e *Endpoint) check(kind OpKind, ctx uint8, buf gpu.Memory, peer, tag int) 
 	return e.checkSlow(kind, ctx, buf, peer, tag)
 }
 
-// checkSlow says what is wrong, and lets wildcards pass.
+// checkSlow says what is wrong.
 func (e *Endpoint) checkSlow(kind OpKind, ctx uint8, buf gpu.Memory, peer, tag int) (mode, error) {
 	if e.closed {
 		panic("transport: use of a closed Endpoint")
@@ -52,28 +53,22 @@ func (e *Endpoint) checkSlow(kind OpKind, ctx uint8, buf gpu.Memory, peer, tag i
 		err.Kind = ErrUnsupported
 		err.Detail = fmt.Sprintf("%d B: %s takes at most %d B in one message", buf.Len, e.caps.Name, e.caps.MaxLen)
 	case ctx == CtxControl:
-		if buf.Space <= gpu.Pinned {
-			return modePlain, nil
-		}
 		err.Kind, err.Detail = ErrUnsupported, fmt.Sprintf("%v memory on context 0, which is for host memory", buf.Space)
-	case e.mode[buf.Space] == modeRefused:
-		return 0, e.refusal(err, buf)
 	default:
-		return e.mode[buf.Space], nil
+		e.refusal(err, buf)
 	}
 	return 0, err
 }
 
 // refusal says why the path cannot carry the buffer.
-func (e *Endpoint) refusal(err *Error, buf gpu.Memory) error {
+func (e *Endpoint) refusal(err *Error, buf gpu.Memory) {
 	err.Kind = ErrUnsupported
 	if e.path.Path == Host && buf.Space == gpu.OnDevice {
 		err.Detail, err.Mend = "device memory on the path host", "take the path staged or direct"
-		return err
+		return
 	}
 	err.Detail = fmt.Sprintf("%s does not take %v memory: %s", e.caps.Name, buf.Space, e.caps.Why[buf.Space])
 	err.Mend = "take the path staged"
-	return err
 }
 
 // kinds are what kindOf looks for.

@@ -156,13 +156,13 @@ func cancelledSend(pe *PE) error {
 		if pe.Rank() > 1 {
 			return nil
 		}
-		for _, n := range []int{8, 5000, 400000} {
+		for tag, n := range []int{8, 5000, 400000} {
 			m, err := pe.buffer(w, n)
 			if err != nil {
 				return err
 			}
 			if pe.Rank() == 1 {
-				if err := pe.receiveUnlessCancelled(m); err != nil {
+				if err := pe.receiveUnlessCancelled(m, tag); err != nil {
 					return err
 				}
 				continue
@@ -170,7 +170,7 @@ func cancelledSend(pe *PE) error {
 			if err := pe.fill(m, 7); err != nil {
 				return err
 			}
-			r, err := pe.Isend(model, m, 1, 1)
+			r, err := pe.Isend(model, m, 1, tag)
 			if err != nil {
 				return err
 			}
@@ -193,7 +193,7 @@ func cancelledSend(pe *PE) error {
 			if err := pe.fill(m, 8); err != nil {
 				return err
 			}
-			if err := pe.Send(model, m, 1, 2); err != nil {
+			if err := pe.Send(model, m, 1, 50); err != nil {
 				return err
 			}
 		}
@@ -201,19 +201,19 @@ func cancelledSend(pe *PE) error {
 	})
 }
 
-func (pe *PE) receiveUnlessCancelled(m gpu.Memory) error {
+func (pe *PE) receiveUnlessCancelled(m gpu.Memory, tag int) error {
 	buf := make([]byte, pe.Caps().MaxHeader)
 	_, k, err := pe.nextHeader(buf)
 	if err != nil {
 		return err
 	}
 	if string(buf[:k]) == "on" {
-		if err := pe.expect(m, 0, 1, 7); err != nil {
+		if err := pe.expect(m, 0, tag, 7); err != nil {
 			return err
 		}
 	}
 	// Nothing of the cancelled one may come now.
-	r, err := pe.Irecv(model, m, 0, 1)
+	r, err := pe.Irecv(model, m, 0, tag)
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (pe *PE) receiveUnlessCancelled(m gpu.Memory) error {
 	if _, err := pe.Wait(r); !errors.Is(err, transport.ErrCancelled) {
 		return want(err, transport.ErrCancelled)
 	}
-	return pe.expect(m, 0, 2, 8)
+	return pe.expect(m, 0, 50, 8)
 }
 
 // within tests r for a while.
