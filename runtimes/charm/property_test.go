@@ -50,7 +50,7 @@ func TestExactlyOnceAndQuiescence(t *testing.T) {
 		want := 0
 		for id, left := range hops {
 			pe := s.pes[rapid.IntRange(0, len(s.pes)-1).Draw(r, "from")]
-			if left%5 == 4 { // a long message among them
+			if left%3 == 0 { // a long message among them
 				var m [300]int64
 				for i := range m {
 					m[i] = int64(1000 + id + i)
@@ -85,6 +85,17 @@ func TestExactlyOnceAndQuiescence(t *testing.T) {
 		}
 		if told != 1 || total() != want {
 			r.Fatalf("told %d times, %d of %d messages", told, total(), want)
+		}
+		byID := map[int64]int{}
+		for _, b := range all {
+			for id, n := range b.got {
+				byID[id] += n
+			}
+		}
+		for id, left := range hops {
+			if byID[int64(id)] != left+2 || left%3 == 0 && byID[int64(1000+id)] != 1 {
+				r.Fatalf("message %d of %d hops ran %d methods, its long one %d", id, left, byID[int64(id)], byID[int64(1000+id)])
+			}
 		}
 		var made, done int64
 		for _, pe := range s.pes {

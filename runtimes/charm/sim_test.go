@@ -15,6 +15,7 @@ type sim struct {
 	wires    map[[2]int][][]byte // by sender and receiver: headers under way
 	gives    []*simMove
 	takes    []*simMove
+	landed   []*simMove // payload is there, its PE does not know yet
 	clock    int64
 	log      func(format string, args ...any) // of what ports are told
 	shuffle  func(n int) int                  // picks one of n
@@ -82,8 +83,15 @@ func (s *sim) close() {
 	}
 }
 
-// begin brings all PEs into a run.
+// begin brings all PEs into a run, out of the one before where there was one.
 func (s *sim) begin(main func(*PE)) {
+	for _, pe := range s.pes {
+		if pe.exited {
+			pe.depart()
+		}
+	}
+	for s.deliverAny() {
+	}
 	for _, pe := range s.pes {
 		pe.begin(func() {
 			if main != nil {
@@ -146,7 +154,7 @@ func (s *sim) matched(skip int) (give, take int) {
 	return -1, -1
 }
 
-// move carries one payload over.
+// move carries one payload over; with nobody to shuffle, both PEs know at once.
 func (s *sim) move(skip int) bool {
 	gi, ti := s.matched(skip)
 	if gi < 0 {
@@ -156,8 +164,18 @@ func (s *sim) move(skip int) bool {
 	s.gives, s.takes = slices.Delete(s.gives, gi, gi+1), slices.Delete(s.takes, ti, ti+1)
 	n := copy(t.x.buf.Bytes(), g.x.buf.Bytes())
 	s.say("payload %d>%d tag %d: %d B", g.rank, t.rank, g.tag, n)
-	s.pes[g.rank].finish(g.x, n, nil, true)
-	s.pes[t.rank].finish(t.x, n, nil, true)
+	s.landed = append(s.landed, g, t)
+	for s.shuffle == nil && len(s.landed) > 0 {
+		s.land(0)
+	}
+	return true
+}
+
+// land tells a PE that a payload has come or gone.
+func (s *sim) land(i int) bool {
+	m := s.landed[i]
+	s.landed = slices.Delete(s.landed, i, i+1)
+	s.pes[m.rank].finish(m.x, m.x.buf.Len, nil, true)
 	return true
 }
 
@@ -200,8 +218,18 @@ func (s *sim) one() bool {
 			can = append(can, pe.pollEvents)
 		}
 	}
+	if s.shuffle != nil { // waves go on while others work
+		for _, pe := range s.pes {
+			if !pe.busy() && (len(pe.quiet.targets) > 0 || pe.quiet.pending) {
+				can = append(can, func() bool { pe.idle(); return true })
+			}
+		}
+	}
 	if gi, _ := s.matched(0); gi >= 0 {
 		can = append(can, func() bool { return s.move(0) })
+	}
+	if n := len(s.landed); n > 0 {
+		can = append(can, func() bool { return s.land(s.shuffle(n)) })
 	}
 	if len(can) > 0 {
 		i := 0

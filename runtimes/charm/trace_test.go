@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -173,14 +174,16 @@ func (p *script) command(f []string) {
 		if len(f) > 2 {
 			ev.err = errors.New(f[2])
 		}
-	case "time": // time SINCE-BEGIN PE...: ticks
+	case "time": // time SINCE-BEGIN [PE...]: ticks, on all if none is named
 		d, err := time.ParseDuration(f[1])
 		if err != nil {
 			p.t.Fatal(err)
 		}
 		s.clock = int64(d)
 		for _, pe := range s.pes {
-			pe.tick()
+			if len(f) == 2 || slices.Contains(f[2:], strconv.Itoa(pe.rank)) {
+				pe.tick()
+			}
 		}
 	case "exit":
 		s.pes[p.int(f[1])].Exit()
