@@ -8,7 +8,7 @@ static __device__ void join_block(gb_check mine, gb_check *result) {
 	__shared__ gb_check all[THREADS];
 	all[threadIdx.x] = mine;
 	__syncthreads();
-	for (int half = THREADS / 2; half > 0; half /= 2) {
+	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
 		if (threadIdx.x < half) gb_check_join(all[threadIdx.x], all[threadIdx.x + half]);
 		__syncthreads();
 	}

@@ -38,7 +38,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 	__shared__ gb_check all[THREADS];
 	all[threadIdx.x] = c;
 	__syncthreads();
-	for (int half = THREADS / 2; half > 0; half /= 2) {
+	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
 		if (threadIdx.x < half) gb_check_join(all[threadIdx.x], all[threadIdx.x + half]);
 		__syncthreads();
 	}

@@ -8,7 +8,7 @@ template <class Op> static __device__ __forceinline__ void join_block(gb_reduced
 	__shared__ gb_reduced all[THREADS];
 	all[threadIdx.x] = mine;
 	__syncthreads();
-	for (int half = THREADS / 2; half > 0; half /= 2) {
+	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
 		if (threadIdx.x < half) Op::join(all[threadIdx.x], all[threadIdx.x + half]);
 		__syncthreads();
 	}
