@@ -6,18 +6,22 @@ import (
 	"encoding/json"
 	"os"
 	"runtime"
+	"sync"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
+	"gpubench/internal/machine"
 	"gpubench/internal/result"
 	"gpubench/internal/supervise"
 )
 
-// environment is the content of an environment line.
+// environment is the content of an environment line. Nothing in it changes
+// from run to run on the same machine: equal machines share an id.
 type environment struct {
 	Program   programInfo   `json:"program"`
 	Transport transportInfo `json:"transport"`
-	PEs       []peInfo      `json:"pes"`
+	machine.Environment
+	Devices []deviceInfo `json:"devices"` // by PE
 }
 
 type programInfo struct {
@@ -32,31 +36,35 @@ type transportInfo struct {
 	Library string `json:"library,omitempty"`
 }
 
-// peInfo is what one PE says of itself. Its process number is not in it: the
-// same machine has the same environment in every run.
-type peInfo struct {
-	Rank       int       `json:"rank"`
-	Host       string    `json:"host"`
-	LocalRank  int       `json:"local_rank"`
-	GOMAXPROCS int       `json:"gomaxprocs"`
-	Driver     string    `json:"driver"`
-	Device     *gpu.Info `json:"device,omitempty"`
-	Machine    any       `json:"machine"`
+// deviceInfo is what a PE's device says of itself.
+type deviceInfo struct {
+	PE              int     `json:"pe"`
+	Driver          string  `json:"driver"`
+	Ordinal         int     `json:"ordinal"`
+	Name            string  `json:"name"`
+	UUID            string  `json:"uuid"`
+	PCIBusID        string  `json:"pci_bus_id"`
+	Capability      [2]int  `json:"compute_capability"`
+	TotalMemory     int64   `json:"total_memory_bytes"`
+	Multiprocessors int     `json:"multiprocessors"`
+	MemoryBandwidth float64 `json:"memory_bandwidth"` // B/s, reads and writes; 0: not known
+	DriverVersion   int     `json:"driver_version"`
+	L2Bytes         int64   `json:"l2_bytes"`
 }
 
-// report is what a PE tells PE 0.
+// peReport is what a PE tells PE 0.
 type peReport struct {
-	PID  int    `json:"pid"`
-	Info peInfo `json:"info"`
+	PID      int              `json:"pid"`
+	Snapshot machine.Snapshot `json:"snapshot"`
+	Device   deviceInfo       `json:"device"`
 }
+
+// site reads the host's facts once in a process.
+var site = sync.OnceValue(machine.ReadSite)
 
 // ready gathers what the PEs say of themselves and reports it.
 func (w *worker) ready(pe *bench.PE) error {
-	host, _ := os.Hostname()
-	info := w.dev.Info()
-	own := peReport{PID: os.Getpid(), Info: peInfo{Rank: w.rank, Host: host, LocalRank: w.local,
-		GOMAXPROCS: runtime.GOMAXPROCS(0), Driver: string(w.dev.Driver()), Device: &info, Machine: machineFacts()}}
-	text, err := json.Marshal(own)
+	text, err := json.Marshal(w.describe())
 	if err != nil {
 		return err
 	}
@@ -72,16 +80,19 @@ func (w *worker) ready(pe *bench.PE) error {
 	caps := pe.Endpoint.Caps()
 	env := environment{Program: program(), Transport: transportInfo{Name: caps.Name, Version: caps.Version, Library: w.library}}
 	var pids []int
+	var snapshots []machine.Snapshot
 	for _, b := range all {
 		var r peReport
 		if err := json.Unmarshal(b, &r); err != nil {
 			return err
 		}
-		env.PEs = append(env.PEs, r.Info)
+		snapshots = append(snapshots, r.Snapshot)
+		env.Devices = append(env.Devices, r.Device)
 		if r.PID != os.Getpid() {
 			pids = append(pids, r.PID)
 		}
 	}
+	env.Environment = machine.Merge(snapshots)
 	line, err := result.NewEnvironment(env)
 	if err != nil {
 		return err
@@ -92,4 +103,21 @@ func (w *worker) ready(pe *bench.PE) error {
 	}
 	w.emit(supervise.Event{Kind: supervise.Ready, PIDs: append(pids, os.Getpid()), Environment: &line})
 	return nil
+}
+
+// describe is this PE's report.
+func (w *worker) describe() peReport {
+	i := w.dev.Info()
+	r := peReport{PID: os.Getpid(), Snapshot: site().Bind(w.rank), Device: deviceInfo{
+		PE: w.rank, Driver: string(w.dev.Driver()), Ordinal: w.dev.Ordinal(), Name: i.Name, UUID: i.UUID, PCIBusID: i.PCIBusID,
+		Capability: [2]int{i.ComputeMajor, i.ComputeMinor}, TotalMemory: i.TotalMemory, Multiprocessors: i.Multiprocessors,
+		MemoryBandwidth: i.MemoryBandwidth, DriverVersion: i.DriverVersion, L2Bytes: i.L2Bytes}}
+	team, driver := w.budget.TeamThreads, string(w.dev.Driver())
+	r.Snapshot.Binding.TeamThreads, r.Snapshot.Binding.Device = &team, &driver
+	if w.dev.Driver() != gpu.CPU {
+		uuid := i.UUID
+		r.Snapshot.Binding.GPU = &uuid
+	}
+	r.Snapshot.Binding.GOMAXPROCS = runtime.GOMAXPROCS(0)
+	return r
 }

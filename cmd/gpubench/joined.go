@@ -152,7 +152,10 @@ func rank(d *libmpi.Driver, shim string, orders <-chan []plan.Job, events chan<-
 
 // rankJob is runRank with a driver that outlives the job.
 func rankJob(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
-	p := newRankWorker(o, d, emit)
+	p, err := newRankWorker(o, d, emit)
+	if err != nil {
+		return err
+	}
 	return p.run(func(*gpu.Device) (transport.Driver, error) { return kept{d}, nil })
 }
 

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"gpubench/gpu"
+	"gpubench/internal/machine"
 	"gpubench/internal/plan"
 )
 
@@ -60,7 +60,7 @@ func probeDevice(d gpu.Driver) plan.Device {
 	}
 	defer dev.Close()
 	if d != gpu.CPU {
-		out.MemBytes = dev.Info().TotalMem
+		out.MemBytes = dev.Info().TotalMemory
 	}
 	return out
 }
@@ -154,8 +154,8 @@ func memAvailable() int64 {
 
 // cpusAllowed is how many CPUs this process may use.
 func cpusAllowed() int {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
+	set, err := machine.AllowedCPUs()
+	if err != nil {
 		return 1
 	}
 	return max(set.Count(), 1)

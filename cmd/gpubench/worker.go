@@ -17,6 +17,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/launch"
+	"gpubench/internal/machine"
 	"gpubench/internal/plan"
 	"gpubench/internal/suite"
 	"gpubench/internal/supervise"
@@ -92,7 +93,8 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 // runThreads makes every PE a locked thread.
 func runThreads(o workOrder, emit func(supervise.Event)) error {
 	n := int(o.Job.PEs)
-	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), n+1))
+	budget := machine.NewBudget(cpusAllowed(), n, 0, n*busyThreads(o.Job.Device))
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), budget.GOMAXPROCS))
 	w := inproc.NewWorld(n)
 	errs := make([]error, n)
 	var wg sync.WaitGroup
@@ -101,7 +103,7 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 		go func() {
 			defer wg.Done()
 			runtime.LockOSThread() // and never unlocked: the thread ends with its PE
-			p := &worker{o: o, rank: rank, size: n, local: rank, emit: func(supervise.Event) {}}
+			p := &worker{o: o, rank: rank, size: n, local: rank, budget: budget, services: services(), emit: func(supervise.Event) {}}
 			if rank == 0 {
 				p.emit = emit
 			}
@@ -115,20 +117,97 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 	return errors.Join(errs...)
 }
 
-// runRank makes this process's main thread a PE.
-func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
-	return newRankWorker(o, d, emit).run(func(*gpu.Device) (transport.Driver, error) { return d, nil })
+// busyThreads is how many threads a PE's device keeps busy beside the PE: the
+// emulated one has a worker for each stream, of which one is busy at a time.
+func busyThreads(device string) int {
+	if device == string(gpu.Emulated) {
+		return 1
+	}
+	return 0
 }
 
-// newRankWorker is the PE of a rank.
-func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) *worker {
+// services are what bodies may ask for by name.
+func services() map[string]any {
+	s := map[string]any{}
+	for _, c := range site().Caches {
+		if c.Type != "instruction" {
+			s[suite.CacheBytes] = c.Bytes // the last one is the largest
+		}
+	}
+	return s
+}
+
+// runRank makes this process's main thread a PE.
+func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
+	w, err := newRankWorker(o, d, emit)
+	if err != nil {
+		return err
+	}
+	return w.run(func(*gpu.Device) (transport.Driver, error) { return d, nil })
+}
+
+// newRankWorker is the PE of a rank. All ranks call it.
+func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) (*worker, error) {
 	caps := d.Caps()
 	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: localRank(caps), emit: func(supervise.Event) {},
-		library: d.Library().Full, services: map[string]any{suite.NativeLoops: nativeLoops{d, caps.Rank == 0}}}
+		library: d.Library().Full, services: services()}
+	w.services[suite.NativeLoops] = nativeLoops{d, caps.Rank == 0}
 	if caps.Rank == 0 {
 		w.emit = emit
 	}
-	return w
+	var err error
+	w.budget, err = shareBudget(d, busyThreads(o.Job.Device))
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), w.budget.GOMAXPROCS))
+	return w, err
+}
+
+// shareBudget divides the CPUs of this host among its ranks, which a launcher
+// may have bound each to its own.
+func shareBudget(d *libmpi.Driver, busy int) (b machine.Budget, err error) {
+	ep, err := transport.New(kept{d}, transport.Config{})
+	if err != nil {
+		return b, err
+	}
+	defer ep.Close()
+	own, err := machine.AllowedCPUs()
+	if err != nil {
+		return b, err
+	}
+	caps := d.Caps()
+	c := bench.NewControl(ep)
+	all, err := c.Gather([]byte(own.String()))
+	if err != nil {
+		return b, err
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		return b, err
+	}
+	if text, err = c.Broadcast(text); err != nil {
+		return b, err
+	}
+	if err = json.Unmarshal(text, &all); err != nil {
+		return b, err
+	}
+	var here []machine.CPUSet
+	me := 0
+	for r, s := range all {
+		if caps.Places[r].Host != caps.Places[caps.Rank].Host {
+			continue
+		}
+		set, err := machine.ParseCPUSet(string(s))
+		if err != nil {
+			return b, err
+		}
+		if r == caps.Rank {
+			me = len(here)
+		}
+		here = append(here, set)
+	}
+	b.TeamThreads = machine.TeamThreads(here, me)
+	b.Oversubscribed = machine.Oversubscribed(here, b.TeamThreads+busy)
+	b.GOMAXPROCS = 2
+	return b, nil
 }
 
 // localRank counts the PEs before this one on its host.
@@ -151,7 +230,7 @@ type worker struct {
 	services    map[string]any
 	emit        func(supervise.Event)
 	dev         *gpu.Device
-	oversubbed  bool
+	budget      machine.Budget
 	environment string
 }
 
@@ -179,13 +258,13 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		faults.Device = w.dev
 		d = faulty.Wrap(d, faults)
 	}
-	ep, err := transport.New(d, transport.Config{Device: w.dev, Yield: w.oversubbed})
+	ep, err := transport.New(d, transport.Config{Device: w.dev, Yield: w.budget.Oversubscribed})
 	if err != nil {
 		return fatal(err)
 	}
 	defer func() { err = errors.Join(err, ep.Close()) }()
 	pe := &bench.PE{Rank: w.rank, Size: w.size, Device: w.dev, Endpoint: ep, Control: bench.NewControl(ep),
-		Oversubscribed: w.oversubbed, Services: w.services}
+		Oversubscribed: w.budget.Oversubscribed, Services: w.services}
 	if err := w.ready(pe); err != nil {
 		return fatal(err)
 	}
@@ -219,16 +298,8 @@ func (w *worker) openDevice() (*gpu.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpus := cpusAllowed()
-	here := w.size // PEs on this host; more hosts than one only make it less
-	team := max(cpus/here, 1)
-	runnable := here
-	if driver == gpu.Emulated {
-		runnable = 2 * here // a stream's worker for each PE
-	}
-	w.oversubbed = runnable > cpus
-	opt := gpu.Options{Threads: team, Wait: gpu.Spin}
-	if w.oversubbed {
+	opt := gpu.Options{Threads: w.budget.TeamThreads, Wait: gpu.Spin}
+	if w.budget.Oversubscribed {
 		opt.Wait = gpu.Block
 	}
 	dev, err := gpu.Open(driver, w.local%n, opt)

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gpubench/internal/result"
+)
+
+// TestMain lets the test binary be the program when it starts PEs or probes:
+// those call os.Executable.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "_") || os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	if os.Getenv("GPUBENCH_LIB") == "" {
+		if dir, err := filepath.Abs("../../build/lib/gpubench"); err == nil {
+			os.Setenv("GPUBENCH_LIB", dir)
+		}
+	}
+	if os.Getenv("GPUBENCH_TOOLCHAIN") == "" {
+		if dir, err := filepath.Abs("../../.toolchain"); err == nil {
+			os.Setenv("GPUBENCH_TOOLCHAIN", dir)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// asProgram makes the test binary the program, for tests that need a process of
+// its own: signals, launchers.
+const asProgram = "GPUBENCH_TEST_AS_PROGRAM"
+
+// program is a command that runs the program in a process of its own.
+func program(args ...string) *exec.Cmd {
+	exe, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
+// readResults reads what a run left in a folder, and checks each line.
+func readResults(t *testing.T, dir string) *result.Contents {
+	t.Helper()
+	path := filepath.Join(dir, resultsFile)
+	c, err := result.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// outcome is what a call of the program left.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+func call(t *testing.T, args ...string) outcome {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := run(context.Background(), args, strings.NewReader(""), &out, &errs)
+	return outcome{code, out.String(), errs.String()}
+}
+
+// oneLine checks that a message is one line that begins with the program.
+func oneLine(t *testing.T, stderr string) {
+	t.Helper()
+	if !strings.HasPrefix(stderr, "gpubench: ") || strings.Count(stderr, "\n") != 1 || !strings.HasSuffix(stderr, "\n") {
+		t.Errorf("stderr is not one line of the program's:\n%s", stderr)
+	}
+}

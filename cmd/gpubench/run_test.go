@@ -1,0 +1,568 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gpubench/internal/launch"
+	"gpubench/internal/result"
+)
+
+// records runs the program and returns its records.
+func records(t *testing.T, want int, args ...string) []result.Record {
+	t.Helper()
+	got := call(t, append([]string{"run", "--format", "jsonl"}, args...)...)
+	if got.code != want {
+		t.Fatalf("gpubench run %s: exit %d, want %d\n%s%s", strings.Join(args, " "), got.code, want, got.stderr, got.stdout)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(got.stdout), "\n") {
+		if err := result.Check([]byte(line)); err != nil {
+			t.Fatalf("a line that breaks the contract: %v\n%s", err, line)
+		}
+	}
+	c, err := result.Read(strings.NewReader(got.stdout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Records
+}
+
+// count tells how many records match.
+func count(recs []result.Record, match func(result.Record) bool) int {
+	n := 0
+	for _, r := range recs {
+		if match(r) {
+			n++
+		}
+	}
+	return n
+}
+
+func allOK(t *testing.T, recs []result.Record) {
+	t.Helper()
+	for _, r := range recs {
+		if r.Status == result.Skipped {
+			continue
+		}
+		if r.Status != result.OK {
+			t.Errorf("%s %v: %s: %s", r.Benchmark, r.Params, r.Status, r.Reason)
+			continue
+		}
+		if r.Validation == nil || r.Validation.Checked == 0 || r.Validation.Errors != 0 {
+			t.Errorf("%s %v: not checked: %+v", r.Benchmark, r.Params, r.Validation)
+		}
+		if len(r.Metrics) == 0 {
+			t.Errorf("%s %v: no figures", r.Benchmark, r.Params)
+		}
+	}
+}
+
+// The whole flow at small sizes: both models, both transports, every path that
+// is possible, and the reasons for those that are not.
+func TestQuick(t *testing.T) {
+	needMPI(t)
+	dir := t.TempDir()
+	got := call(t, "run", "--quick", "--device", "emulated", "-o", dir)
+	if got.code != exitOK {
+		t.Fatalf("exit %d\n%s%s", got.code, got.stderr, got.stdout)
+	}
+	c := readResults(t, dir)
+	allOK(t, c.Records)
+	seen := map[string]int{}
+	for _, r := range c.Records {
+		seen[fmt.Sprintf("%s %s %s %s %s", r.Benchmark, r.Params.String("model"), r.Params.String("transport"), r.Params.String("path"), r.Status)]++
+	}
+	for _, b := range []string{"pingpong", "bandwidth", "jacobi3d"} {
+		for _, m := range []string{"mpi", "charm"} {
+			for _, tr := range []string{"inproc", "mpi"} {
+				for _, p := range []string{"host", "staged", "direct"} {
+					status := "ok"
+					if tr == "mpi" && p == "direct" {
+						status = "skipped" // until the library is known to be CUDA-aware
+					}
+					if k := strings.Join([]string{b, m, tr, p, status}, " "); seen[k] == 0 {
+						t.Errorf("no record: %s", k)
+					}
+				}
+			}
+		}
+	}
+	for _, r := range c.Records {
+		if r.Status == result.OK && r.Params.String("path") == "direct" && (r.PathTaken == nil || r.PathTaken.Lane != "copy") {
+			t.Errorf("direct without a lane: %v %+v", r.Params, r.PathTaken)
+		}
+	}
+	if len(c.Environments) == 0 {
+		t.Error("no environment was written")
+	}
+	for _, want := range []string{"pingpong over inproc", "pingpong over mpi", "bandwidth over inproc", "jacobi3d", "0 failed", "(", "not known to be CUDA-aware"} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("the text lacks %q:\n%s", want, got.stdout)
+		}
+	}
+}
+
+// Jacobi3D is right cell by cell: fields, block grids, over-decomposition, both
+// models and transports, all paths.
+func TestJacobi3DIsRight(t *testing.T) {
+	needMPI(t)
+	for _, c := range []struct {
+		args  string
+		cells int64
+	}{
+		{"-n 1 --grid 64,64,64", 64 * 64 * 64},
+		{"-n 2 --grid 64,64,64", 64 * 64 * 64},
+		{"-n 3 --grid 64,64,64", 64 * 64 * 64},
+		{"-n 8 --grid 64,64,64", 64 * 64 * 64},
+		{"-n 6 --grid 37,53,29 --blocks 3,2,1", 37 * 53 * 29},
+		{"-n 2 --grid 37,53,29 --blocks 1,2,3", 37 * 53 * 29},
+		{"-n 2 --grid 24,20,22 --odf 4,8", 24 * 20 * 22},
+		{"-n 2 --grid 1,1,9", 9},
+		{"-n 2 --grid 2,1,1", 2},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			if testing.Short() && strings.Contains(c.args, "-n 8") {
+				t.Skip("eight PEs on few cores")
+			}
+			args := append(strings.Fields(c.args), "jacobi3d", "--transport", "inproc,mpi", "--field", "modes,charm",
+				"--device", "emulated", "-i", "12", "-x", "3", "--timeout", "2m")
+			recs := records(t, exitOK, args...)
+			allOK(t, recs)
+			if n := count(recs, func(r result.Record) bool { return r.Status == result.OK }); n%20 != 0 || n == 0 {
+				// 2 fields × 2 models × (inproc: 3 paths, mpi: 2)
+				t.Errorf("%d cases ran, want a multiple of 20", n)
+			}
+			for _, r := range recs {
+				if r.Status != result.OK {
+					continue
+				}
+				v := r.Validation
+				if v.Checked != c.cells || v.Answer == nil || v.Answer.AppliedIterations < 15 {
+					t.Errorf("%v: %d of %d cells checked, %+v", r.Params, v.Checked, c.cells, v.Answer)
+				}
+			}
+		})
+	}
+}
+
+// The figures of both models over all sizes are checked, odd ones too.
+func TestSizes(t *testing.T) {
+	recs := records(t, exitOK, "pingpong", "bandwidth", "--device", "emulated", "-m", "0,1,3,4097,1000003", "-i", "20", "-x", "2")
+	allOKButEmpty(t, recs)
+	if n := len(recs); n != 2*2*3*5 {
+		t.Errorf("%d records, want 60", n)
+	}
+}
+
+// allOKButEmpty is allOK for messages of no bytes too: there is nothing to compare.
+func allOKButEmpty(t *testing.T, recs []result.Record) {
+	t.Helper()
+	var some []result.Record
+	for _, r := range recs {
+		if r.Params.Int("size_bytes") > 0 || r.Status != result.OK {
+			some = append(some, r)
+		}
+	}
+	allOK(t, some)
+}
+
+func TestNativeLoop(t *testing.T) {
+	needMPI(t)
+	recs := records(t, exitOK, "pingpong", "bandwidth", "--transport", "mpi", "--path", "host", "--loop", "native", "-m", "8,64K", "-i", "50")
+	allOK(t, recs)
+	for _, r := range recs {
+		if r.Params["model"] != nil {
+			t.Errorf("a native loop has a model: %v", r.Params)
+		}
+	}
+	if len(recs) != 4 {
+		t.Errorf("%d records, want 4", len(recs))
+	}
+}
+
+// Mixed sides, both ways of staging, rotating buffers and huge pages.
+func TestVariants(t *testing.T) {
+	for _, args := range []string{
+		"--space device:pinned --path staged,direct",
+		"--space pinned:device --path staged,direct",
+		"--space managed --path staged",
+		"--path staged --staging simple,pipelined --staging-space pageable",
+		"--path host --space pinned",
+		"--path host --pages huge --buffers rotate",
+	} {
+		t.Run(args, func(t *testing.T) {
+			allOK(t, records(t, exitOK, append(strings.Fields(args), "pingpong", "bandwidth", "--device", "emulated", "-m", "8,600K", "-i", "8", "-x", "1")...))
+		})
+	}
+}
+
+// Injected faults give a failed case that names PE, offset, expected and
+// found, and exit 1.
+func TestFaultsAreFound(t *testing.T) {
+	for _, c := range []struct {
+		env, args string
+		want      []string
+	}{
+		{"GPUBENCH_FAULT=flip:3", "pingpong --path host -m 4K", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=flip:3", "pingpong --path host -m 4K --model charm", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=truncate:3", "pingpong --path host -m 4K", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=flip:40", "jacobi3d --path host --grid 16,16,16 -i 20", []string{"PE", "cell", "expected", "found"}},
+		{"GPUBENCH_EMU_FLIP=copy:3-", "pingpong --path staged -m 4K", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_EMU_FLIP=copy:3-", "pingpong --path direct -m 4K --model charm", []string{"PE", "offset", "expected", "found"}},
+	} {
+		t.Run(c.env+" "+c.args, func(t *testing.T) {
+			k, v, _ := strings.Cut(c.env, "=")
+			t.Setenv(k, v)
+			args := append(strings.Fields(c.args), "--device", "emulated", "-i", "20", "-x", "2", "--timeout", "30s")
+			if !strings.Contains(c.args, "--model") {
+				args = append(args, "--model", "mpi")
+			}
+			if strings.Count(strings.Join(args, " "), "-i ") > 1 {
+				args = append(strings.Fields(c.args), "--device", "emulated", "--model", "mpi", "--timeout", "30s")
+			}
+			recs := records(t, exitFailed, args...)
+			bad := count(recs, func(r result.Record) bool { return r.Status == result.Failed })
+			if bad == 0 {
+				t.Fatalf("nothing failed: %+v", recs)
+			}
+			for _, r := range recs {
+				if r.Status != result.Failed {
+					continue
+				}
+				for _, w := range c.want {
+					if !strings.Contains(r.Reason, w) {
+						t.Errorf("the reason lacks %q: %s", w, r.Reason)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A case that hangs costs itself alone.
+func TestAHangingCaseCostsItselfAlone(t *testing.T) {
+	t.Setenv("GPUBENCH_FAULT", "drop:30")
+	recs := records(t, exitFailed, "pingpong", "--path", "host", "--model", "mpi", "-m", "8,16", "-i", "5000", "--timeout", "3s", "--order", "listed")
+	if len(recs) != 2 {
+		t.Fatalf("%d records, want 2", len(recs))
+	}
+	for _, r := range recs {
+		if r.Status != result.Timeout && r.Status != result.Failed {
+			t.Errorf("a dropped message gave %s: %s", r.Status, r.Reason)
+		}
+	}
+}
+
+func TestResume(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"run", "pingpong", "--path", "host", "--model", "mpi", "-m", "8,16,32", "-i", "100"}
+	if got := call(t, append(args, "-o", dir)...); got.code != exitOK {
+		t.Fatal(got.stderr)
+	}
+	// Lose the last record, as a killed run would, half a line of it left.
+	path := filepath.Join(dir, resultsFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text[:len(text)-40], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := call(t, append(args, "--resume", dir)...)
+	if got.code != exitOK || !strings.Contains(got.stderr, "2 cases are done") {
+		t.Errorf("exit %d: %s", got.code, got.stderr)
+	}
+	c := readResults(t, dir)
+	if len(c.Latest()) != 3 || len(c.Records) != 3 || len(c.Damaged) > 0 {
+		t.Errorf("%d records of %d cases, damaged %v", len(c.Records), len(c.Latest()), c.Damaged)
+	}
+}
+
+// Ctrl-C stops within two seconds, keeps every finished case, and leaves no
+// process behind.
+func TestInterrupt(t *testing.T) {
+	for _, transport := range []string{"inproc", "mpi"} {
+		t.Run(transport, func(t *testing.T) {
+			if transport == "mpi" {
+				needMPI(t)
+			}
+			dir := t.TempDir()
+			cmd := program("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			deadline := time.Now().Add(60 * time.Second)
+			for time.Now().Before(deadline) {
+				if b, _ := os.ReadFile(filepath.Join(dir, resultsFile)); bytes.Count(b, []byte("\n")) >= 4 {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			before := descendants(cmd.Process.Pid)
+			begin := time.Now()
+			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+			err := cmd.Wait()
+			took := time.Since(begin)
+			var exit *exec.ExitError
+			if code := cmd.ProcessState.ExitCode(); code != 130 {
+				t.Errorf("exit %d (%v %v), want 130\n%s", code, err, exit, out.String())
+			}
+			if took > 2*time.Second {
+				t.Errorf("it took %v to stop", took)
+			}
+			time.Sleep(200 * time.Millisecond)
+			for _, pid := range before {
+				if alive(pid) {
+					t.Errorf("process %d is left: %s", pid, commandOf(pid))
+				}
+			}
+			c := readResults(t, dir)
+			if len(c.Records) < 3 || len(c.Damaged) > 0 {
+				t.Errorf("%d records, damaged %v", len(c.Records), c.Damaged)
+			}
+			allOK(t, c.Records)
+		})
+	}
+}
+
+// descendants lists the processes below one.
+func descendants(pid int) []int {
+	entries, _ := os.ReadDir("/proc")
+	parents := map[int]int{}
+	for _, e := range entries {
+		if p, err := strconv.Atoi(e.Name()); err == nil {
+			parents[p] = parentOf(p)
+		}
+	}
+	var out []int
+	for p := range parents {
+		for q := p; q > 1; q = parents[q] {
+			if q == pid && p != pid {
+				out = append(out, p)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func parentOf(pid int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The name in parentheses may hold anything.
+	rest := b[bytes.LastIndexByte(b, ')')+1:]
+	f := strings.Fields(string(rest))
+	if len(f) < 2 {
+		return 0
+	}
+	n, _ := strconv.Atoi(f[1])
+	return n
+}
+
+func alive(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	rest := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	return len(rest) > 0 && rest[0] != "Z"
+}
+
+func commandOf(pid int) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return strings.ReplaceAll(string(b), "\x00", " ")
+}
+
+// A PE that dies costs its case alone; the message names it.
+func TestAKilledPE(t *testing.T) {
+	for _, transport := range []string{"inproc", "mpi"} {
+		t.Run(transport, func(t *testing.T) {
+			if transport == "mpi" {
+				needMPI(t)
+			}
+			dir := t.TempDir()
+			cmd := program("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "8,16,32", "-i", "3000000", "--order", "listed", "-o", dir, "--timeout", "60s")
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &out
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer cmd.Process.Kill()
+			victim := 0
+			for deadline := time.Now().Add(30 * time.Second); victim == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+				for _, p := range descendants(cmd.Process.Pid) {
+					if c := commandOf(p); strings.Contains(c, "_worker") && !strings.Contains(c, "mpirun") {
+						victim = p
+					}
+				}
+			}
+			if victim == 0 {
+				t.Fatalf("no PE came up\n%s", out.String())
+			}
+			time.Sleep(700 * time.Millisecond)
+			if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != exitFailed {
+				t.Errorf("exit %d, want 1\n%s", code, out.String())
+			}
+			recs := readResults(t, dir).Records
+			if len(recs) != 3 {
+				t.Fatalf("%d records, want 3", len(recs))
+			}
+			if n := count(recs, func(r result.Record) bool { return r.Status == result.Failed && strings.Contains(r.Reason, "killed") }); n != 1 {
+				t.Errorf("%d cases were lost, want 1: %v", n, recs)
+			}
+		})
+	}
+}
+
+// Under mpirun by hand and by itself: the same cases with the same ids.
+func TestUnderALauncher(t *testing.T) {
+	needMPI(t)
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"run", "pingpong", "jacobi3d", "--path", "host", "-m", "8,4K", "-i", "20", "-x", "2", "--grid", "12,12,12", "--format", "jsonl"}
+	cmd := l.Command(4, append([]string{exe}, args...)...)
+	cmd.Env = append(cmd.Env, asProgram+"=1")
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("mpirun -n 4: %v\n%s%s", err, out, errs.String())
+	}
+	hand, err := result.Read(bytes.NewReader(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allOK(t, hand.Records)
+	own := records(t, exitOK, append(args[1:len(args)-2], "-n", "4", "--transport", "mpi")...)
+	allOK(t, own)
+	ids := map[string]bool{}
+	for _, r := range own {
+		ids[r.ID] = true
+	}
+	if len(hand.Records) != len(own) || len(own) == 0 {
+		t.Errorf("%d records by hand, %d by itself", len(hand.Records), len(own))
+	}
+	for _, r := range hand.Records {
+		if !ids[r.ID] {
+			t.Errorf("by hand alone: %v", r.Params)
+		}
+	}
+}
+
+// What does not fit a launcher's job is said once, by rank 0.
+func TestBadInputUnderALauncher(t *testing.T) {
+	needMPI(t)
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ args, want string }{
+		{"run --transport inproc", "--transport: inproc has its PEs in one process"},
+		{"run -n 3", "-n: 3 PEs were asked for, but the launcher started 2"},
+		{"run --trials 5", "--trials: a trial is a fresh launch"},
+		{"run pingpnog", "did you mean pingpong?"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			cmd := l.Command(2, append([]string{exe}, strings.Fields(c.args)...)...)
+			cmd.Env = append(cmd.Env, asProgram+"=1")
+			out, _ := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); code != exitUsage {
+				t.Errorf("exit %d, want 2\n%s", code, out)
+			}
+			if n := strings.Count(string(out), "gpubench: "); n != 1 || !strings.Contains(string(out), c.want) {
+				t.Errorf("want %q once:\n%s", c.want, out)
+			}
+		})
+	}
+}
+
+// An MPICH shim under Open MPI's mpirun is a clear line, not an abort.
+func TestForeignShim(t *testing.T) {
+	needMPI(t)
+	shim := filepath.Join(os.Getenv("GPUBENCH_LIB"), launch.ShimMPICH)
+	if _, err := os.Stat(shim); err != nil {
+		t.Skip(err)
+	}
+	if l, err := launch.FindLauncher(os.Getenv); err != nil || l.Kind != launch.OpenMPI {
+		t.Skip("the launcher is not Open MPI's")
+	}
+	t.Setenv("GPUBENCH_MPI_SHIM", shim)
+	got := call(t, "run", "pingpong", "--transport", "mpi", "--path", "host", "--model", "mpi", "-m", "8")
+	if got.code != exitFailed && got.code != exitUsage {
+		t.Errorf("exit %d: %s", got.code, got.stderr)
+	}
+	if !strings.Contains(got.stdout+got.stderr, "was started by Open MPI's mpirun") {
+		t.Errorf("no clear line:\n%s%s", got.stdout, got.stderr)
+	}
+}
+
+func TestListAndVersion(t *testing.T) {
+	got := call(t, "list")
+	for _, want := range []string{"pingpong", "bandwidth", "jacobi3d", "inproc", "mpi", "cuda", "emulated", "cpu", "available", "size_bytes"} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("list lacks %q:\n%s", want, got.stdout)
+		}
+	}
+	if got := call(t, "list", "--format", "jsonl"); got.code != exitOK || !strings.Contains(got.stdout, `"kind":"benchmark","name":"pingpong","available":true`) {
+		t.Errorf("list as JSON lines: %d\n%s%s", got.code, got.stdout, got.stderr)
+	}
+	if got := call(t, "version"); got.code != exitOK || !strings.HasPrefix(got.stdout, "gpubench "+version) {
+		t.Errorf("version: %d\n%s", got.code, got.stdout)
+	}
+	help := call(t, "run", "--help")
+	for _, flag := range []string{"--model", "--transport", "--device", "--path", "--space", "--staging", "--pages", "--buffers", "--field",
+		"--loop", "--pes", "--message-size", "--iterations", "--warmup", "--window", "--time", "--validate", "--trials", "--order", "--seed", "--grid",
+		"--blocks", "--odf", "--quick", "--format", "--output", "--resume", "--timeout", "--strict"} {
+		if !strings.Contains(help.stdout, flag) {
+			t.Errorf("the help lacks %s", flag)
+		}
+	}
+}
+
+func TestFormats(t *testing.T) {
+	for format, want := range map[string]string{"csv": "benchmark,id,trial,status", "osu": "# Size", "text": "latency (us)"} {
+		got := call(t, "run", "pingpong", "--path", "host", "-m", "8,64", "-i", "200", "--format", format)
+		if got.code != exitOK || !strings.Contains(got.stdout, want) {
+			t.Errorf("%s: exit %d\n%s%s", format, got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
+func TestStrict(t *testing.T) {
+	needMPI(t)
+	args := []string{"run", "pingpong", "--transport", "mpi", "--path", "staged,direct", "--device", "emulated", "--model", "mpi", "-m", "8", "-i", "10"}
+	if got := call(t, args...); got.code != exitOK {
+		t.Errorf("exit %d: %s", got.code, got.stderr)
+	}
+	if got := call(t, append(args, "--strict")...); got.code != exitFailed || !strings.Contains(got.stderr, "--strict") {
+		t.Errorf("exit %d: %s", got.code, got.stderr)
+	}
+}
