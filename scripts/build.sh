@@ -2,7 +2,7 @@
 # Sets up (scripts/setup.sh) and builds: kernels and shims into build/lib/gpubench, the program as build/gpubench.
 #   scripts/build.sh [-q] [--tests] [ARGS of setup.sh]
 #   -q        only say what goes wrong
-#   --tests   also build what ctest runs
+#   --tests   also build what ctest runs, and the test binaries that scripts/gpu-acceptance.sh takes to a GPU: build/tests
 # Environment: GPUBENCH_BUILD (folder, default build), GPUBENCH_CUDA_ARCHITECTURES (as "80;90"; default all).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -12,7 +12,7 @@ for arg in "$@"; do
 	case $arg in
 	-q | --quiet) quiet=1 setup+=(-q) ;;
 	--tests) tests=ON ;;
-	-h | --help) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+	-h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
 	*) setup+=("$arg") ;;
 	esac
 done
@@ -50,4 +50,10 @@ step "configure (CMake)" "$GPUBENCH_CMAKE" -S "$root" -B "$build" ${generator[@]
 step "kernels and shims" "$GPUBENCH_CMAKE" --build "$build" --parallel
 cd "$root"
 step "gpubench (Go)" env CGO_ENABLED=1 CXX="$GPUBENCH_CXX" go build -o "$build/gpubench" ./cmd/gpubench
+if [ $tests = ON ]; then
+	mkdir -p "$build/tests"
+	for p in gpu/gputest kernels runtimes/transport/inproc; do
+		step "tests of $p" env CGO_ENABLED=1 CXX="$GPUBENCH_CXX" go test -c -o "$build/tests/$(basename "$p").test" "./$p"
+	done
+fi
 [ -n "$quiet" ] || printf 'build: %s\n' "$build/gpubench"
