@@ -1,5 +1,4 @@
-// Buffer: memory of any space, with a lifetime that is checked.
-
+// Buffer: memory of every space from one method.
 package gpu
 
 import (
@@ -8,132 +7,186 @@ import (
 	"unsafe"
 
 	"github.com/barnex/cuda5/cu"
+	"golang.org/x/sys/unix"
 )
 
-// Buffer is memory that Alloc gave.
+// Buffer is an allocation. It is made and freed on its device's thread; Memory, Len and Slice may be called anywhere.
 type Buffer struct {
-	dev      *Device
-	mem      Memory
-	host     hostBlock // pageable and pinned
-	imported bool
-	freed    bool
+	resource
+	mem   Memory
+	host  hostBlock // of Pageable and Pinned
+	pages Pages
+
+	imported bool // another process's
 }
 
-// PinError says that host memory could not be pinned, and the mend.
-type PinError struct {
-	Bytes int
-	Err   error
-}
-
-func (e *PinError) Error() string {
-	return fmt.Sprintf("pin %d B of host memory: %v (raise the limit on locked memory, ulimit -l, or use pageable memory)", e.Bytes, e.Err)
-}
-
-// Unwrap gives the driver's error.
-func (e *PinError) Unwrap() error { return e.Err }
-
-// Alloc gives n bytes (n > 0) of any space. Host memory is mapped, aligned to a page (2 MiB for huge pages), and written
-// by the calling thread, so that it lies near it; pinned memory is the same, registered with the driver. On `cpu` all
-// spaces are host memory. Errors match ErrOutOfMemory where that is the reason.
+// Alloc makes a buffer of n bytes. Every byte is written, on the calling thread for host spaces (their pages come from
+// its NUMA node), and is 0xFF: eight of them are a NaN. Pinned is the same memory as Pageable, registered with the
+// driver. p concerns the host spaces; device and managed memory lie in pages of the driver's choice. n may be 0.
+// Errors: ErrOutOfMemory, *PinError, *UnsupportedError, *Error.
 func (d *Device) Alloc(s Space, n int, p Pages) (*Buffer, error) {
-	d.here()
-	if n <= 0 {
-		panic(fmt.Sprintf("gpu: Alloc of %d B", n))
+	d.check()
+	if n < 0 || int(p) >= len(pagesNames) {
+		panic(fmt.Sprintf("gpu: Alloc of %d B in %v pages", n, p))
 	}
-	b := &Buffer{dev: d, mem: Memory{Len: n, Space: s}}
-	if err := b.alloc(p); err != nil {
+	b := &Buffer{mem: Memory{Len: n, Space: s}, pages: p}
+	b.size, b.space = n, s
+	var err error
+	switch s {
+	case Pageable:
+		err = b.mapPages(n)
+	case Pinned:
+		err = b.pin(n)
+	case OnDevice, Managed:
+		err = b.allocDevice(d, n)
+	default:
+		panic(fmt.Sprintf("gpu: Alloc in %v", s))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("alloc %d B of %v memory on %v: %w", n, s, d, err)
 	}
-	d.track(b, "buffer", n)
+	d.own(&b.resource, "buffer", b.release)
+	noteAlive(b.mem)
 	return b, nil
 }
 
-func (b *Buffer) alloc(p Pages) (err error) {
-	n := b.mem.Len
-	switch b.mem.Space {
-	case Pageable, Pinned:
-		if b.host, err = mapHost(n, p); err != nil {
-			return err
-		}
-		b.mem.Addr = uintptr(b.host.start)
-		if b.mem.Space == Pageable {
-			return nil
-		}
-		err = call("cuMemHostRegister", func() {
-			cu.MemHostRegister(b.host.start, int64(n), cu.MEMHOSTREGISTER_PORTABLE|cu.MEMHOSTREGISTER_DEVICEMAP)
-		})
-		if err != nil {
-			b.host.unmap()
-			return &PinError{Bytes: n, Err: err}
-		}
-		return nil
-	case OnDevice:
-		return call("cuMemAlloc", func() { b.mem.Addr = uintptr(cu.MemAlloc(int64(n))) })
-	case Managed:
-		err := call("cuMemAllocManaged", func() { b.mem.Addr = uintptr(cu.MemAllocManaged(int64(n), cu.MEM_ATTACH_GLOBAL)) })
-		if errors.Is(err, errors.ErrUnsupported) {
-			return &UnsupportedError{Feature: "managed memory", Reason: err.Error()}
-		}
-		return err
-	}
-	panic(fmt.Sprintf("gpu: Alloc of space %v", b.mem.Space))
+func (b *Buffer) mapPages(n int) (err error) {
+	b.host, err = mapHost(max(n, 1), b.pages)
+	b.mem.Addr = uintptr(b.host.start)
+	return err
 }
 
-// Memory is all of the buffer. Using it after Free is the caller's fault that only some drivers notice.
+func (b *Buffer) pin(n int) error {
+	if err := b.mapPages(n); err != nil {
+		return err
+	}
+	err := register(b.host)
+	if err != nil {
+		b.host.unmap()
+	}
+	return err
+}
+
+// register pins whole pages: a driver may refuse less.
+func register(h hostBlock) (err error) {
+	const flags = cu.MEMHOSTREGISTER_PORTABLE | cu.MEMHOSTREGISTER_DEVICEMAP
+	call := "cuMemHostRegister"
+	defer func() {
+		var e *Error
+		if errors.As(err, &e) && !errors.Is(err, errors.ErrUnsupported) {
+			limit := unix.Rlimit{Cur: unix.RLIM_INFINITY}
+			_ = unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
+			err = &PinError{Size: int(h.accessible), Limit: limit.Cur, Err: e}
+		}
+	}()
+	defer catch(&call, &err)
+	cu.MemHostRegister(h.start, int64(h.accessible), flags)
+	return nil
+}
+
+func (b *Buffer) allocDevice(d *Device, n int) (err error) {
+	if b.mem.Space == Managed && !d.info.ManagedMemory {
+		return &UnsupportedError{Feature: "managed memory", Reason: "the device has none"}
+	}
+	if d.driver != CUDA { // device memory is the host's
+		if err := checkHostMemory(int64(n)); err != nil {
+			return err
+		}
+	}
+	size := int64(max(n, 1))
+	var call string
+	var ptr cu.DevicePtr
+	defer func() {
+		if err != nil && ptr != 0 {
+			_ = freeDevice(ptr)
+		}
+	}()
+	defer catch(&call, &err)
+	if b.mem.Space == Managed {
+		call = "cuMemAllocManaged"
+		ptr = cu.MemAllocManaged(size, cu.MEM_ATTACH_GLOBAL)
+	} else {
+		call = "cuMemAlloc"
+		ptr = cu.MemAlloc(size)
+	}
+	b.mem.Addr = uintptr(ptr)
+	// On a stream of our own: the default stream does not wait for non-blocking ones, nor they for it.
+	call = "cuMemsetD8Async"
+	cu.MemsetD8Async(ptr, poison, size, d.util)
+	call = "cuStreamSynchronize"
+	cu.StreamSynchronize(d.util)
+	return nil
+}
+
+func freeDevice(ptr cu.DevicePtr) (err error) {
+	call := "cuMemFree"
+	defer catch(&call, &err)
+	cu.MemFree(ptr)
+	return nil
+}
+
+// Memory is the whole buffer. It panics after Free.
 func (b *Buffer) Memory() Memory {
-	b.alive("Memory")
+	b.alive()
 	return b.mem
 }
 
-// Len is the length in bytes.
+// Len is the length that was asked for, in bytes.
 func (b *Buffer) Len() int { return b.mem.Len }
 
-// Slice is n bytes from off on; it panics where they are not in the buffer.
+// Pages is what was asked for; see PageUse.
+func (b *Buffer) Pages() Pages { return b.pages }
+
+// Slice is the n bytes that begin off bytes into the buffer. It panics when they do not lie in it, and after Free.
 func (b *Buffer) Slice(off, n int) Memory {
-	b.alive("Slice")
+	b.alive()
 	return b.mem.Slice(off, n)
 }
 
-func (b *Buffer) alive(what string) {
-	if b.freed {
-		panic("gpu: " + what + " of a buffer after Free")
-	}
-}
-
-// PageUse tells what pages a host buffer lies in.
+// PageUse says what pages the buffer really lies in; for host spaces only.
 func (b *Buffer) PageUse() (PageUse, error) {
-	b.alive("PageUse")
+	b.alive()
 	if b.host.start == nil {
-		return PageUse{}, &UnsupportedError{Feature: "page use of " + b.mem.Space.String() + " memory", Reason: "its pages are the driver's"}
+		return PageUse{}, &UnsupportedError{Feature: fmt.Sprintf("pages of %v memory", b.mem.Space),
+			Reason: "the driver does not show them"}
 	}
 	return readPageUse(uintptr(b.host.start))
 }
 
-// HugeBytes is how much of a host buffer lies in huge pages.
+// HugeBytes is how many bytes of a host buffer lie in huge pages.
 func (b *Buffer) HugeBytes() (int64, error) {
-	u, err := b.PageUse()
-	return u.Huge, err
+	use, err := b.PageUse()
+	return use.Huge, err
 }
 
-// Free gives the memory back. Work that uses it must have ended.
+// Free gives the memory back. For host spaces it waits for what this handle's streams have queued; other users must
+// have finished. A second Free panics.
 func (b *Buffer) Free() error {
-	b.dev.here()
-	b.alive("Free")
-	b.freed = true
-	b.dev.untrack(b)
-	switch {
-	case b.imported:
-		return call("cuIpcCloseMemHandle", func() { cu.IpcCloseMemHandle(cu.DevicePtr(b.mem.Addr)) })
-	case b.mem.Space == OnDevice || b.mem.Space == Managed:
-		return call("cuMemFree", func() { cu.MemFree(cu.DevicePtr(b.mem.Addr)) })
+	if err := b.close(); err != nil {
+		return fmt.Errorf("free %d B of %v memory on %v: %w", b.mem.Len, b.mem.Space, b.dev, err)
 	}
-	var err error
+	return nil
+}
+
+func (b *Buffer) release() (err error) {
+	noteDead(b.mem)
+	if b.imported {
+		return closeImported(cu.DevicePtr(b.mem.Addr))
+	}
+	if b.host.start == nil {
+		return freeDevice(cu.DevicePtr(b.mem.Addr))
+	}
+	b.dev.settle()
 	if b.mem.Space == Pinned {
-		err = call("cuMemHostUnregister", func() { cu.MemHostUnregister(b.host.start) })
+		err = unregister(b.host.start)
 	}
 	b.host.unmap()
 	return err
 }
 
-// RegisterKernel makes a kernel's CPU body known to `cpu` and `emulated`: see emulated.RegisterKernel. Called in init.
-func RegisterKernel(name, kinds string, phases int, body unsafe.Pointer) { registerKernel(name, kinds, phases, body) }
+func unregister(p unsafe.Pointer) (err error) {
+	call := "cuMemHostUnregister"
+	defer catch(&call, &err)
+	cu.MemHostUnregister(p)
+	return nil
+}

@@ -1,59 +1,89 @@
-// Graph: work that was recorded once and is launched as a whole.
-
+// Graph: work captured once and launched many times.
 package gpu
 
 import "github.com/barnex/cuda5/cu"
 
-// Graph is captured work, ready to launch.
+// Graph is captured work, ready to be launched.
 type Graph struct {
-	dev    *Device
-	exec   cu.GraphExec
-	closed bool
+	resource
+	exec cu.GraphExec
 }
 
-// Capture records what f enqueues on s (and on streams that wait for its events) instead of running it. A failed f, or
-// work that cannot be captured, leaves no graph.
+// Capture records what f queues in s, and in streams that f joins to it by events, instead of running it. An error of
+// f comes back, wrapped by nothing, and no graph is made.
 func (s *Stream) Capture(f func() error) (*Graph, error) {
 	s.check()
-	if err := call("cuStreamBeginCapture", func() { cu.StreamBeginCapture(s.h, cu.STREAM_CAPTURE_MODE_THREAD_LOCAL) }); err != nil {
+	call := "cuStreamBeginCapture"
+	if err := s.beginCapture(&call); err != nil {
 		return nil, err
 	}
-	inner := f()
-	var g cu.Graph
-	err := call("cuStreamEndCapture", func() { g = cu.StreamEndCapture(s.h) })
-	if g != 0 {
-		defer func() { _ = call("cuGraphDestroy", func() { cu.GraphDestroy(&g) }) }()
-	}
-	if inner != nil {
-		return nil, inner
-	}
+	captured, err := s.runCapture(f)
 	if err != nil {
 		return nil, err
 	}
-	out := &Graph{dev: s.dev}
-	if err := call("cuGraphInstantiate", func() { out.exec = cu.GraphInstantiate(g) }); err != nil {
-		return nil, err
-	}
-	s.dev.track(out, "graph", 0)
-	return out, nil
+	return s.instantiate(captured)
 }
 
-// Launch runs the graph in the order of s.
+func (s *Stream) beginCapture(call *string) (err error) {
+	defer catch(call, &err)
+	// Thread-local: other PEs' threads may allocate meanwhile.
+	cu.StreamBeginCapture(s.h, cu.STREAM_CAPTURE_MODE_THREAD_LOCAL)
+	return nil
+}
+
+// runCapture ends the capture in any case, also when f panics.
+func (s *Stream) runCapture(f func() error) (g cu.Graph, err error) {
+	defer func() {
+		captured, ended := s.endCapture()
+		if ended != nil || err != nil {
+			if captured != 0 {
+				destroyGraph(captured)
+			}
+			captured = 0
+			if err == nil { // else the end fails as a consequence
+				err = ended
+			}
+		}
+		g = captured
+	}()
+	return 0, f()
+}
+
+func (s *Stream) endCapture() (g cu.Graph, err error) {
+	call := "cuStreamEndCapture"
+	defer catch(&call, &err)
+	return cu.StreamEndCapture(s.h), nil
+}
+
+func destroyGraph(g cu.Graph) (err error) {
+	call := "cuGraphDestroy"
+	defer catch(&call, &err)
+	cu.GraphDestroy(&g)
+	return nil
+}
+
+func (s *Stream) instantiate(captured cu.Graph) (g *Graph, err error) {
+	defer destroyGraph(captured) // the executable form does not need it
+	call := "cuGraphInstantiate"
+	defer catch(&call, &err)
+	g = &Graph{exec: cu.GraphInstantiate(captured)}
+	s.dev.own(&g.resource, "graph", g.release)
+	return g, nil
+}
+
+func (g *Graph) release() (err error) {
+	call := "cuGraphExecDestroy"
+	defer catch(&call, &err)
+	cu.GraphExecDestroy(&g.exec)
+	return nil
+}
+
+// Launch queues the captured work in s.
 func (g *Graph) Launch(s *Stream) error {
-	if g.closed {
-		panic("gpu: launch of a graph after Close")
-	}
-	s.check()
-	return failure("cuGraphLaunch", cu.TryGraphLaunch(g.exec, s.h))
+	g.check()
+	s.alive()
+	return done("cuGraphLaunch", cu.TryGraphLaunch(g.exec, s.h))
 }
 
-// Close destroys the graph; launches that are under way end first.
-func (g *Graph) Close() error {
-	g.dev.here()
-	if g.closed {
-		panic("gpu: Close of a graph after Close")
-	}
-	g.closed = true
-	g.dev.untrack(g)
-	return call("cuGraphExecDestroy", func() { cu.GraphExecDestroy(&g.exec) })
-}
+// Close destroys the graph. Closing twice panics.
+func (g *Graph) Close() error { return g.close() }

@@ -32,6 +32,9 @@ var pageSize = uintptr(unix.Getpagesize())
 // mapHost maps n bytes (n > 0) and writes all of them on the calling thread: the pages come from the node that this
 // thread runs on (first touch), and exist.
 func mapHost(n int, p Pages) (hostBlock, error) {
+	if err := checkHostMemory(int64(n)); err != nil {
+		return hostBlock{}, err
+	}
 	unit := pageSize
 	if p == HugePages {
 		unit = hugePage // a last, partly used huge page is wanted too: half a size class must not be slower
@@ -41,12 +44,9 @@ func mapHost(n int, p Pages) (hostBlock, error) {
 	if p == HugePages {
 		total += hugePage // room to align in
 	}
-	if uintptr(n) > 1<<46 {
-		return hostBlock{}, fmt.Errorf("mmap %d B: %w", n, unix.ENOMEM)
-	}
 	base, err := unix.MmapPtr(-1, 0, nil, total, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 	if err != nil {
-		return hostBlock{}, fmt.Errorf("mmap %d B: %w", n, err)
+		return hostBlock{}, mapError("mmap", n, err)
 	}
 	h := hostBlock{mapped: base, mappedLen: total, accessible: size}
 	pad := roundUp(uintptr(base)+pageSize, unit) - uintptr(base)
@@ -54,7 +54,7 @@ func mapHost(n int, p Pages) (hostBlock, error) {
 	pages := unsafe.Slice((*byte)(h.start), size)
 	if err := unix.Mprotect(pages, unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		h.unmap()
-		return hostBlock{}, fmt.Errorf("mprotect %d B: %w", n, err)
+		return hostBlock{}, mapError("mprotect", n, err)
 	}
 	if p == HugePages {
 		// An error means a kernel without huge pages: what was obtained is reported, not what was asked for.
@@ -62,6 +62,13 @@ func mapHost(n int, p Pages) (hostBlock, error) {
 	}
 	fill(pages[:n], poison)
 	return h, nil
+}
+
+func mapError(call string, n int, err error) error {
+	if err == unix.ENOMEM {
+		return fmt.Errorf("%s of %d B: %w (%w)", call, n, ErrOutOfMemory, err)
+	}
+	return fmt.Errorf("%s of %d B: %w", call, n, err)
 }
 
 func roundUp(n, unit uintptr) uintptr { return (n + unit - 1) / unit * unit }

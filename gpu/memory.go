@@ -129,3 +129,9 @@ func Of[T any](m Memory) []T {
 	b := m.Bytes()
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(size))
 }
+
+// Bytes views a slice's elements as bytes, without a copy: the inverse of Of, for HostMemory.
+func Bytes[T any](x []T) []byte {
+	var t T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(t)))
+}

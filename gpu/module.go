@@ -1,90 +1,109 @@
-// Module: a fatbin's kernels.
-
+// Module: kernels loaded from an image.
 package gpu
 
 import (
 	"fmt"
 	"strings"
-	"unsafe"
 
 	"github.com/barnex/cuda5/cu"
-	"github.com/barnex/cuda5/emulated"
 )
 
 // Module is a loaded image.
 type Module struct {
-	dev    *Device
-	h      cu.Module
-	closed bool
+	resource
+	h         cu.Module
+	functions map[string]*Function
 }
 
-// Function is a kernel of a module; it lives as long as that.
+// Function is a kernel of a module. It lives as long as the module.
 type Function struct {
 	module *Module
-	h      cu.Function
 	name   string
+	h      cu.Function
 }
 
-// FunctionAttribute is something that a function says of itself.
-type FunctionAttribute int
-
-// The attributes, numbered as the driver's.
-const (
-	MaxThreadsPerBlock FunctionAttribute = 0
-	SharedSize         FunctionAttribute = 1 // B
-	ConstSize          FunctionAttribute = 2 // B
-	LocalSize          FunctionAttribute = 3 // B a thread: spills
-	NumRegs            FunctionAttribute = 4
-)
-
-// LoadModule loads a fatbin, cubin or PTX. On `cpu` and `emulated` the image only names what was registered.
+// LoadModule loads a fatbin, cubin or PTX. On Emulated and CPU any such image will do, and one that begins with
+// "GPUBENCH-EMULATED": their kernels are those registered with RegisterKernel. image is copied.
 func (d *Device) LoadModule(image []byte) (*Module, error) {
-	d.here()
-	m := &Module{dev: d}
-	var log string
-	var r cu.Result
-	m.h, log, r = cu.ModuleLoadDataLog(image)
-	if err := failure("cuModuleLoadData", r); err != nil {
+	d.check()
+	h, log, r := cu.ModuleLoadDataLog(image)
+	if r != cu.SUCCESS {
+		err := fmt.Errorf("load a module of %d B on %v: %w", len(image), d, failed("cuModuleLoadDataEx", r))
 		if log = strings.TrimSpace(log); log != "" {
-			return nil, fmt.Errorf("%w: %s", err, log)
+			err = fmt.Errorf("%w: the driver's compiler says: %s", err, log)
 		}
 		return nil, err
 	}
-	d.track(m, "module", 0)
+	m := &Module{h: h, functions: map[string]*Function{}}
+	d.own(&m.resource, "module", m.release)
 	return m, nil
 }
 
-// Function finds a kernel by name.
-func (m *Module) Function(name string) (*Function, error) {
-	m.dev.here()
-	if m.closed {
-		panic("gpu: use of a module after Close")
+func (m *Module) release() (err error) {
+	call := "cuModuleUnload"
+	defer catch(&call, &err)
+	cu.ModuleUnload(&m.h)
+	return nil
+}
+
+// Close unloads the module and its functions. Closing twice panics.
+func (m *Module) Close() error { return m.close() }
+
+// Function finds a kernel by its name, as `extern "C"` gives it.
+func (m *Module) Function(name string) (f *Function, err error) {
+	m.check()
+	if f := m.functions[name]; f != nil {
+		return f, nil
 	}
-	f := &Function{module: m, name: name}
-	if err := call("cuModuleGetFunction", func() { f.h = cu.ModuleGetFunction(m.h, name) }); err != nil {
-		return nil, fmt.Errorf("kernel %s: %w", name, err)
-	}
+	call := "cuModuleGetFunction"
+	defer func() {
+		if err != nil {
+			f, err = nil, fmt.Errorf("kernel %s on %v: %w", name, m.dev, err)
+		}
+	}()
+	defer catch(&call, &err)
+	f = &Function{module: m, name: name, h: cu.ModuleGetFunction(m.h, name)}
+	m.functions[name] = f
 	return f, nil
 }
 
-// Attribute asks the driver.
-func (f *Function) Attribute(a FunctionAttribute) (v int, err error) {
-	f.module.dev.here()
-	err = call("cuFuncGetAttribute", func() { v = cu.FuncGetAttribute(cu.FunctionAttribute(a), f.h) })
-	return v, err
+// Name is the kernel's name.
+func (f *Function) Name() string { return f.name }
+
+// FunctionAttribute is something that a compiled kernel tells of itself (CUfunction_attribute).
+type FunctionAttribute int
+
+// Sizes are in bytes: shared and constant memory of the kernel's own, local memory of a thread.
+const (
+	MaxThreadsPerBlock FunctionAttribute = 0
+	SharedSize         FunctionAttribute = 1
+	ConstSize          FunctionAttribute = 2
+	LocalSize          FunctionAttribute = 3
+	NumRegs            FunctionAttribute = 4
+	MaxDynamicShared   FunctionAttribute = 8 // can be set
+)
+
+// Attribute asks for an attribute.
+func (f *Function) Attribute(a FunctionAttribute) (value int, err error) {
+	f.module.check()
+	call := "cuFuncGetAttribute"
+	defer catch(&call, &err)
+	return cu.FuncGetAttribute(cu.FunctionAttribute(a), f.h), nil
 }
 
-// Close unloads the module.
-func (m *Module) Close() error {
-	m.dev.here()
-	if m.closed {
-		panic("gpu: Close of a module after Close")
-	}
-	m.closed = true
-	m.dev.untrack(m)
-	return call("cuModuleUnload", func() { cu.ModuleUnload(&m.h) })
+// SetMaxDynamicShared allows launches with up to n bytes of dynamic shared memory, beyond the 48 KiB that need no leave.
+func (f *Function) SetMaxDynamicShared(n int) (err error) {
+	f.module.check()
+	call := "cuFuncSetAttribute"
+	defer catch(&call, &err)
+	cu.FuncSetAttribute(cu.FunctionAttribute(MaxDynamicShared), f.h, n)
+	return nil
 }
 
-func registerKernel(name, kinds string, phases int, body unsafe.Pointer) {
-	emulated.RegisterKernel(name, kinds, phases, body)
+// Occupancy is how many blocks of threads threads and shared bytes of dynamic shared memory fit a multiprocessor.
+func (f *Function) Occupancy(threads, shared int) (blocks int, err error) {
+	f.module.check()
+	call := "cuOccupancyMaxActiveBlocksPerMultiprocessor"
+	defer catch(&call, &err)
+	return cu.OccupancyMaxActiveBlocksPerMultiprocessor(f.h, threads, int64(shared)), nil
 }
