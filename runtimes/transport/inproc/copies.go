@@ -1,4 +1,4 @@
-// Copies: by the processor between host buffers, by the receiver's device otherwise.
+// Copies by the receiver's device.
 package inproc
 
 import (
@@ -7,11 +7,6 @@ import (
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
 )
-
-// hostCopy fills dst's beginning with src.
-func hostCopy(dst, src gpu.Memory) {
-	copy(dst.Bytes(), src.Bytes())
-}
 
 // copier is the device's side of a driver.
 type copier struct {

@@ -107,6 +107,9 @@ func (d *driver) Close() error {
 		errs = append(errs, d.stream.Sync())
 		d.reapCopies()
 	}
+	for began := time.Now(); d.sharing.head != nil && time.Since(began) < graceTime; pause() {
+		d.reapShared() // senders are in the middle of a piece: that is a matter of microseconds
+	}
 	for p := range d.out {
 		for x := d.out[p].underway.head; x != nil; x = x.next {
 			if !x.over {
@@ -131,7 +134,7 @@ func (d *driver) letGo(x *item) error {
 	if x.send.withdraw() {
 		return nil
 	}
-	for began := time.Now(); x.send.state.Load() == claimed; pause() {
+	for began := time.Now(); x.send.reading(); pause() {
 		if time.Since(began) > graceTime {
 			return fmt.Errorf("inproc: PE %d still reads %d B of PE %d after %v", x.op.Peer, x.op.Buf.Len, d.me, graceTime)
 		}

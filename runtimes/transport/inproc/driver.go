@@ -24,10 +24,11 @@ type driver struct {
 	posted [contexts]queue // receives, in the order in which they were posted
 	early  [contexts]queue // messages that no receive has asked for yet, in the order in which they came
 
-	pool  pool
-	sends sendPool
-	done  completions
-	busy  int // sends that have not ended and copies under way: what tend looks after
+	pool    pool
+	sends   sendPool
+	done    completions
+	sharing queue // receives whose sender still copies
+	busy    int   // sends that have not ended and copies under way: what tend looks after
 	copier
 
 	headers queue // taken out of a mailbox before somebody asked
@@ -139,6 +140,9 @@ func (d *driver) take(in *inbox) {
 func (d *driver) tend() {
 	if d.copying.head != nil {
 		d.reapCopies()
+	}
+	if d.sharing.head != nil {
+		d.reapShared()
 	}
 	for p := range d.out {
 		o := &d.out[p]

@@ -108,11 +108,38 @@ func (d *driver) fetch(x *item, s *sendState) {
 		d.end(in, s, nil)
 	case d.byDevice(x.op.Buf, s.buf):
 		d.startCopy(x, s.buf, s)
+	case n >= sharedBytes && x.in != nil:
+		d.shareCopy(x, s)
 	default:
 		hostCopy(x.op.Buf, s.buf)
 		in := x.in
 		d.complete(x, n, nil)
 		d.end(in, s, nil)
+	}
+}
+
+// shareCopy copies a long message together with its sender.
+func (d *driver) shareCopy(x *item, s *sendState) {
+	s.copy.share(x.op.Buf.Slice(0, x.len))
+	s.state.Store(sharing)
+	x.in.ack() // the sender looks what has changed
+	s.copy.front(s.buf)
+	x.send = s
+	d.sharing.push(x)
+	d.busy++
+	d.reapShared()
+}
+
+// reapShared ends the copies that the sender has done its part of.
+func (d *driver) reapShared() {
+	for x := d.sharing.head; x != nil; {
+		next := x.next
+		if x.send.copy.over() {
+			d.sharing.remove(x)
+			d.busy--
+			d.finish(x, nil)
+		}
+		x = next
 	}
 }
 

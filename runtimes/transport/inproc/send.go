@@ -96,11 +96,15 @@ func (d *driver) flush(o *outbox) {
 	}
 }
 
-// sweep completes the sends that the receiver has ended.
+// sweep completes the sends that the receiver has ended, and helps with those that it shares.
 func (d *driver) sweep(o *outbox) {
 	for x := o.underway.head; x != nil; {
 		next := x.next
-		if s := x.send; s.state.Load() == ended {
+		s := x.send
+		switch s.state.Load() {
+		case sharing:
+			s.copy.help(s.buf)
+		case ended:
 			err := s.err
 			o.underway.remove(x)
 			d.busy--

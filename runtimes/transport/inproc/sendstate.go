@@ -3,6 +3,7 @@ package inproc
 
 import (
 	"sync/atomic"
+	"unsafe"
 
 	"gpubench/gpu"
 )
@@ -12,11 +13,12 @@ import (
 const (
 	pending   uint32 = iota
 	claimed          // the receiver reads the sender's buffer
+	sharing          // it does, and the sender may help
 	withdrawn        // the receiver has not seen that yet
 	ended            // the sender may use the state again
 )
 
-// sendState is a send whose bytes the receiver fetches. Two cache lines, which no other one touches.
+// sendState is a send whose bytes the receiver fetches. Cache lines of its own, four with shared.
 type sendState struct {
 	state atomic.Uint32
 	index uint32
@@ -24,10 +26,20 @@ type sendState struct {
 	dev   *gpu.Device // the sender's
 	err   error       // by the receiver before ended: why it could not
 	_     [128 - 4 - 4 - 24 - 8 - 16]byte
+	copy  shared
+	_     [128 - unsafe.Sizeof(shared{})]byte
 }
+
+var _ [256]byte = [unsafe.Sizeof(sendState{})]byte{}
 
 // withdraw reports whether the send is off. If not, the receiver is at it.
 func (s *sendState) withdraw() bool { return s.state.CompareAndSwap(pending, withdrawn) }
+
+// reading reports whether the receiver is at the buffer.
+func (s *sendState) reading() bool {
+	now := s.state.Load()
+	return now == claimed || now == sharing
+}
 
 // end tells the sender, after the receiver's last look at the buffer.
 func (s *sendState) end(err error) {
@@ -37,10 +49,10 @@ func (s *sendState) end(err error) {
 
 // sendTable has all sendStates of a PE. Only the PE itself adds blocks; others read those whose index they were told.
 type sendTable struct {
-	blocks [128]atomic.Pointer[[sendBlock]sendState]
+	blocks [256]atomic.Pointer[[sendBlock]sendState]
 }
 
-const sendBlock = 512 // 64 KiB: big enough to begin on a page
+const sendBlock = 256 // 64 KiB: big enough to begin on a page
 
 func (t *sendTable) at(index uint32) *sendState {
 	return &t.blocks[index/sendBlock].Load()[index%sendBlock]
