@@ -28,6 +28,7 @@ func TestTrace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			clear(testEvents)
 			got := (&script{t: t}).play(string(text))
 			if got == string(text) {
 				return
