@@ -86,3 +86,52 @@ func pingPong(b *testing.B, size int) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkHeader is half the round trip of an active message of 8 B.
+func BenchmarkHeader(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	w := inproc.NewWorld(2)
+	h := make([]byte, 8)
+	bounce := func(e *transport.Endpoint, first bool, n int) error {
+		buf := make([]byte, e.Caps().MaxHeader)
+		for range n {
+			if first {
+				if err := e.SendHeader(1, h); err != nil {
+					return err
+				}
+			}
+			for ok := false; !ok; {
+				var err error
+				if _, _, ok, err = e.RecvHeader(buf); err != nil {
+					return err
+				}
+			}
+			if !first {
+				if err := e.SendHeader(0, h); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		e := open(b, w, 1)
+		defer e.Close()
+		done <- bounce(e, false, b.N)
+	}()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	e := open(b, w, 0)
+	defer e.Close()
+	b.ResetTimer()
+	if err := bounce(e, true, b.N); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2, "ns/oneway")
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+}

@@ -18,8 +18,9 @@ type driver struct {
 	dev  *gpu.Device // nil: host memory only
 	caps transport.Caps
 
-	in  []inbox  // from each other PE
-	out []outbox // by rank, the PE itself included
+	in    []inbox  // from each other PE
+	start int      // which of them is looked at first: the one after that whose header was taken last
+	out   []outbox // by rank, the PE itself included
 
 	posted [contexts]queue // receives, in the order in which they were posted
 	early  [contexts]queue // messages that no receive has asked for yet, in the order in which they came
@@ -103,16 +104,21 @@ func (d *driver) Do(ops []transport.Op, done []transport.Completion, polls int) 
 
 // pass looks once at everything that others may have changed.
 func (d *driver) pass() {
-	for i := range d.in {
-		if in := &d.in[i]; in.ready() {
-			d.take(in)
-		}
-	}
+	d.look(d.in[d.start:])
+	d.look(d.in[:d.start])
 	if d.busy != 0 {
 		d.tend()
 	}
 	if d.w.deaths.Load() != d.deathsSeen {
 		d.mourn()
+	}
+}
+
+func (d *driver) look(boxes []inbox) {
+	for i := range boxes {
+		if in := &boxes[i]; in.ready() {
+			d.take(in)
+		}
 	}
 }
 
