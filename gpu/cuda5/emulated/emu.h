@@ -4,8 +4,8 @@
  * `cpu` (open addresses, everything on the calling thread). Which one a call means belongs to the thread: cu_table's
  * enter sets it. Compiled with -DEMU_SHARED the same files are a libcuda.so.1, with the emulated instance alone.
  *
- * Locks, outermost first: driver.init_lock (also: life of primary contexts); context.order > stream.m;
- * driver.captures_lock; driver.lock > hosts; pool locks last. No lock but a plan's is held while work runs. */
+ * Locks, outermost first: driver.init_lock (also: life of primary contexts); event.m > context.order >
+ * stream.m; * driver.captures_lock; driver.lock > hosts; pool locks last. No lock but a plan's is held while work runs. */
 #ifndef EMU_H
 #define EMU_H
 
@@ -100,14 +100,15 @@ struct pool {
 	} slab[24]; /* each twice as large as the one before */
 	_Atomic int slabs;
 	struct object *free;
-	_Atomic size_t alive; /* objects out of the free list */
+	_Atomic size_t alive;          /* objects out of the free list */
+	void (*cleanup)(void *object); /* called when the last reference goes; may be NULL */
 };
-void emu_pool_init(struct pool *p, size_t size);
+void emu_pool_init(struct pool *p, size_t size, void (*cleanup)(void *object));
 void *emu_pool_get(struct pool *p, struct driver *drv, struct context *ctx); /* zeroed, refs 1, OBJECT_NEW; NULL: no memory */
 void emu_pool_publish(void *object);      /* it is complete: live from now on */
 bool emu_pool_live(struct pool *p, const void *handle);
 bool emu_pool_kill(struct pool *p, void *handle); /* live to dead; false: it was not live */
-bool emu_unref(struct pool *p, void *handle);     /* true: that was the last reference and the object is back */
+void emu_unref(struct pool *p, void *handle);
 void emu_ref(void *handle);
 /* The next complete object, destroyed ones too while something refers to them; referenced once more; cursor begins
  * at 0. NULL: no more. */
@@ -428,8 +429,8 @@ struct work {
 int emu_work_run(struct context *c, struct work *w);
 void emu_work_drop(struct driver *drv, struct work *w); /* gives back what it holds; after it ran, or instead */
 
-int emu_copy_run(struct context *c, struct work *w);
-int emu_set_run(struct context *c, struct work *w);
+int emu_copy_run(struct context *c, const struct work *w);
+int emu_set_run(struct context *c, const struct work *w);
 
 /* ---- memory (memory.c, host.c) ---------------------------------------------------------------------------------- */
 /* Where an address belongs; a copy, for callers that hold no lock. */
@@ -522,10 +523,13 @@ struct stream {
 };
 /* Gives work to a stream; runs it at once on an open driver. wait: until it is done. Consumes w in every case. */
 CUresult emu_submit(struct thread *t, struct context *ctx, CUstream handle, struct work *w, bool wait);
-CUresult emu_submit_to(struct thread *t, struct stream *s, struct work *w, const struct dep *dep, bool wait, struct dep *mark);
+CUresult emu_submit_to(struct context *c, struct stream *s, struct work *w, const struct dep *dep, bool wait, struct dep *mark);
 CUresult emu_stream_of(struct thread *t, struct context *ctx, CUstream handle, struct stream **out);
-void emu_stream_wait(struct stream *s, uint64_t seq);
-void emu_stream_unref(struct stream *s);
+void emu_stream_wait(struct stream *s, uint64_t seq, struct context *c); /* c: give up when it dies; NULL: never */
+void emu_perform(struct context *c, struct work *w);
+void emu_stall(struct context *c, const struct planned *p);
+CUresult emu_plan(struct driver *drv, struct stream *s, struct work *w); /* decides on faults */
+void emu_stream_cleanup(void *stream);
 static inline bool emu_stream_done(struct stream *s, uint64_t seq)
 {
 	return atomic_load_explicit(&s->fin, memory_order_acquire) >= seq;
@@ -552,10 +556,9 @@ struct event {
 void emu_event_reached(struct event *e, uint64_t generation, uint32_t ticket);
 int emu_event_wait_shared(struct context *c, struct event *e, uint32_t ticket);
 struct event *emu_event_of(struct driver *drv, CUevent handle);
-CUresult emu_event_record(struct thread *t, struct event *e, CUstream handle, unsigned flags);
-void emu_event_unref(struct event *e);
+CUresult emu_event_record(struct thread *t, struct context *ctx, struct event *e, CUstream handle, unsigned flags);
+void emu_event_cleanup(void *event);
 void emu_events_end(struct context *c);
-CUresult emu_event_share(struct event *e);
 
 /* ---- graphs (capture.c, graph.c) -------------------------------------------------------------------------------- */
 struct node {
@@ -602,7 +605,7 @@ struct capture {
 };
 /* Each returns CUDA_SUCCESS and sets *taken where the call belongs to a capture and is finished with. */
 CUresult emu_capture_work(struct stream *s, struct work *w, bool wait, bool *taken);
-CUresult emu_capture_record(struct event *e, struct stream *s, bool *taken);
+CUresult emu_capture_record(struct event *e, struct stream *s, unsigned flags, bool *taken);
 CUresult emu_capture_wait(struct stream *s, struct event *e, bool *taken);
 CUresult emu_capture_unsafe(struct thread *t);            /* calls that a capture forbids: allocation, synchronising */
 CUresult emu_capture_sync(struct stream *s);               /* synchronising with a stream that captures */
@@ -617,6 +620,9 @@ void emu_graph_free(struct graph *g);
 void emu_graphs_end(struct context *c);
 int emu_plan_run(struct context *c, struct plan *p);
 void emu_plan_unref(struct plan *p);
+void emu_graph_cleanup(void *graph);
+void emu_exec_cleanup(void *exec);
+void emu_node_cleanup(void *node);
 
 /* ---- modules and launches (module.c, launch.c, team.c) ---------------------------------------------------------- */
 struct module {
@@ -640,10 +646,18 @@ void emu_team_run(struct thread *t, gb_body body, const uint64_t *args, struct g
 uint64_t emu_now_ns(void);
 int emu_memfd(const char *name, size_t n, uint64_t *inode);
 int emu_open_foreign(int pid, int fd, uint64_t inode);
+uint64_t emu_inode(int fd);
+uint64_t emu_file_size(int fd);
 bool emu_spawn(pthread_t *thread, void *(*main)(void *), void *arg); /* all signals blocked; detached */
 void emu_device_uuid(const struct settings *s, int physical, char uuid[16]);
 int emu_visible(const struct settings *s, const char *list, int out[EMU_MAX_DEVICES]);
-void emu_vmm_end(struct driver *drv, struct chunk *c);
+struct vmm_handle { /* cuMemCreate */
+	struct object head;
+	int fd, dev;
+	size_t size;
+	CUmemAllocationProp prop;
+};
+void emu_vmm_cleanup(void *handle);
 const char *emu_error_name(int code);
 
 #pragma GCC visibility pop

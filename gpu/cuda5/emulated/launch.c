@@ -101,7 +101,6 @@ static CUresult launch(struct thread *t, struct context *ctx, CUfunction handle,
 		          .launch = { .kernel = k,
 		                      .at = { { s->gx, s->gy, s->gz }, { s->bx, s->by, s->bz }, s->shared, 0, 0, 1 },
 		                      .args = args } };
-	CHECK(emu_fault_count(t->drv, FAULT_LAUNCH, &w.plan.fail, NULL));
 	return emu_submit(t, ctx, stream, &w, false);
 }
 

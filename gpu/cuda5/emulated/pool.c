@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void emu_pool_init(struct pool *p, size_t size)
+void emu_pool_init(struct pool *p, size_t size, void (*cleanup)(void *object))
 {
+	p->cleanup = cleanup;
 	p->size = (size + 63) / 64 * 64; /* a cache line of its own */
 	pthread_mutex_init(&p->lock, NULL);
 }
@@ -78,17 +79,18 @@ bool emu_pool_kill(struct pool *p, void *handle)
 
 void emu_ref(void *handle) { atomic_fetch_add(&((struct object *)handle)->refs, 1); }
 
-bool emu_unref(struct pool *p, void *handle)
+void emu_unref(struct pool *p, void *handle)
 {
 	struct object *o = handle;
 	if (atomic_fetch_sub(&o->refs, 1) != 1)
-		return false;
+		return;
+	if (p->cleanup)
+		p->cleanup(o);
 	pthread_mutex_lock(&p->lock);
 	o->next = p->free;
 	p->free = o;
 	atomic_fetch_sub(&p->alive, 1);
 	pthread_mutex_unlock(&p->lock);
-	return true;
 }
 
 void *emu_pool_next(struct pool *p, size_t *cursor)

@@ -137,15 +137,21 @@ static CUresult init(struct driver *drv)
 	struct {
 		struct pool *pool;
 		size_t size;
+		void (*cleanup)(void *object);
 	} pools[] = {
-		{ &drv->contexts, sizeof(struct context) }, { &drv->streams, sizeof(struct stream) },
-		{ &drv->events, sizeof(struct event) },     { &drv->graphs, sizeof(struct graph) },
-		{ &drv->nodes, sizeof(struct node) },       { &drv->execs, sizeof(struct exec) },
-		{ &drv->modules, sizeof(struct module) },   { &drv->functions, sizeof(struct function) },
-		{ &drv->handles, 64 },                      { &drv->mempools, sizeof(struct mempool) },
+		{ &drv->contexts, sizeof(struct context), NULL },
+		{ &drv->streams, sizeof(struct stream), emu_stream_cleanup },
+		{ &drv->events, sizeof(struct event), emu_event_cleanup },
+		{ &drv->graphs, sizeof(struct graph), emu_graph_cleanup },
+		{ &drv->nodes, sizeof(struct node), emu_node_cleanup },
+		{ &drv->execs, sizeof(struct exec), emu_exec_cleanup },
+		{ &drv->modules, sizeof(struct module), NULL },
+		{ &drv->functions, sizeof(struct function), NULL },
+		{ &drv->handles, sizeof(struct vmm_handle), emu_vmm_cleanup },
+		{ &drv->mempools, sizeof(struct mempool), NULL },
 	};
 	for (size_t i = 0; i < sizeof pools / sizeof *pools; i++)
-		emu_pool_init(pools[i].pool, pools[i].size);
+		emu_pool_init(pools[i].pool, pools[i].size, pools[i].cleanup);
 	for (int i = 0; i < drv->ndev; i++) {
 		struct device *d = &drv->dev[i];
 		d->physical = physical[i];
@@ -286,4 +292,16 @@ int emu_open_foreign(int pid, int fd, uint64_t inode)
 		return -1;
 	}
 	return mine;
+}
+
+uint64_t emu_inode(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) ? 0 : (uint64_t)st.st_ino;
+}
+
+uint64_t emu_file_size(int fd)
+{
+	struct stat st;
+	return fstat(fd, &st) ? 0 : (uint64_t)st.st_size;
 }
