@@ -247,8 +247,11 @@ func pointers(t *testing.T, d *gpu.Device) {
 			if p.Space != space {
 				t.Errorf("byte %d of %v memory is said to be %v", off, space, p.Space)
 			}
-			if space == gpu.OnDevice && (p.Device != d.Ordinal() || p.Base != b.Memory().Addr || p.Len < 10000 || !p.IPC) {
+			if space == gpu.OnDevice && (p.Device != d.Ordinal() || p.Base != b.Memory().Addr || p.Len < 10000) {
 				t.Errorf("byte %d of device memory at %#x: %+v", off, b.Memory().Addr, p)
+			}
+			if _, err := d.Export(b); p.IPC != (err == nil) {
+				t.Errorf("%v memory is said to be for IPC: %v; Export: %v", space, p.IPC, err)
 			}
 			if space == gpu.OnDevice && p.Buffer == before.Buffer {
 				t.Errorf("two allocations have number %d", p.Buffer)
