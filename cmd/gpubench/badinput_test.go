@@ -83,7 +83,7 @@ func TestBadInput(t *testing.T) {
 		{args: "run --odf 1,,2", want: `--odf: "1,,2" has an empty place`},
 		{args: "run --quick=perhaps", want: `invalid argument "perhaps"`},
 		{args: "run -o", want: "flag needs an argument"},
-		{args: "run -o=", want: "-o: the name is empty|--output: the name is empty"},
+		{args: "run --output=", want: "--output: the name is empty"},
 		{args: "run pingpong --quick -o " + text, want: "-o: |not a directory|give a folder that can be written"},
 		{args: "run pingpong --quick -o /proc/nowhere", want: "-o: |/proc/nowhere"},
 		{args: "run --resume " + empty, want: "--resume: |no such file|begun with -o"},
@@ -122,18 +122,12 @@ func TestBadInput(t *testing.T) {
 			}
 			oneLine(t, got.stderr)
 			if strings.Contains(got.stdout, "#") {
-				t.Errorf("stdout got %q", got.stdout)
+				t.Errorf("stdout got %.300q", got.stdout)
 			}
-			alternatives := strings.Contains(c.want, "-o: the name")
-			found := 0
-			parts := strings.Split(c.want, "|")
-			for _, w := range parts {
-				if strings.Contains(got.stderr, w) {
-					found++
+			for _, w := range strings.Split(c.want, "|") {
+				if !strings.Contains(got.stderr, w) {
+					t.Errorf("the line lacks %q:\n%s", w, got.stderr)
 				}
-			}
-			if found < len(parts) && !(alternatives && found > 0) {
-				t.Errorf("the line lacks some of %q:\n%s", c.want, got.stderr)
 			}
 		})
 	}

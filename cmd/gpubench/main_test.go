@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 // its own: signals, launchers.
 const asProgram = "GPUBENCH_TEST_AS_PROGRAM"
 
-// program is a command that runs the program in a process of its own.
-func program(args ...string) *exec.Cmd {
+// process is a command that runs the program in a process of its own.
+func process(args ...string) *exec.Cmd {
 	exe, err := os.Executable()
 	if err != nil {
 		panic(err)

@@ -295,7 +295,7 @@ func TestInterrupt(t *testing.T) {
 				needMPI(t)
 			}
 			dir := t.TempDir()
-			cmd := program("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
+			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
@@ -395,7 +395,7 @@ func TestAKilledPE(t *testing.T) {
 				needMPI(t)
 			}
 			dir := t.TempDir()
-			cmd := program("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "8,16,32", "-i", "3000000", "--order", "listed", "-o", dir, "--timeout", "60s")
+			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "8,16,32", "-i", "3000000", "--order", "listed", "-o", dir, "--timeout", "60s")
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {

@@ -67,7 +67,11 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		}
 		m, _ := firstMetric(some, main)
 		sc := scaleOf(main, m.Unit)
-		fmt.Fprintf(w, "\n# %s over %s: %s (%s), %s PEs\n", bench, transport, main, sc.unit, text(some[0].Params, "pes"))
+		what := ""
+		if main != "" {
+			what = fmt.Sprintf(" %s (%s),", main, sc.unit)
+		}
+		fmt.Fprintf(w, "\n# %s over %s:%s %s PEs\n", bench, transport, what, text(some[0].Params, "pes"))
 		head := []string{"# size"}
 		for _, s := range all {
 			label := s.label
@@ -221,24 +225,29 @@ func notes(w io.Writer, recs []result.Record) {
 // writeSummary counts the cases and gives the reasons of those that are not ok.
 func writeSummary(w io.Writer, recs []result.Record) error {
 	count := map[result.Status]int{}
-	reasons := map[string]int{}
+	type group struct {
+		n     int
+		first result.Record
+	}
+	reasons := map[string]*group{}
 	for _, r := range recs {
 		count[r.Status]++
 		if r.Status == result.OK {
 			continue
 		}
 		line := fmt.Sprintf("%s: %s", r.Status, r.Reason)
-		if r.Status != result.Skipped {
-			line = fmt.Sprintf("%s: %s %s: %s", r.Status, r.Benchmark, where(r.Params), r.Reason)
+		if reasons[line] == nil {
+			reasons[line] = &group{first: r}
 		}
-		reasons[line]++
+		reasons[line].n++
 	}
 	for _, line := range sorted(reasons) {
-		times := ""
-		if n := reasons[line]; n > 1 {
-			times = fmt.Sprintf(" (%d cases)", n)
+		g := reasons[line]
+		which := fmt.Sprintf("%d cases", g.n)
+		if g.n == 1 {
+			which = g.first.Benchmark + " " + where(g.first.Params)
 		}
-		fmt.Fprintf(w, "# %s%s\n", line, times)
+		fmt.Fprintf(w, "# %s (%s)\n", line, which)
 	}
 	_, err := fmt.Fprintf(w, "# %s\n", Totals(count))
 	return err
