@@ -21,7 +21,8 @@ type env struct {
 	stream *gpu.Stream
 	device *gpu.Buffer // on the device
 	host   *gpu.Buffer // the same size, for the way there and back
-	used   int
+	used   int         // bytes of device that arrays and their margins take
+	dirty  int         // bytes of it that may not be guard
 }
 
 const arenaBytes = 16 << 20
@@ -62,7 +63,7 @@ func newEnv(t testing.TB, d gpu.Driver, threads int) *env {
 		}
 	}
 	runtime.LockOSThread() // the clean-up below runs on the test's goroutine too
-	e := &env{}
+	e := &env{dirty: arenaBytes}
 	var err error
 	e.dev, err = gpu.Open(d, 0, gpu.Options{Threads: threads, Wait: gpu.Yield})
 	must(err)
@@ -109,8 +110,8 @@ func check(t fatal, err error) {
 // reset forgets all arrays; every byte becomes guard.
 func (e *env) reset(t fatal) {
 	t.Helper()
-	e.used = 0
-	check(t, e.stream.Fill(e.device.Memory(), guard))
+	check(t, e.stream.Fill(e.device.Slice(0, e.dirty), guard))
+	e.used, e.dirty = 0, 0
 	check(t, e.stream.Sync())
 }
 
@@ -119,6 +120,7 @@ func (e *env) array(t fatal, n, shift int) gpu.Memory {
 	t.Helper()
 	off := e.used + 64 + shift
 	e.used = (off + n + 64 + 63) / 64 * 64
+	e.dirty = max(e.dirty, e.used)
 	if e.used > arenaBytes {
 		t.Fatalf("the tests' arrays need more than %d B", arenaBytes)
 	}

@@ -169,32 +169,53 @@ func ModesTolerance(global [3]int, iterations int) float64 {
 	return 1e-13 * largestStart(global) * math.Sqrt(1+float64(iterations))
 }
 
-// largestStart is the largest value of the start field: the product of the first sines times 1 + cos θx + cos θy / 2 +
-// cos θz / 4, since sin 2θ = 2 sin θ cos θ. It has one peak, climbed axis by axis.
+// largestStart is the largest value of the start field, which has one peak. It is climbed along each axis, and then by
+// steps of up to two cells along all axes at once, since a ridge of cells may rise along none of them alone.
 func largestStart(global [3]int) float64 {
-	at := [3]int{(global[0] + 1) / 2, (global[1] + 1) / 2, (global[2] + 1) / 2}
-	value := func(at [3]int) float64 {
-		v := 0.0
-		for _, m := range modes {
-			t := m.a
-			for axis, p := range m.wave {
-				t *= sinPi(p*at[axis], global[axis]+1)
+	var sine [3][3][]float64 // [axis][wave][x]
+	for axis, n := range global {
+		for wave := 1; wave <= 2; wave++ {
+			sine[axis][wave] = make([]float64, n+1)
+			for x := range n + 1 {
+				sine[axis][wave][x] = sinPi(wave*x, n+1)
 			}
-			v += t
+		}
+	}
+	value := func(at [3]int) (v float64) {
+		for _, m := range modes {
+			v += m.a * sine[0][m.wave[0]][at[0]] * sine[1][m.wave[1]][at[1]] * sine[2][m.wave[2]][at[2]]
 		}
 		return v
 	}
+	at := [3]int{(global[0] + 1) / 2, (global[1] + 1) / 2, (global[2] + 1) / 2}
 	best := value(at)
+	better := func(next [3]int) bool {
+		for axis, n := range global {
+			if next[axis] < 1 || next[axis] > n {
+				return false
+			}
+		}
+		if v := value(next); v > best {
+			best, at = v, next
+			return true
+		}
+		return false
+	}
 	for climbing := true; climbing; {
 		climbing = false
 		for axis, n := range global {
-			for x := 1; x <= n; x++ {
-				next := at
-				next[axis] = x
-				if v := value(next); v > best {
-					best, at, climbing = v, next, true
-				}
+			for next := at; next[axis] < n; {
+				next[axis]++
+				climbing = better(next) || climbing
 			}
+			for next := at; next[axis] > 1; {
+				next[axis]--
+				climbing = better(next) || climbing
+			}
+		}
+		here := at
+		for i := range 125 {
+			climbing = better([3]int{here[0] + i%5 - 2, here[1] + i/5%5 - 2, here[2] + i/25 - 2}) || climbing
 		}
 	}
 	return best

@@ -42,8 +42,8 @@ const ReduceScratch = reduceSlots * reduceBytes
 // ReduceResult is the size in bytes of their result.
 const ReduceResult = reduceBytes
 
-// SumReduce writes the sum of the float64s of in to out: two float64s, the sum to the nearest, and what it lacks. In
-// stream order, without waiting; all in device memory.
+// SumReduce writes the sum of the float64s of in to out: two float64s, the sum (to the nearest, unless terms cancel to
+// less than 1e-15 of their size) and what it lacks. In stream order, without waiting; all in device memory.
 func (k *Set) SumReduce(s *gpu.Stream, in, out, scratch gpu.Memory) error {
 	return k.reduce(s, reduceSum, reduceSumJoin, in, out, scratch)
 }

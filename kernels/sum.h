@@ -1,5 +1,5 @@
 // Compensated sums: what a float64 loses when it is added is kept in a second one, so that the result does not depend
-// on how the work was divided (to about 2^-100 of the sum of magnitudes). Knuth, The Art of Computer Programming 2,
+// on how the work was divided: the error is about 2^-105 times the sum of magnitudes. Knuth, The Art of Computer Programming 2,
 // 4.2.2, theorem B: `error` below is exact. Needs IEEE arithmetic as written: no fused or reordered operations.
 #pragma once
 
