@@ -28,14 +28,11 @@ func sizes(pe *PE) error {
 func large(pe *PE) error {
 	seen := map[string]bool{}
 	return pe.each(func(w way) error {
-		kind := fmt.Sprint(w.path.Path, w.path.Staging, w.from == gpu.OnDevice)
-		n := 1<<20 + 3
-		if !seen[kind] && w.from == w.to {
+		kind := fmt.Sprint(w.path.Path, w.path.Staging)
+		n := 2<<20 + 3
+		if device := w.from == gpu.OnDevice; !seen[kind] && w.from == w.to && device == (w.path.Path != transport.Host) {
 			seen[kind] = true
 			n = 64 << 20
-		}
-		if w.path.Path == transport.Staged && w.path.Chunk == 4096 {
-			n = 5<<20 + 1
 		}
 		return pe.thereAndBack(w, n)
 	})
@@ -148,6 +145,72 @@ func order(pe *PE) error {
 		}
 		return nil
 	})
+}
+
+// mixedSpaces sends from device and host memory in turn, with one tag: a message that needs no copy must not overtake one
+// that does.
+func mixedSpaces(pe *PE) error {
+	if pe.Device() == nil {
+		return skipError{"it needs a device"}
+	}
+	const count = 24
+	paths := stagings
+	if pe.Caps().Spaces[gpu.OnDevice] {
+		paths = append([]transport.PathConfig{{Path: transport.Direct}}, paths...)
+	}
+	spaces := []gpu.Space{gpu.OnDevice, gpu.Pageable, gpu.Pinned}
+	for _, p := range paths {
+		if err := pe.SetPath(p); err != nil {
+			return err
+		}
+		if err := pe.sync(); err != nil {
+			return err
+		}
+		var reqs []transport.Request
+		var bufs []gpu.Memory
+		for i := range count {
+			if pe.Rank() > 1 {
+				break
+			}
+			m, err := pe.alloc(spaces[(i+pe.Rank()*(i/5))%3], 70000)
+			if err != nil {
+				return err
+			}
+			bufs = append(bufs, m)
+			if pe.Rank() == 0 {
+				if err := pe.fill(m, uint64(i)); err != nil {
+					return err
+				}
+			}
+		}
+		for i, m := range bufs {
+			var r transport.Request
+			var err error
+			if m = m.Slice(0, 70000-i*2900); pe.Rank() == 0 {
+				r, err = pe.Isend(model, m, 1, 9)
+			} else {
+				r, err = pe.Irecv(model, m, 0, 9)
+			}
+			if err != nil {
+				return err
+			}
+			reqs = append(reqs, r)
+		}
+		if err := pe.WaitAll(reqs); err != nil {
+			return err
+		}
+		for i, m := range bufs {
+			if pe.Rank() == 1 {
+				if err := pe.verify(m.Slice(0, 70000-i*2900), uint64(i)); err != nil {
+					return fmt.Errorf("%+v: message %d: %w", p, i, err)
+				}
+			}
+		}
+		if err := pe.sync(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outOfOrder sends with many tags and receives them backwards, the early ones before they were asked for.

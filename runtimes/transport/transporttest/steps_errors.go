@@ -379,8 +379,9 @@ func mismatched(pe *PE) error {
 
 // deadline: a wait for what never comes ends in time, and the endpoint goes on.
 func deadline(pe *PE) error {
-	const limit = 150 * time.Millisecond
+	limit := 300 * time.Millisecond
 	return pe.each(func(w way) error {
+		limit = max(limit/2, 20*time.Millisecond)
 		if pe.Rank() > 1 {
 			return nil
 		}

@@ -7,6 +7,7 @@ var Suite = []Step{
 	{Name: "sizes", PEs: 2, Run: sizes},
 	{Name: "large", PEs: 2, Run: large},
 	{Name: "order", PEs: 2, Run: order},
+	{Name: "order of mixed spaces", PEs: 2, Run: mixedSpaces},
 	{Name: "unexpected and out of order", PEs: 2, Run: outOfOrder},
 	{Name: "overlapping receives", PEs: 2, Run: overlapping},
 	{Name: "contexts", PEs: 2, Run: contexts},
