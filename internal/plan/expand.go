@@ -87,9 +87,9 @@ func (e *expander) resolveDevice() error {
 	e.device = o.Device
 	if e.device == "" || e.device == "auto" {
 		e.device = "cuda"
-		if d := e.m.Devices["cuda"]; !d.OK {
+		if !e.m.Devices["cuda"].OK {
 			e.device = "emulated"
-			e.notes = append(e.notes, "no CUDA device: "+d.Reason+"; staged and direct cases run on the emulated one")
+			e.notes = append(e.notes, "no CUDA device here (gpubench list says why): staged and direct cases run on the emulated one")
 		}
 	} else if d := e.m.Devices[e.device]; !d.OK {
 		return usage("--device", "%s cannot be used here: %s", e.device, d.Reason)

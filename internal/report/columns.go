@@ -96,7 +96,7 @@ func writeOSU(w io.Writer, title []string, recs []result.Record) error {
 		}
 		m, _ := firstMetric(g, metrics[0])
 		sc := scaleOf(metrics[0], m.Unit)
-		by := names(set(append(varying(g), "model", "transport", "device", "path")))
+		by := names(set(append(distinguishing(g), "model", "transport", "device", "path")))
 		for _, s := range seriesOf(g, by) {
 			fmt.Fprintf(w, "\n# gpubench %s:", b)
 			for _, n := range by {

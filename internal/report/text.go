@@ -53,7 +53,7 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		metrics = []string{""}
 	}
 	main := metrics[0]
-	by := varying(recs)
+	by := distinguishing(recs)
 	for _, transport := range valuesOf(recs, "transport") {
 		var some []result.Record
 		for _, r := range recs {
@@ -61,8 +61,8 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 				some = append(some, r)
 			}
 		}
-		all := seriesOf(some, without(by, "transport", "device", "space", "placement", "staging_space", "staging"))
-		if len(all) < len(seriesOf(some, by)) {
+		all := seriesOf(some, without(by, "transport", "device"))
+		if len(all) < len(seriesOf(some, by)) { // a path on two devices
 			all = seriesOf(some, without(by, "transport"))
 		}
 		m, _ := firstMetric(some, main)
@@ -94,8 +94,8 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 
 // list is a table of cases against metrics.
 func list(w io.Writer, bench string, recs []result.Record) {
-	metrics := metricNames(recs)
-	by := varying(recs)
+	metrics := shown(metricNames(recs))
+	by := distinguishing(recs)
 	// A table needs names for its rows even where nothing varies.
 	for _, n := range []string{"path", "device", "model", "transport"} {
 		if !contains(by, n) {
@@ -131,6 +131,43 @@ func list(w io.Writer, bench string, recs []result.Record) {
 		}
 	}
 	table(w, rows)
+}
+
+// shown leaves out what only a script wants: means over PEs, and each PE's own.
+func shown(metrics []string) []string {
+	var out []string
+	for _, n := range metrics {
+		if !strings.HasSuffix(n, "_mean") && !strings.Contains(n, "_pe") {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// distinguishing leaves out of the varying parameters those that say nothing
+// beyond where and how a case ran: the staging of the staged path, say.
+func distinguishing(recs []result.Record) []string {
+	base := []string{"transport", "device", "path"}
+	var out []string
+	for _, n := range varying(recs) {
+		values := map[string]string{}
+		implied := !contains(base, n)
+		for _, r := range recs {
+			key := ""
+			for _, b := range base {
+				key += text(r.Params, b) + " "
+			}
+			v := text(r.Params, n)
+			if old, seen := values[key]; seen && old != v {
+				implied = false
+			}
+			values[key] = v
+		}
+		if !implied {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // table aligns columns: the first to the left, so that a head begins with #,
