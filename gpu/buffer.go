@@ -2,8 +2,8 @@
 package gpu
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/barnex/cuda5/cu"
@@ -67,13 +67,16 @@ func (b *Buffer) pin(n int) error {
 	return err
 }
 
+// limitCodes are the answers of a driver that cannot lock memory because of a limit; others have other reasons.
+var limitCodes = []cu.Result{cu.ERROR_OUT_OF_MEMORY, cu.ERROR_OPERATING_SYSTEM, cu.ERROR_NOT_PERMITTED}
+
 // register pins whole pages: a driver may refuse less.
 func register(h hostBlock) (err error) {
 	const flags = cu.MEMHOSTREGISTER_PORTABLE | cu.MEMHOSTREGISTER_DEVICEMAP
 	call := "cuMemHostRegister"
 	defer func() {
-		var e *Error
-		if errors.As(err, &e) && !errors.Is(err, errors.ErrUnsupported) {
+		e, _ := err.(*Error)
+		if e != nil && slices.Contains(limitCodes, cu.Result(e.Code)) {
 			limit := unix.Rlimit{Cur: unix.RLIM_INFINITY}
 			_ = unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
 			err = &PinError{Size: int(h.accessible), Limit: limit.Cur, Err: e}
