@@ -66,6 +66,7 @@ type Endpoint struct {
 	dev  *gpu.Device
 
 	deadline time.Duration
+	alarm    func() bool
 	yield    bool
 	polls    int // passes of one crossing while waiting
 

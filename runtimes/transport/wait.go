@@ -19,6 +19,7 @@ const (
 type timer struct {
 	began  time.Time
 	rounds int
+	kind   error // why it is over: nil: the deadline
 }
 
 // over is called after a fruitless turn.
@@ -32,14 +33,16 @@ func (e *Endpoint) over(t *timer) bool {
 	} else if e.stage.active > 0 && t.rounds%(spinPolls/stagePolls) != 0 {
 		return false
 	}
-	if e.deadline < 0 {
-		return false
-	}
 	if t.began.IsZero() {
 		t.began = time.Now()
 		return false
 	}
-	return time.Since(t.began) > e.deadline
+	waited := time.Since(t.began)
+	if e.alarmed(waited) {
+		t.kind = ErrAborted
+		return true
+	}
+	return e.deadline >= 0 && waited > e.deadline
 }
 
 // turn posts what staging has queued, makes up to polls passes and books what has ended. It reports whether anything
@@ -93,8 +96,12 @@ func (e *Endpoint) expire(s *slot, t *timer) error {
 			yieldThread()
 		}
 	}
-	err := &Error{Op: s.kind.String(), Rank: e.caps.Rank, Peer: int(s.peer), Tag: int(s.tag), Kind: ErrDeadline,
-		Detail: fmt.Sprintf("not complete after %v", waited.Round(time.Millisecond)), Mend: mends[ErrDeadline]}
+	kind := ErrDeadline
+	if t.kind != nil {
+		kind = t.kind
+	}
+	err := &Error{Op: s.kind.String(), Rank: e.caps.Rank, Peer: int(s.peer), Tag: int(s.tag), Kind: kind,
+		Detail: fmt.Sprintf("not complete after %v", waited.Round(time.Millisecond)), Mend: mends[kind]}
 	if s.state != slotComplete {
 		err.Detail += ", and it could not be cancelled: its buffer is in use until the endpoint is closed"
 		s.lost = true
