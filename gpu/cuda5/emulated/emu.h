@@ -422,6 +422,7 @@ struct work {
 		} value;
 		struct {
 			struct plan *plan;
+			struct planned *faults; /* one a node, or NULL */
 		} graph;
 	};
 };
@@ -550,7 +551,7 @@ struct event {
 	struct dep at; /* what completes it; stream NULL: complete */
 	struct shared_event *shared;
 	int shared_fd;
-	struct capture *capture; /* recorded in a capture */
+	_Atomic(struct capture *) capture; /* recorded in a capture; changed under captures_lock */
 	struct nodes tips;
 };
 void emu_event_reached(struct event *e, uint64_t generation, uint32_t ticket);
@@ -563,7 +564,6 @@ void emu_events_end(struct context *c);
 /* ---- graphs (capture.c, graph.c) -------------------------------------------------------------------------------- */
 struct node {
 	struct object head;
-	struct graph *graph;
 	int index; /* in its graph: dependencies come first */
 	struct node **deps;
 	int ndeps;
@@ -580,10 +580,11 @@ struct plan {
 	_Atomic int refs;
 	pthread_mutex_t running;
 	struct driver *drv;
-	struct context *ctx;
 	int n;
 	struct planned_node {
 		struct work work;
+		struct context *ctx; /* and its id when the plan was made */
+		uint64_t id;
 		uint64_t *args;
 		int *deps, ndeps;
 	} *node;
@@ -601,10 +602,9 @@ struct capture {
 	struct graph *graph;
 	struct stream *origin, *streams;
 	struct capture *next;
-	uint64_t id;
 };
 /* Each returns CUDA_SUCCESS and sets *taken where the call belongs to a capture and is finished with. */
-CUresult emu_capture_work(struct stream *s, struct work *w, bool wait, bool *taken);
+CUresult emu_capture_work(struct stream *s, struct work *w, bool *taken);
 CUresult emu_capture_record(struct event *e, struct stream *s, unsigned flags, bool *taken);
 CUresult emu_capture_wait(struct stream *s, struct event *e, bool *taken);
 CUresult emu_capture_unsafe(struct thread *t);            /* calls that a capture forbids: allocation, synchronising */
@@ -614,11 +614,10 @@ void emu_capture_forget(struct stream *s);                 /* a stream is destro
 void emu_capture_unref(struct driver *drv, struct capture *cap); /* captures_lock held */
 void emu_event_uncapture(struct event *e);
 void emu_nodes_clear(struct nodes *n);
-struct node *emu_graph_add(struct graph *g, const struct work *w, struct node *const *deps, int ndeps);
+struct node *emu_graph_add(struct graph *g, struct context *ctx, const struct work *w, struct node *const *deps, int ndeps);
 struct graph *emu_graph_new(struct driver *drv, struct context *ctx);
-void emu_graph_free(struct graph *g);
 void emu_graphs_end(struct context *c);
-int emu_plan_run(struct context *c, struct plan *p);
+int emu_plan_run(struct context *c, struct plan *p, const struct planned *faults);
 void emu_plan_unref(struct plan *p);
 void emu_graph_cleanup(void *graph);
 void emu_exec_cleanup(void *exec);
@@ -627,6 +626,7 @@ void emu_node_cleanup(void *node);
 /* ---- modules and launches (module.c, launch.c, team.c) ---------------------------------------------------------- */
 struct module {
 	struct object head;
+	struct function *functions;
 };
 struct function {
 	struct object head;
@@ -640,7 +640,7 @@ void emu_modules_end(struct context *c);
 struct function *emu_function_of(struct driver *drv, CUfunction handle);
 int emu_occupancy(int threads, size_t shared); /* blocks of a multiprocessor */
 int emu_launch_run(struct context *c, const struct kernel *k, const struct gb_launch *at, const uint64_t *args);
-void emu_team_run(struct thread *t, gb_body body, const uint64_t *args, struct gb_launch *l, int phases);
+void emu_team_run(struct team *t, gb_body body, const uint64_t *args, struct gb_launch *l, int phases);
 
 /* ---- the rest --------------------------------------------------------------------------------------------------- */
 uint64_t emu_now_ns(void);
@@ -653,12 +653,17 @@ void emu_device_uuid(const struct settings *s, int physical, char uuid[16]);
 int emu_visible(const struct settings *s, const char *list, int out[EMU_MAX_DEVICES]);
 struct vmm_handle { /* cuMemCreate */
 	struct object head;
-	int fd, dev;
+	int fd, dev, uses;
 	size_t size;
 	CUmemAllocationProp prop;
 };
 void emu_vmm_cleanup(void *handle);
 const char *emu_error_name(int code);
+
+#ifndef EMU_SHARED
+const cu_table *emu_table(int driver);
+const char *emu_missing(int i);
+#endif
 
 #pragma GCC visibility pop
 #endif

@@ -37,7 +37,7 @@ int gpubench_emu_variable(int i, const char **name, const char **form, const cha
 
 /* Bytes and objects alive on a driver, for leak tests. */
 struct gpubench_emu_alive {
-	uint64_t device_bytes, allocations, chunks, host_ranges, streams, events, graphs, execs, modules, contexts, workers;
+	uint64_t device_bytes, allocations, chunks, host_ranges, streams, events, graphs, execs, modules, contexts, workers, handles;
 };
 void gpubench_emu_alive(int driver, struct gpubench_emu_alive *alive);
 

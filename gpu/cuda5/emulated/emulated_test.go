@@ -35,12 +35,12 @@ func with(t *testing.T, d *cu.Driver, f func()) {
 	d.MakeCurrent()
 	defer cu.ClearCurrent()
 	cu.Init(0)
-	before := emulated.Count(d)
+	before := emulated.Alive(d)
 	cu.CtxSetCurrent(cu.DevicePrimaryCtxRetain(0))
 	f()
 	cu.DevicePrimaryCtxRelease(0)
 	cu.CtxSetCurrent(0)
-	after := emulated.Count(d)
+	after := emulated.Alive(d)
 	before.Contexts, after.Contexts, before.Workers, after.Workers = 0, 0, 0, 0 // a primary context is kept; workers end a little later
 	before.Streams, after.Streams = 0, 0
 	if before != after {

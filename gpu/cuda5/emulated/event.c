@@ -197,9 +197,10 @@ static CUresult captured(struct driver *drv, struct event *e)
 	if (!atomic_load(&drv->ncaptures))
 		return CUDA_SUCCESS;
 	pthread_mutex_lock(&drv->captures_lock);
-	bool active = e->capture && e->capture->state != CAPTURE_ENDED;
+	struct capture *cap = atomic_load(&e->capture);
+	bool active = cap && cap->state != CAPTURE_ENDED;
 	if (active)
-		e->capture->state = CAPTURE_INVALID;
+		cap->state = CAPTURE_INVALID;
 	pthread_mutex_unlock(&drv->captures_lock);
 	return active ? CUDA_ERROR_CAPTURED_EVENT : CUDA_SUCCESS;
 }

@@ -1,106 +1,108 @@
-/* Kernel launches: checked as the real driver checks them, then the body runs with host addresses in place of device
- * pointers. */
+/* Launches: the checks of a call, and running the kernel's body. */
 #include "emu.h"
 
-/* May the context's device use p, somewhere behind it? Not more is known: a parameter has no length. The end of a range
- * is allowed: a kernel may be given an empty rest. */
-static bool reachable(struct driver *drv, struct context *c, uintptr_t p)
-{
-	struct span s;
-	size_t off;
-	if (emu_in_space(drv, p)) {
-		if (!emu_live(drv, p, 1, 1) && !emu_live(drv, --p, 1, 1))
-			return false;
-		return emu_has_peer(c, emu_slot(drv, p, &off)->ctx);
-	}
-	return drv->open || emu_host_find(drv, p, &s) || emu_host_find(drv, p - 1, &s);
-}
-
-/* Runs a launch on the calling thread: a stream's worker, or on cpu the caller with its team. */
-int emu_launch_run(struct context *c, const struct kernel *k, const struct gb_launch *at, const uint64_t *args)
+/* ---- running ---------------------------------------------------------------------------------------------------- */
+/* The host address behind a kernel's pointer, or false where the kernel would fault. One past the end is taken too: the
+ * address of an empty range. */
+static bool pointer(struct context *c, uint64_t p, uint64_t *host)
 {
 	struct driver *drv = c->head.drv;
+	*host = p;
+	if (!p)
+		return true;
+	if (!emu_in_space(drv, p)) {
+		struct span s;
+		/* Pageable memory belongs to the host alone, unless the host is the device. */
+		return drv->open || emu_host_find(drv, p, &s) || emu_host_find(drv, p - 1, &s);
+	}
+	size_t off;
+	struct slot *s = emu_slot(drv, p, &off);
+	size_t len = s ? atomic_load_explicit(&s->len, memory_order_acquire) : 0;
+	if (!len || off > len) {
+		s = emu_slot(drv, p - 1, &off);
+		len = s ? atomic_load_explicit(&s->len, memory_order_acquire) : 0;
+	}
+	*host = p + drv->space.distance;
+	return len && off <= len && atomic_load_explicit(&s->access, memory_order_relaxed) &&
+	       (s->kind == KIND_VMM || emu_has_peer(c, s->ctx));
+}
+
+int emu_launch_run(struct context *c, const struct kernel *k, const struct gb_launch *at, const uint64_t *args)
+{
 	uint64_t host[EMU_MAX_ARGS];
 	for (int i = 0; i < k->nargs; i++) {
 		host[i] = args[i];
-		if (k->kinds[i] != 'p' || !args[i])
-			continue;
-		if (!reachable(drv, c, (uintptr_t)args[i]))
+		if (k->kinds[i] == 'p' && !pointer(c, args[i], &host[i]))
 			return CUDA_ERROR_ILLEGAL_ADDRESS;
-		host[i] = (uint64_t)(uintptr_t)emu_host(drv, (uintptr_t)args[i]);
 	}
 	struct gb_launch l = *at;
-	gb_body body = atomic_load_explicit(&k->body, memory_order_acquire);
-	if (drv->open) {
-		emu_team_run(emu_thread(), body, host, &l, k->phases);
+	gb_body body = atomic_load_explicit(&k->body, memory_order_relaxed);
+	l.part = 0;
+	if (c->head.drv->open && emu_me && emu_me->team) {
+		emu_team_run(emu_me->team, body, host, &l, k->phases);
 		return 0;
 	}
-	l.part = 0;
 	l.parts = 1;
-	for (int i = 0; i < k->phases; i++) {
-		l.phase = (uint32_t)i;
+	for (int p = 0; p < k->phases; p++) {
+		l.phase = (uint32_t)p;
 		body(host, &l);
 	}
 	return 0;
 }
 
-/* The second way to hand over parameters: one buffer, given by a list of these. */
-static CUresult unpack_extra(void **extra, const struct kernel *k, uint64_t *args)
+/* ---- calls ------------------------------------------------------------------------------------------------------ */
+/* Parameters lie behind one pointer each, or packed in a buffer (the "extra" way); all are 8 bytes. */
+static CUresult parameters(const struct kernel *k, void **each, void **extra, uint64_t *args)
 {
-	const uint64_t *buffer = NULL;
+	if (each && extra)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (each) {
+		for (int i = 0; i < k->nargs; i++)
+			args[i] = *(const uint64_t *)each[i];
+		return CUDA_SUCCESS;
+	}
+	const uint64_t *packed = NULL;
 	size_t size = 0;
-	for (; extra && extra[0]; extra += 2) {
-		if (extra[0] == (void *)1) /* CU_LAUNCH_PARAM_BUFFER_POINTER */
-			buffer = extra[1];
-		else if (extra[0] == (void *)2 && extra[1]) /* CU_LAUNCH_PARAM_BUFFER_SIZE */
-			size = *(size_t *)extra[1];
+	for (void **x = extra; x && *x; x += 2) {
+		if (*x == (void *)1) /* CU_LAUNCH_PARAM_BUFFER_POINTER */
+			packed = x[1];
+		else if (*x == (void *)2) /* CU_LAUNCH_PARAM_BUFFER_SIZE */
+			size = *(size_t *)x[1];
 		else
 			return CUDA_ERROR_INVALID_VALUE;
 	}
-	if (!buffer || size < (size_t)k->nargs * 8)
+	if (size < (size_t)k->nargs * sizeof args[0] || (k->nargs && !packed))
 		return CUDA_ERROR_INVALID_VALUE;
 	for (int i = 0; i < k->nargs; i++)
-		args[i] = buffer[i];
+		args[i] = packed[i];
 	return CUDA_SUCCESS;
 }
 
-struct shape {
-	unsigned gx, gy, gz, bx, by, bz, shared;
-};
-
-static CUresult check_shape(const struct function *f, const struct shape *s)
-{
-	if (!s->gx || !s->gy || !s->gz || !s->bx || !s->by || !s->bz)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (s->gx > 2147483647u || s->gy > 65535 || s->gz > 65535 || s->bx > 1024 || s->by > 1024 || s->bz > 64)
-		return CUDA_ERROR_INVALID_VALUE;
-	if ((uint64_t)s->bx * s->by * s->bz > 1024)
-		return CUDA_ERROR_INVALID_VALUE;
-	return s->shared > (unsigned)f->max_dynamic_shared ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
-}
-
-static CUresult launch(struct thread *t, struct context *ctx, CUfunction handle, const struct shape *s, CUstream stream,
-                       void **params, void **extra)
+static CUresult launch(struct thread *t, struct context *ctx, CUfunction handle, const struct gb_launch *at, CUstream stream,
+                       void **each, void **extra)
 {
 	struct function *f = emu_function_of(t->drv, handle);
-	uint64_t args[EMU_MAX_ARGS];
-	if (!f || f->head.ctx != ctx)
+	const uint32_t *g = at->grid, *b = at->block;
+	if (!f)
 		return CUDA_ERROR_INVALID_HANDLE;
-	const struct kernel *k = f->kernel;
-	CHECK(check_shape(f, s));
-	if (params && extra)
+	if (!g[0] || !g[1] || !g[2] || g[0] > 2147483647u || g[1] > 65535 || g[2] > 65535 || !b[0] || !b[1] || !b[2] ||
+	    b[0] > 1024 || b[1] > 1024 || b[2] > 64 || (uint64_t)b[0] * b[1] * b[2] > 1024 ||
+	    at->shared_bytes > (uint32_t)f->max_dynamic_shared)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (extra)
-		CHECK(unpack_extra(extra, k, args));
-	else if (k->nargs && !params)
-		return CUDA_ERROR_INVALID_VALUE;
-	else
-		for (int i = 0; i < k->nargs; i++)
-			args[i] = *(const uint64_t *)params[i];
-	struct work w = { .kind = WORK_LAUNCH,
-		          .launch = { .kernel = k,
-		                      .at = { { s->gx, s->gy, s->gz }, { s->bx, s->by, s->bz }, s->shared, 0, 0, 1 },
-		                      .args = args } };
+	if (f->head.ctx != ctx) { /* the function's context must be that of the stream */
+		struct stream *s;
+		CHECK(emu_stream_of(t, ctx, stream, &s));
+		if (!s || s->head.ctx != f->head.ctx)
+			return CUDA_ERROR_INVALID_HANDLE;
+	}
+	uint64_t args[EMU_MAX_ARGS];
+	CHECK(parameters(f->kernel, each, extra, args));
+	struct work w;
+	w.kind = WORK_LAUNCH;
+	w.plan = (struct planned){ 0 };
+	w.launch.kernel = f->kernel;
+	w.launch.at = *at;
+	w.launch.args = args;
 	return emu_submit(t, ctx, stream, &w, false);
 }
 
@@ -108,22 +110,14 @@ API(cuLaunchKernel)(CUfunction f, unsigned int gx, unsigned int gy, unsigned int
                     unsigned int bz, unsigned int shared, CUstream stream, void **params, void **extra)
 {
 	ENTER_CTX(cuLaunchKernel);
-	return launch(t, ctx, f, &(struct shape){ gx, gy, gz, bx, by, bz, shared }, stream, params, extra);
+	struct gb_launch at = { .grid = { gx, gy, gz }, .block = { bx, by, bz }, .shared_bytes = shared };
+	return launch(t, ctx, f, &at, stream, params, extra);
 }
 
-/* All blocks fit at a time as far as a device of 16 multiprocessors would take them (device.c); on cpu any number. */
 API(cuLaunchCooperativeKernel)(CUfunction f, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx,
                                unsigned int by, unsigned int bz, unsigned int shared, CUstream stream, void **params)
 {
 	ENTER_CTX(cuLaunchCooperativeKernel);
-	struct shape s = { gx, gy, gz, bx, by, bz, shared };
-	struct function *fn = emu_function_of(drv, f);
-	int blocks;
-	if (!fn)
-		return CUDA_ERROR_INVALID_HANDLE;
-	CHECK(check_shape(fn, &s));
-	blocks = emu_occupancy((int)(bx * by * bz), shared);
-	if (!drv->open && (uint64_t)gx * gy * gz > 16u * (uint64_t)blocks)
-		return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
-	return launch(t, ctx, f, &s, stream, params, NULL);
+	struct gb_launch at = { .grid = { gx, gy, gz }, .block = { bx, by, bz }, .shared_bytes = shared };
+	return launch(t, ctx, f, &at, stream, params, NULL);
 }

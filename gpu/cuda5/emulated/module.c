@@ -1,77 +1,86 @@
-/* Modules and functions: any image that a CUDA driver would look at is taken, and functions are found by name among the
- * bodies that were registered; so a program loads the same fatbins on every driver. */
+/* Modules and functions. A module's image is only looked at: real fatbins, cubins and PTX are taken as well as images of
+ * our own, so that one launcher serves all drivers. Functions are found by name among the registered kernels. */
 #include "emu.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- registered kernels ----------------------------------------------------------------------------------------- */
+/* ---- kernels, known to all drivers of the process --------------------------------------------------------------- */
 static pthread_mutex_t kernels_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct kernel *_Atomic kernels; /* never freed: launches in flight refer to them */
+static struct kernel *kernels;
 
 const struct kernel *emu_kernel_find(const char *name)
 {
-	struct kernel *k = atomic_load_explicit(&kernels, memory_order_acquire);
+	pthread_mutex_lock(&kernels_lock);
+	struct kernel *k = kernels;
 	while (k && strcmp(k->name, name))
 		k = k->next;
+	pthread_mutex_unlock(&kernels_lock);
 	return k;
 }
 
 int gpubench_emu_register(const char *name, const char *kinds, int phases, gb_body body)
 {
 	size_t n = strlen(kinds);
-	if (!*name || !body || phases < 1 || n > EMU_MAX_ARGS || strspn(kinds, "pid") != n)
+	if (!*name || n > EMU_MAX_ARGS || strspn(kinds, "pid") != n || phases < 1 || !body)
 		return -1;
-	pthread_mutex_lock(&kernels_lock);
-	struct kernel *k = (struct kernel *)emu_kernel_find(name);
-	if (k && k->phases == phases && !strcmp(k->kinds, kinds)) {
-		atomic_store_explicit(&k->body, body, memory_order_release);
-	} else if ((k = calloc(1, sizeof *k))) { /* stands before one of the same name with other parameters */
-		k->name = strdup(name);
-		k->kinds = strdup(kinds);
-		k->nargs = (int)n;
-		k->phases = phases;
-		atomic_store(&k->body, body);
-		k->next = atomic_load(&kernels);
-		if (!k->name || !k->kinds)
-			k = NULL;
-		else
-			atomic_store_explicit(&kernels, k, memory_order_release);
+	struct kernel *k = calloc(1, sizeof *k);
+	char *a = strdup(name), *b = strdup(kinds);
+	if (!k || !a || !b) {
+		free(k);
+		free(a);
+		free(b);
+		return -1;
 	}
+	*k = (struct kernel){ .name = a, .kinds = b, .nargs = (int)n, .phases = phases };
+	atomic_store(&k->body, body);
+	pthread_mutex_lock(&kernels_lock);
+	k->next = kernels; /* in front of an older one of that name, which functions may still hold */
+	kernels = k;
 	pthread_mutex_unlock(&kernels_lock);
-	return k ? 0 : -1;
+	return 0;
 }
 
 /* ---- modules ---------------------------------------------------------------------------------------------------- */
-/* What the beginning of an image says that it is. PTX is text; the others have a magic number. */
-static bool is_image(const char *p)
+/* Whether an image, which has no length, is one that a driver would look at. */
+static bool recognised(const char *p)
 {
-	static const struct {
-		const char *bytes;
-		size_t n;
-	} magic[] = {
-		{ "GPUBENCH-EMULATED", 17 },
-		{ "\x50\xed\x55\xba", 4 }, /* fatbin */
-		{ "\xb1\x43\x62\x46", 4 }, /* fatbin in a program's wrapper */
-		{ "\x7f" "ELF", 4 },      /* cubin */
+	static const unsigned char magics[][4] = {
+		{ 0x50, 0xed, 0x55, 0xba }, /* fatbin */
+		{ 0xb1, 0x43, 0x62, 0x46 }, /* the wrapper around one that nvcc puts into objects */
+		{ 0x7f, 'E', 'L', 'F' },    /* cubin */
 	};
-	for (size_t i = 0; i < sizeof magic / sizeof *magic; i++)
-		if (!strncmp(p, magic[i].bytes, magic[i].n))
+	if (!strncmp(p, "GPUBENCH-EMULATED", 17))
+		return true;
+	for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++)
+		if (!strncmp(p, (const char *)magics[i], 4)) /* no byte of them is 0 */
 			return true;
-	for (;;) {
-		p += strspn(p, " \t\r\n");
-		if (strncmp(p, "//", 2))
-			return !strncmp(p, ".version", 8);
-		p += strcspn(p, "\n");
+	/* PTX: text whose first statement, after comments, is .version */
+	for (size_t i = 0; i < 4096; i++) {
+		if (!isprint((unsigned char)p[i]) && !isspace((unsigned char)p[i]))
+			return false;
+		if (p[i] == '/' && p[i + 1] == '/') {
+			while (p[i] && p[i] != '\n')
+				i++;
+			if (!p[i])
+				return false;
+		} else if (!isspace((unsigned char)p[i])) {
+			return !strncmp(p + i, ".version", 8);
+		}
 	}
+	return false;
 }
 
-static CUresult load(struct thread *t, struct context *ctx, CUmodule *out, const char *image)
+static CUresult load(struct thread *t, struct context *ctx, CUmodule *out, const void *image)
 {
+	struct driver *drv = t->drv;
+	if (!out || !image)
+		return CUDA_ERROR_INVALID_VALUE;
 	CHECK(emu_capture_unsafe(t));
-	if (!is_image(image))
+	if (!recognised(image))
 		return CUDA_ERROR_INVALID_IMAGE;
-	struct module *m = emu_pool_get(&t->drv->modules, t->drv, ctx);
+	struct module *m = emu_pool_get(&drv->modules, drv, ctx);
 	if (!m)
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	emu_pool_publish(m);
@@ -79,54 +88,68 @@ static CUresult load(struct thread *t, struct context *ctx, CUmodule *out, const
 	return CUDA_SUCCESS;
 }
 
-API(cuModuleLoad)(CUmodule *module, const char *file)
-{
-	ENTER_CTX(cuModuleLoad);
-	if (!module || !file)
-		return CUDA_ERROR_INVALID_VALUE;
-	FILE *f = fopen(file, "rb");
-	char begin[4097];
-	if (!f)
-		return CUDA_ERROR_FILE_NOT_FOUND;
-	begin[fread(begin, 1, sizeof begin - 1, f)] = 0;
-	fclose(f);
-	return load(t, ctx, module, begin);
-}
-
-API(cuModuleLoadData)(CUmodule *module, const void *image)
+API(cuModuleLoadData)(CUmodule *out, const void *image)
 {
 	ENTER_CTX(cuModuleLoadData);
-	return module && image ? load(t, ctx, module, image) : CUDA_ERROR_INVALID_VALUE;
+	return load(t, ctx, out, image);
 }
 
-API(cuModuleLoadDataEx)(CUmodule *module, const void *image, unsigned int n, CUjit_option *options, void **values)
+API(cuModuleLoadDataEx)(CUmodule *out, const void *image, unsigned int n, CUjit_option *options, void **values)
 {
 	ENTER_CTX(cuModuleLoadDataEx);
-	if (n && (!options || !values))
-		return CUDA_ERROR_INVALID_VALUE;
-	return module && image ? load(t, ctx, module, image) : CUDA_ERROR_INVALID_VALUE;
+	(void)options, (void)values, (void)n; /* nothing is compiled; log buffers stay as they are */
+	return load(t, ctx, out, image);
 }
 
+API(cuModuleLoad)(CUmodule *out, const char *path)
+{
+	ENTER_CTX(cuModuleLoad);
+	FILE *f = path ? fopen(path, "rb") : NULL;
+	if (!f)
+		return path ? CUDA_ERROR_FILE_NOT_FOUND : CUDA_ERROR_INVALID_VALUE;
+	char head[4200] = { 0 }; /* as much as is looked at */
+	size_t n = fread(head, 1, sizeof head - 1, f);
+	fclose(f);
+	return n ? load(t, ctx, out, head) : CUDA_ERROR_INVALID_IMAGE;
+}
+
+static struct module *module_of(struct driver *drv, CUmodule handle)
+{
+	return emu_pool_live(&drv->modules, handle) ? (struct module *)handle : NULL;
+}
+
+/* driver.lock held */
 static void functions_end(struct driver *drv, struct module *m)
 {
-	size_t cursor = 0;
-	struct function *f;
-	while ((f = emu_pool_next(&drv->functions, &cursor))) {
-		if (f->module == m && emu_pool_kill(&drv->functions, f))
-			emu_unref(&drv->functions, f);
+	for (struct function *f = m->functions, *next; f; f = next) {
+		next = f->next;
+		emu_pool_kill(&drv->functions, f);
 		emu_unref(&drv->functions, f);
 	}
+	m->functions = NULL;
+}
+
+static bool unload(struct driver *drv, struct module *m)
+{
+	pthread_mutex_lock(&drv->lock);
+	bool ok = emu_pool_kill(&drv->modules, m);
+	if (ok) {
+		functions_end(drv, m);
+		emu_unref(&drv->modules, m);
+	}
+	pthread_mutex_unlock(&drv->lock);
+	return ok;
 }
 
 API(cuModuleUnload)(CUmodule handle)
 {
 	ENTER_CTX(cuModuleUnload);
-	struct module *m = (struct module *)handle;
-	if (!emu_pool_kill(&drv->modules, m))
+	CHECK(emu_capture_unsafe(t));
+	struct module *m = module_of(drv, handle);
+	if (!m)
 		return CUDA_ERROR_INVALID_HANDLE;
-	functions_end(drv, m);
-	emu_unref(&drv->modules, m);
-	return CUDA_SUCCESS;
+	emu_drain_context(m->head.ctx, false);
+	return unload(drv, m) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
 void emu_modules_end(struct context *c)
@@ -135,12 +158,48 @@ void emu_modules_end(struct context *c)
 	size_t cursor = 0;
 	struct module *m;
 	while ((m = emu_pool_next(&drv->modules, &cursor))) {
-		if (m->head.ctx == c && emu_pool_kill(&drv->modules, m)) {
-			functions_end(drv, m);
-			emu_unref(&drv->modules, m);
-		}
+		if (m->head.ctx == c)
+			unload(drv, m);
 		emu_unref(&drv->modules, m);
 	}
+}
+
+API(cuModuleGetFunction)(CUfunction *out, CUmodule handle, const char *name)
+{
+	ENTER_CTX(cuModuleGetFunction);
+	struct module *m = module_of(drv, handle);
+	if (!out || !name)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (!m)
+		return CUDA_ERROR_INVALID_HANDLE;
+	const struct kernel *k = emu_kernel_find(name);
+	if (!k)
+		return CUDA_ERROR_NOT_FOUND;
+	pthread_mutex_lock(&drv->lock);
+	struct function *f = m->functions;
+	while (f && f->kernel != k)
+		f = f->next;
+	if (!f && (f = emu_pool_get(&drv->functions, drv, m->head.ctx))) {
+		f->kernel = k;
+		f->module = m;
+		f->max_dynamic_shared = 49152;
+		f->carveout = -1;
+		f->next = m->functions;
+		m->functions = f;
+		emu_pool_publish(f);
+	}
+	pthread_mutex_unlock(&drv->lock);
+	*out = (CUfunction)f;
+	return f ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+}
+
+API(cuModuleGetGlobal_v2)(CUdeviceptr *out, size_t *n, CUmodule handle, const char *name)
+{
+	ENTER_CTX(cuModuleGetGlobal_v2);
+	(void)out, (void)n;
+	if (!name)
+		return CUDA_ERROR_INVALID_VALUE;
+	return module_of(drv, handle) ? CUDA_ERROR_NOT_FOUND : CUDA_ERROR_INVALID_HANDLE; /* kernels have no globals */
 }
 
 /* ---- functions -------------------------------------------------------------------------------------------------- */
@@ -149,90 +208,39 @@ struct function *emu_function_of(struct driver *drv, CUfunction handle)
 	return emu_pool_live(&drv->functions, handle) ? (struct function *)handle : NULL;
 }
 
-API(cuModuleGetFunction)(CUfunction *out, CUmodule handle, const char *name)
-{
-	ENTER_CTX(cuModuleGetFunction);
-	struct module *m = (struct module *)handle;
-	if (!out || !name)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!emu_pool_live(&drv->modules, m) || m->head.ctx != ctx)
-		return CUDA_ERROR_INVALID_HANDLE;
-	const struct kernel *k = emu_kernel_find(name);
-	if (!k)
-		return CUDA_ERROR_NOT_FOUND;
-	size_t cursor = 0;
-	struct function *f;
-	while ((f = emu_pool_next(&drv->functions, &cursor))) { /* a function has one handle */
-		bool same = f->module == m && f->kernel == k && emu_pool_live(&drv->functions, f);
-		emu_unref(&drv->functions, f);
-		if (same) {
-			*out = (CUfunction)f;
-			return CUDA_SUCCESS;
-		}
-	}
-	if (!(f = emu_pool_get(&drv->functions, drv, ctx)))
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	f->module = m;
-	f->kernel = k;
-	f->max_dynamic_shared = 49152;
-	f->carveout = -1;
-	emu_pool_publish(f);
-	*out = (CUfunction)f;
-	return CUDA_SUCCESS;
-}
+enum { REGISTERS = 32, SHARED_OPTIN = 232448 };
 
-API(cuModuleGetGlobal_v2)(CUdeviceptr *ptr, size_t *bytes, CUmodule handle, const char *name)
+API(cuFuncGetAttribute)(int *out, CUfunction_attribute a, CUfunction handle)
 {
-	ENTER_CTX(cuModuleGetGlobal_v2);
-	(void)ptr, (void)bytes;
-	if (!name)
-		return CUDA_ERROR_INVALID_VALUE;
-	return emu_pool_live(&drv->modules, handle) ? CUDA_ERROR_NOT_FOUND : CUDA_ERROR_INVALID_HANDLE; /* bodies have none */
-}
-
-API(cuFuncGetName)(const char **name, CUfunction handle)
-{
-	ENTER(cuFuncGetName);
+	ENTER_CTX(cuFuncGetAttribute);
 	struct function *f = emu_function_of(drv, handle);
-	if (!name)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!f)
-		return CUDA_ERROR_INVALID_HANDLE;
-	*name = f->kernel->name;
-	return CUDA_SUCCESS;
-}
-
-/* Registers: a number that a kernel of a GPU might have; a body has none. */
-API(cuFuncGetAttribute)(int *value, CUfunction_attribute a, CUfunction handle)
-{
-	ENTER(cuFuncGetAttribute);
-	struct function *f = emu_function_of(drv, handle);
-	if (!value)
+	if (!out)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (!f)
 		return CUDA_ERROR_INVALID_HANDLE;
 	switch (a) {
-	case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = 1024; return CUDA_SUCCESS;
-	case CU_FUNC_ATTRIBUTE_NUM_REGS: *value = 32; return CUDA_SUCCESS;
+	case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *out = 1024; break;
+	case CU_FUNC_ATTRIBUTE_NUM_REGS: *out = REGISTERS; break;
 	case CU_FUNC_ATTRIBUTE_PTX_VERSION:
-	case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *value = 90; return CUDA_SUCCESS;
+	case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *out = 90; break;
 	case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
 	case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
 	case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
-	case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA: *value = 0; return CUDA_SUCCESS;
-	case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *value = f->max_dynamic_shared; return CUDA_SUCCESS;
-	case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *value = f->carveout; return CUDA_SUCCESS;
+	case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA: *out = 0; break;
+	case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *out = f->max_dynamic_shared; break;
+	case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT: *out = f->carveout; break;
+	default: return CUDA_ERROR_INVALID_VALUE;
 	}
-	return CUDA_ERROR_INVALID_VALUE;
+	return CUDA_SUCCESS;
 }
 
 API(cuFuncSetAttribute)(CUfunction handle, CUfunction_attribute a, int value)
 {
-	ENTER(cuFuncSetAttribute);
+	ENTER_CTX(cuFuncSetAttribute);
 	struct function *f = emu_function_of(drv, handle);
 	if (!f)
 		return CUDA_ERROR_INVALID_HANDLE;
-	if (a == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES && value >= 0 && value <= 232448)
+	if (a == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES && value >= 0 && value <= SHARED_OPTIN)
 		f->max_dynamic_shared = value;
 	else if (a == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT && value >= -1 && value <= 100)
 		f->carveout = value;
@@ -243,68 +251,78 @@ API(cuFuncSetAttribute)(CUfunction handle, CUfunction_attribute a, int value)
 
 API(cuFuncSetCacheConfig)(CUfunction handle, CUfunc_cache config)
 {
-	ENTER(cuFuncSetCacheConfig);
+	ENTER_CTX(cuFuncSetCacheConfig);
 	if (!emu_function_of(drv, handle))
 		return CUDA_ERROR_INVALID_HANDLE;
 	return (int)config < 0 || config > CU_FUNC_CACHE_PREFER_EQUAL ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
-/* ---- occupancy: by the limits that device.c states, and 32 registers a thread ------------------------------------ */
-int emu_occupancy(int threads, size_t shared)
+API(cuFuncGetName)(const char **name, CUfunction handle)
 {
-	if (threads < 1 || threads > 1024 || shared > 232448)
-		return 0;
-	int n = 2048 / ((threads + 31) / 32 * 32);
-	if (n > 32)
-		n = 32;
-	if (shared && n > (int)(233472 / (shared + 1024))) /* a block takes 1 KiB for itself */
-		n = (int)(233472 / (shared + 1024));
-	return n;
-}
-
-API(cuOccupancyMaxActiveBlocksPerMultiprocessor)(int *blocks, CUfunction handle, int threads, size_t shared)
-{
-	ENTER(cuOccupancyMaxActiveBlocksPerMultiprocessor);
-	if (!blocks || threads < 1)
+	ENTER_CTX(cuFuncGetName);
+	struct function *f = emu_function_of(drv, handle);
+	if (!name || !f)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!emu_function_of(drv, handle))
-		return CUDA_ERROR_INVALID_HANDLE;
-	*blocks = emu_occupancy(threads, shared);
+	*name = f->kernel->name;
 	return CUDA_SUCCESS;
 }
 
-API(cuOccupancyMaxPotentialBlockSize)(int *grid, int *block, CUfunction handle, CUoccupancyB2DSize shared_of,
-                                      size_t shared, int limit)
+/* ---- occupancy, by the rules of compute capability 9.0 ---------------------------------------------------------- */
+static int blocks_per_sm(int block, size_t shared)
 {
-	ENTER(cuOccupancyMaxPotentialBlockSize);
+	int warps = (block + 31) / 32, n = 2048 / (warps * 32), by_regs = 65536 / (REGISTERS * 32 * warps);
+	size_t by_shared = 233472 / (shared + 1024);
+	n = n < 32 ? n : 32;
+	n = n < by_regs ? n : by_regs;
+	return (size_t)n < by_shared ? n : (int)by_shared;
+}
+
+API(cuOccupancyMaxActiveBlocksPerMultiprocessor)(int *n, CUfunction handle, int block, size_t shared)
+{
+	ENTER_CTX(cuOccupancyMaxActiveBlocksPerMultiprocessor);
+	struct function *f = emu_function_of(drv, handle);
+	if (!f)
+		return CUDA_ERROR_INVALID_HANDLE;
+	if (!n || block < 1)
+		return CUDA_ERROR_INVALID_VALUE;
+	*n = block > 1024 || shared > (size_t)f->max_dynamic_shared ? 0 : blocks_per_sm(block, shared);
+	return CUDA_SUCCESS;
+}
+
+API(cuOccupancyMaxPotentialBlockSize)(int *grid, int *block, CUfunction handle, CUoccupancyB2DSize need, size_t shared, int limit)
+{
+	ENTER_CTX(cuOccupancyMaxPotentialBlockSize);
+	struct function *f = emu_function_of(drv, handle);
+	if (!f)
+		return CUDA_ERROR_INVALID_HANDLE;
 	if (!grid || !block || limit < 0)
 		return CUDA_ERROR_INVALID_VALUE;
-	if (!emu_function_of(drv, handle))
-		return CUDA_ERROR_INVALID_HANDLE;
 	int best = 0, most = limit && limit < 1024 ? limit : 1024;
 	*grid = *block = 0;
-	for (int n = most; n > 0; n = n % 32 ? n / 32 * 32 : n - 32) {
-		int blocks = emu_occupancy(n, shared_of ? shared_of(n) : shared);
-		if (blocks * n > best) {
-			best = blocks * n;
-			*block = n;
-			*grid = blocks * (drv->open ? 1 : 16);
+	for (int b = (most + 31) / 32 * 32; b >= 32; b -= 32) {
+		int size = b < most ? b : most;
+		size_t s = need ? need(size) : shared;
+		int n = s > (size_t)f->max_dynamic_shared ? 0 : blocks_per_sm(size, s);
+		if (n * size > best) {
+			best = n * size;
+			*block = size;
+			*grid = n;
 		}
 	}
+	*grid *= drv->open ? 1 : 16; /* multiprocessors */
 	return CUDA_SUCCESS;
 }
 
-API(cuOccupancyAvailableDynamicSMemPerBlock)(size_t *bytes, CUfunction handle, int blocks, int threads)
+API(cuOccupancyAvailableDynamicSMemPerBlock)(size_t *out, CUfunction handle, int blocks, int block)
 {
-	ENTER(cuOccupancyAvailableDynamicSMemPerBlock);
-	if (!bytes || blocks < 1 || threads < 1)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (!emu_function_of(drv, handle))
+	ENTER_CTX(cuOccupancyAvailableDynamicSMemPerBlock);
+	struct function *f = emu_function_of(drv, handle);
+	if (!f)
 		return CUDA_ERROR_INVALID_HANDLE;
-	*bytes = 0;
-	if (blocks <= emu_occupancy(threads, 0)) {
-		size_t each = 233472 / (size_t)blocks;
-		*bytes = each < 1024 ? 0 : each - 1024 > 232448 ? 232448 : each - 1024;
-	}
+	if (!out || blocks < 1 || block < 1)
+		return CUDA_ERROR_INVALID_VALUE;
+	size_t each = 233472 / (size_t)blocks;
+	each = each > 1024 ? each - 1024 : 0;
+	*out = each < SHARED_OPTIN ? each : SHARED_OPTIN;
 	return CUDA_SUCCESS;
 }

@@ -12,7 +12,8 @@
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 static bool is_operation(const struct work *w)
 {
-	return w->kind != WORK_NONE && w->kind != WORK_RECORD && w->kind != WORK_WAIT_IPC && w->kind != WORK_FREE;
+	return w->kind != WORK_NONE && w->kind != WORK_RECORD && w->kind != WORK_WAIT_IPC && w->kind != WORK_FREE &&
+	       w->kind != WORK_GRAPH; /* a graph's nodes count, each for itself */
 }
 
 /* Counts the work and decides which faults it meets. An error is the answer of the call that gives it. */
@@ -266,7 +267,7 @@ CUresult emu_submit(struct thread *t, struct context *ctx, CUstream handle, stru
 	CUresult e = emu_stream_of(t, ctx, handle, &s);
 	if (!e && __builtin_expect(atomic_load_explicit(&t->drv->ncaptures, memory_order_relaxed) != 0, 0)) {
 		bool taken = false;
-		e = s && !s->is_legacy ? emu_capture_work(s, w, wait, &taken) : emu_capture_legacy(ctx);
+		e = s && !s->is_legacy ? emu_capture_work(s, w, &taken) : emu_capture_legacy(ctx);
 		if (taken)
 			return e;
 	}

@@ -236,6 +236,7 @@ void gpubench_emu_alive(int driver, struct gpubench_emu_alive *a)
 	a->modules = atomic_load(&drv->modules.alive);
 	a->contexts = atomic_load(&drv->contexts.alive);
 	a->workers = (uint64_t)atomic_load(&drv->workers);
+	a->handles = atomic_load(&drv->handles.alive);
 }
 
 #ifdef EMU_SHARED

@@ -1,153 +1,160 @@
-/* The cpu driver's team: threads that share the parts of a launch, and wait for each other between its phases. A team
- * belongs to the thread that launches; nobody else gives it work. */
+/* The cpu driver's teams: threads that help the calling thread with the parts of a launch. They belong to the thread that
+ * asked for them and end with it. Between phases all join; a waiting thread spins for a moment, since launches follow
+ * each other closely, and then sleeps. */
 #include "emu.h"
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { TEAM_MOST = 1024, SPINS = 2000 }; /* spins: tens of microseconds, more than the gap between an iteration's launches */
+enum { SPIN_NS = 50000, MAX_TEAM = 1024 };
 
-struct helper {
-	struct team *team;
-	pthread_t thread;
-	uint32_t part;
-};
 struct team {
-	int helpers; /* threads beside the caller */
-	_Alignas(64) _Atomic uint32_t round;    /* one more each time that there is work */
-	_Atomic uint32_t sleepers;              /* helpers that wait for round in the kernel */
-	_Alignas(64) _Atomic uint32_t left;     /* helpers that are not done with this round */
-	_Atomic uint32_t waiting;               /* the caller waits for left in the kernel */
-	_Alignas(64) gb_body body;
+	int parts; /* members and the owner */
+	bool spin;
+	/* What is to be done; written by the owner while no member works. */
+	gb_body body;
 	const uint64_t *args;
 	struct gb_launch launch;
-	bool end;
-	struct helper helper[];
+	bool stop;
+	_Alignas(64) _Atomic uint32_t turn; /* goes up when there is something to do */
+	_Atomic uint32_t sleepers;
+	_Alignas(64) _Atomic uint32_t done; /* members that finished this turn */
+	_Atomic uint32_t owner_sleeps;
+	struct member {
+		struct team *team;
+		uint32_t part;
+		pthread_t thread;
+	} member[];
 };
 
-static void pause_cpu(void)
+static inline void pause_cpu(void)
 {
-#if defined __x86_64__ || defined __i386__
+#if defined __x86_64__
 	__builtin_ia32_pause();
 #elif defined __aarch64__
-	__asm__ volatile("yield");
+	__asm__ volatile("isb" ::: "memory");
 #endif
 }
 
-static void sleep_while(_Atomic uint32_t *word, uint32_t is)
-{
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, is, NULL, NULL, 0);
-}
+static void futex(_Atomic uint32_t *p, int op, uint32_t v) { syscall(SYS_futex, p, op | FUTEX_PRIVATE_FLAG, v, NULL, NULL, 0); }
 
-static void wake(_Atomic uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0); }
-
-static void wait_round(struct team *m, uint32_t seen)
+/* Waits until *p is no longer v; says in *sleeps while it sleeps. */
+static void wait_change(_Atomic uint32_t *p, uint32_t v, _Atomic uint32_t *sleeps, bool spin)
 {
-	for (int i = 0; i < SPINS; i++) {
-		if (atomic_load_explicit(&m->round, memory_order_acquire) != seen)
-			return;
-		pause_cpu();
-	}
-	atomic_fetch_add(&m->sleepers, 1);
-	while (atomic_load(&m->round) == seen)
-		sleep_while(&m->round, seen);
-	atomic_fetch_sub(&m->sleepers, 1);
-}
-
-static void *help(void *arg)
-{
-	struct helper *h = arg;
-	struct team *m = h->team;
-	for (uint32_t seen = 0;; seen++) {
-		wait_round(m, seen);
-		if (m->end)
-			return NULL;
-		struct gb_launch l = m->launch;
-		l.part = h->part;
-		m->body(m->args, &l);
-		if (atomic_fetch_sub(&m->left, 1) == 1 && atomic_load(&m->waiting))
-			wake(&m->left);
-	}
-}
-
-static void begin_round(struct team *m)
-{
-	atomic_store(&m->left, (uint32_t)m->helpers);
-	atomic_fetch_add(&m->round, 1);
-	if (atomic_load(&m->sleepers))
-		wake(&m->round);
-}
-
-static void end_round(struct team *m)
-{
-	uint32_t left;
-	for (int i = 0; i < SPINS; i++) {
-		if (!atomic_load_explicit(&m->left, memory_order_acquire))
-			return;
-		pause_cpu();
-	}
-	atomic_store(&m->waiting, 1);
-	while ((left = atomic_load(&m->left)))
-		sleep_while(&m->left, left);
-	atomic_store(&m->waiting, 0);
-}
-
-/* Runs all phases of a launch with the calling thread's team, and returns when they are done. */
-void emu_team_run(struct thread *t, gb_body body, const uint64_t *args, struct gb_launch *l, int phases)
-{
-	struct team *m = t->team;
-	l->part = 0;
-	l->parts = m ? (uint32_t)m->helpers + 1 : 1;
-	for (int i = 0; i < phases; i++) {
-		l->phase = (uint32_t)i;
-		if (m) {
-			m->body = body;
-			m->args = args;
-			m->launch = *l;
-			begin_round(m);
+	if (spin) {
+		for (uint64_t end = 0;;) {
+			for (int i = 0; i < 64; i++) {
+				if (atomic_load_explicit(p, memory_order_acquire) != v)
+					return;
+				pause_cpu();
+			}
+			uint64_t now = emu_now_ns();
+			if (!end)
+				end = now + SPIN_NS;
+			else if (now > end)
+				break;
 		}
-		body(args, l);
-		if (m)
-			end_round(m);
+	}
+	/* Counted before the last look at *p (futex looks again), so whoever changes it either sees the sleeper or is seen. */
+	atomic_fetch_add(sleeps, 1);
+	while (atomic_load(p) == v)
+		futex(p, FUTEX_WAIT, v);
+	atomic_fetch_sub(sleeps, 1);
+}
+
+static void *member_main(void *arg)
+{
+	struct member *m = arg;
+	struct team *t = m->team;
+	for (uint32_t turn = 0;;) {
+		wait_change(&t->turn, turn++, &t->sleepers, t->spin);
+		if (t->stop)
+			return NULL;
+		struct gb_launch l = t->launch;
+		l.part = m->part;
+		t->body(t->args, &l);
+		atomic_fetch_add(&t->done, 1);
+		if (atomic_load(&t->owner_sleeps))
+			futex(&t->done, FUTEX_WAKE, 1);
 	}
 }
 
-void emu_team_end(struct team *m)
+static void begin_turn(struct team *t)
 {
-	if (!m)
+	atomic_store_explicit(&t->done, 0, memory_order_relaxed);
+	atomic_fetch_add(&t->turn, 1);
+	if (atomic_load(&t->sleepers))
+		futex(&t->turn, FUTEX_WAKE, INT_MAX);
+}
+
+void emu_team_run(struct team *t, gb_body body, const uint64_t *args, struct gb_launch *l, int phases)
+{
+	uint32_t members = (uint32_t)t->parts - 1;
+	l->parts = (uint32_t)t->parts;
+	t->body = body;
+	t->args = args;
+	for (int p = 0; p < phases; p++) {
+		l->phase = (uint32_t)p;
+		t->launch = *l;
+		begin_turn(t);
+		body(args, l);
+		uint32_t d;
+		while ((d = atomic_load_explicit(&t->done, memory_order_acquire)) != members)
+			wait_change(&t->done, d, &t->owner_sleeps, t->spin);
+	}
+}
+
+void emu_team_end(struct team *t)
+{
+	if (!t)
 		return;
-	m->end = true;
-	begin_round(m);
-	for (int i = 0; i < m->helpers; i++)
-		pthread_join(m->helper[i].thread, NULL);
-	free(m);
+	if (!atomic_load(&emu_forked)) {
+		t->stop = true;
+		begin_turn(t);
+		for (int i = 0; i < t->parts - 1; i++)
+			pthread_join(t->member[i].thread, NULL);
+	}
+	free(t);
+}
+
+static int cpus(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
 }
 
 int gpubench_emu_set_team(int n)
 {
-	struct thread *t = emu_thread();
-	int want = n < 1 ? 0 : n > TEAM_MOST ? TEAM_MOST - 1 : n - 1;
-	if ((t->team ? t->team->helpers : 0) == want)
-		return want + 1;
-	emu_team_end(t->team);
-	t->team = NULL;
-	size_t size = sizeof *t->team + (size_t)want * sizeof t->team->helper[0];
-	struct team *m = want ? aligned_alloc(64, (size + 63) / 64 * 64) : NULL;
-	if (!m)
+	struct thread *me = emu_thread();
+	n = n < 1 ? 1 : n > MAX_TEAM ? MAX_TEAM : n;
+	if (n == (me->team ? me->team->parts : 1))
+		return n;
+	emu_team_end(me->team);
+	me->team = NULL;
+	if (n == 1)
 		return 1;
-	*m = (struct team){ 0 };
-	for (int i = 0; i < want; i++, m->helpers++) {
-		m->helper[i].team = m;
-		m->helper[i].part = (uint32_t)i + 1;
-		if (!emu_spawn(&m->helper[i].thread, help, &m->helper[i]))
+	size_t size = (sizeof(struct team) + (size_t)(n - 1) * sizeof(struct member) + 63) / 64 * 64;
+	struct team *t = aligned_alloc(64, size);
+	if (!t)
+		return 1;
+	memset(t, 0, size);
+	t->spin = n <= cpus(); /* spinning members would keep the others from a core */
+	t->parts = 1;
+	for (; t->parts < n; t->parts++) {
+		struct member *m = &t->member[t->parts - 1];
+		m->team = t;
+		m->part = (uint32_t)t->parts;
+		if (!emu_spawn(&m->thread, member_main, m))
 			break;
 	}
-	if (!m->helpers) {
-		free(m);
+	if (t->parts == 1) {
+		free(t);
 		return 1;
 	}
-	t->team = m;
-	return m->helpers + 1;
+	me->team = t;
+	return t->parts;
 }

@@ -1,126 +1,98 @@
-/* Virtual memory management: physical memory by handle, mapped where address space was reserved. Of one process only:
- * handles go to others as file descriptors. */
+/* Virtual memory management: reserved addresses, memory with a handle, and mapping one to the other. UCX asks for it; it
+ * must fail for fabric handles and for memory that was not mapped this way. */
 #include "emu.h"
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-static CUmemGenericAllocationHandle number(struct vmm_handle *h) { return (CUmemGenericAllocationHandle)(uintptr_t)h; }
-
-static struct vmm_handle *of(struct driver *drv, CUmemGenericAllocationHandle handle)
-{
-	void *h = (void *)(uintptr_t)handle;
-	return emu_pool_live(&drv->handles, h) ? h : NULL;
-}
 
 void emu_vmm_cleanup(void *object)
 {
 	struct vmm_handle *h = object;
 	if (h->fd >= 0)
 		close(h->fd);
-	atomic_fetch_sub(&h->head.drv->dev[h->dev].used, h->size);
 }
 
-static struct vmm_handle *make(struct driver *drv, size_t size, int fd, int dev, bool shareable)
+static struct vmm_handle *handle_of(struct driver *drv, CUmemGenericAllocationHandle h)
 {
-	struct vmm_handle *h = emu_pool_get(&drv->handles, drv, NULL);
-	if (!h)
-		return NULL;
-	h->size = size;
-	h->fd = fd;
-	h->dev = dev;
-	h->prop = (CUmemAllocationProp){ .type = CU_MEM_ALLOCATION_TYPE_PINNED,
-		                         .requestedHandleTypes = shareable ? CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR : 0,
-		                         .location = { CU_MEM_LOCATION_TYPE_DEVICE, dev } };
-	emu_pool_publish(h);
-	return h;
+	void *p = (void *)(uintptr_t)h;
+	return emu_pool_live(&drv->handles, p) ? p : NULL;
 }
 
-/* ---- physical memory -------------------------------------------------------------------------------------------- */
-static CUresult check_prop(struct driver *drv, const CUmemAllocationProp *p)
+static CUresult make(struct driver *drv, CUmemGenericAllocationHandle *out, int fd, size_t n, const CUmemAllocationProp *prop)
 {
-	if (drv->open)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	if (!p || p->type != CU_MEM_ALLOCATION_TYPE_PINNED || p->location.type != CU_MEM_LOCATION_TYPE_DEVICE)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (p->location.id < 0 || p->location.id >= drv->ndev)
-		return CUDA_ERROR_INVALID_DEVICE;
-	return CUDA_SUCCESS;
-}
-
-API(cuMemGetAllocationGranularity)(size_t *granularity, const CUmemAllocationProp *prop, int option)
-{
-	ENTER(cuMemGetAllocationGranularity);
-	CHECK(check_prop(drv, prop));
-	if (!granularity || option < 0 || option > 1)
-		return CUDA_ERROR_INVALID_VALUE;
-	*granularity = EMU_GRANULE;
-	return CUDA_SUCCESS;
-}
-
-HOOKED(cuMemCreate)(CUmemGenericAllocationHandle *out, size_t size, const CUmemAllocationProp *prop, unsigned long long flags)
-{
-	ENTER(cuMemCreate);
-	CHECK(check_prop(drv, prop));
-	if (!out || flags || !size || size % EMU_GRANULE)
-		return CUDA_ERROR_INVALID_VALUE;
-	if (prop->requestedHandleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
-		return CUDA_ERROR_NOT_SUPPORTED; /* no fabric handles: UCX looks whether they are there */
-	CHECK(emu_fault_count(drv, FAULT_ALLOC, NULL, NULL));
-	struct device *d = &drv->dev[prop->location.id];
-	uint64_t inode;
-	if (atomic_fetch_add(&d->used, size) + size > d->memory) {
-		atomic_fetch_sub(&d->used, size);
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	int fd = emu_memfd("gpubench-emulated-handle", size, &inode);
-	struct vmm_handle *h = fd < 0 ? NULL : make(drv, size, fd, prop->location.id, prop->requestedHandleTypes != 0);
+	struct vmm_handle *h = fd < 0 ? NULL : emu_pool_get(&drv->handles, drv, NULL);
 	if (!h) {
 		if (fd >= 0)
 			close(fd);
-		atomic_fetch_sub(&d->used, size);
 		return CUDA_ERROR_OUT_OF_MEMORY;
 	}
-	*out = number(h);
+	h->fd = fd;
+	h->dev = prop->location.id;
+	h->size = n;
+	h->prop = *prop;
+	h->uses = 1;
+	emu_pool_publish(h);
+	*out = (CUmemGenericAllocationHandle)(uintptr_t)h;
 	return CUDA_SUCCESS;
 }
 
-/* A handle lives until it is released as often as it was given out, and nothing maps it. The first reference makes it a
- * handle; the memory of a released handle that is still mapped is found again by cuMemRetainAllocationHandle. */
+#define SUPPORTED                              \
+	if (drv->open)                         \
+	return CUDA_ERROR_NOT_SUPPORTED
+
+API(cuMemGetAllocationGranularity)(size_t *out, const CUmemAllocationProp *prop, int option)
+{
+	ENTER(cuMemGetAllocationGranularity);
+	(void)option;
+	SUPPORTED;
+	if (!out || !prop)
+		return CUDA_ERROR_INVALID_VALUE;
+	*out = EMU_GRANULE;
+	return CUDA_SUCCESS;
+}
+
+API(cuMemCreate)(CUmemGenericAllocationHandle *out, size_t n, const CUmemAllocationProp *prop, unsigned long long flags)
+{
+	ENTER(cuMemCreate);
+	SUPPORTED;
+	if (!out || !prop || flags || !n || n % EMU_GRANULE || prop->type != CU_MEM_ALLOCATION_TYPE_PINNED ||
+	    prop->location.type != CU_MEM_LOCATION_TYPE_DEVICE)
+		return CUDA_ERROR_INVALID_VALUE;
+	if (prop->location.id < 0 || prop->location.id >= drv->ndev)
+		return CUDA_ERROR_INVALID_DEVICE;
+	if (prop->requestedHandleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+		return CUDA_ERROR_NOT_SUPPORTED; /* fabric handles */
+	CHECK(emu_fault_count(drv, FAULT_ALLOC, NULL, NULL));
+	if (n > drv->dev[prop->location.id].memory)
+		return CUDA_ERROR_OUT_OF_MEMORY;
+	uint64_t inode;
+	return make(drv, out, emu_memfd("gpubench-emulated", n, &inode), n, prop);
+}
+
+/* Each cuMemCreate, import and retain counts as one use; mappings keep the memory, not the handle. */
 API(cuMemRelease)(CUmemGenericAllocationHandle handle)
 {
 	ENTER(cuMemRelease);
 	pthread_mutex_lock(&drv->lock);
-	struct vmm_handle *h = of(drv, handle);
-	if (h)
+	struct vmm_handle *h = handle_of(drv, handle);
+	if (h) {
+		if (!--h->uses)
+			emu_pool_kill(&drv->handles, h);
 		emu_unref(&drv->handles, h);
+	}
 	pthread_mutex_unlock(&drv->lock);
 	return h ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-API(cuMemGetAllocationPropertiesFromHandle)(CUmemAllocationProp *prop, CUmemGenericAllocationHandle handle)
-{
-	ENTER(cuMemGetAllocationPropertiesFromHandle);
-	pthread_mutex_lock(&drv->lock);
-	struct vmm_handle *h = of(drv, handle);
-	if (h && prop)
-		*prop = h->prop;
-	pthread_mutex_unlock(&drv->lock);
-	return h && prop ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-
-/* ---- address space ---------------------------------------------------------------------------------------------- */
-API(cuMemAddressReserve)(CUdeviceptr *out, size_t size, size_t align, CUdeviceptr hint, unsigned long long flags)
+API(cuMemAddressReserve)(CUdeviceptr *out, size_t n, size_t align, CUdeviceptr hint, unsigned long long flags)
 {
 	ENTER(cuMemAddressReserve);
-	(void)hint; /* a wish */
-	if (drv->open)
-		return CUDA_ERROR_NOT_SUPPORTED;
-	if (!out || !size || size % EMU_GRANULE || (align & (align - 1)) || flags)
+	(void)hint;
+	SUPPORTED;
+	if (!out || !n || n % EMU_GRANULE || flags || (align & (align - 1)))
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&drv->lock);
-	uintptr_t va = emu_va_find(drv, size, align, VA_RESERVED);
+	uintptr_t va = emu_va_find(drv, n, align, VA_RESERVED);
 	pthread_mutex_unlock(&drv->lock);
 	if (!va)
 		return CUDA_ERROR_OUT_OF_MEMORY;
@@ -128,32 +100,33 @@ API(cuMemAddressReserve)(CUdeviceptr *out, size_t size, size_t align, CUdevicept
 	return CUDA_SUCCESS;
 }
 
-/* p..p+n lies in granules that cuMemAddressReserve gave; whole: it is all of what one call gave. driver.lock held. */
-static bool reserved(struct driver *drv, uintptr_t p, size_t n, bool whole)
+/* p..p+n are whole granules of reserved addresses. driver.lock held. */
+static bool reserved(struct driver *drv, CUdeviceptr p, size_t n)
 {
-	struct space *s = &drv->space;
-	if (!n || p % EMU_GRANULE || n % EMU_GRANULE || !emu_in_space(drv, p) || n > s->base + s->size - p)
+	if (!n || p % EMU_GRANULE || n % EMU_GRANULE || !emu_in_space(drv, p) || n > drv->space.size - (p - drv->space.base))
 		return false;
-	size_t i = (p - s->base) / EMU_GRANULE, k = n / EMU_GRANULE;
-	for (size_t j = 0; j < k; j++)
-		if (s->taken[i + j] != VA_RESERVED)
+	size_t i = (p - drv->space.base) / EMU_GRANULE;
+	for (size_t k = 0; k < n / EMU_GRANULE; k++)
+		if (drv->space.taken[i + k] != VA_RESERVED)
 			return false;
-	return !whole || (s->taken[i + k] == VA_GUARD && (!i || s->taken[i - 1] != VA_RESERVED));
+	return true;
 }
 
-static bool mapped(struct driver *drv, uintptr_t p, size_t n)
+static struct chunk *chunk_at(struct driver *drv, CUdeviceptr p)
 {
-	for (size_t i = (p - drv->space.base) / EMU_GRANULE, end = i + n / EMU_GRANULE; i < end; i++)
-		if (atomic_load(&drv->space.page[i]))
-			return true;
-	return false;
+	return atomic_load(&drv->space.page[(p - drv->space.base) / EMU_GRANULE]);
 }
 
 API(cuMemAddressFree)(CUdeviceptr p, size_t n)
 {
 	ENTER(cuMemAddressFree);
+	SUPPORTED;
 	pthread_mutex_lock(&drv->lock);
-	bool ok = reserved(drv, p, n, true) && !mapped(drv, p, n);
+	size_t i = (p - drv->space.base) / EMU_GRANULE, k = n / EMU_GRANULE;
+	/* The whole of one reservation: a guard stands behind it. */
+	bool ok = reserved(drv, p, n) && drv->space.taken[i + k] == VA_GUARD && (!i || drv->space.taken[i - 1] != VA_RESERVED);
+	for (size_t g = 0; ok && g < k; g++)
+		ok = !atomic_load(&drv->space.page[i + g]); /* nothing mapped any more */
 	if (ok)
 		emu_va_free(drv, p, n);
 	pthread_mutex_unlock(&drv->lock);
@@ -163,85 +136,89 @@ API(cuMemAddressFree)(CUdeviceptr p, size_t n)
 HOOKED(cuMemMap)(CUdeviceptr p, size_t n, size_t offset, CUmemGenericAllocationHandle handle, unsigned long long flags)
 {
 	ENTER(cuMemMap);
-	CUresult e = CUDA_ERROR_INVALID_VALUE;
+	SUPPORTED;
+	CUresult e = CUDA_SUCCESS;
 	pthread_mutex_lock(&drv->lock);
-	struct vmm_handle *h = of(drv, handle);
-	if (h && !flags && offset % EMU_GRANULE == 0 && offset <= h->size && n <= h->size - offset && reserved(drv, p, n, false)) {
-		struct chunk *c = mapped(drv, p, n) ? NULL : emu_chunk_at(drv, p, n, h->dev, h->fd, offset);
-		e = c ? CUDA_SUCCESS : mapped(drv, p, n) ? CUDA_ERROR_ALREADY_MAPPED : CUDA_ERROR_OUT_OF_MEMORY;
-		if (c) {
-			emu_ref(h);
-			c->handle = h;
-			struct slot *s = &c->slot[0];
-			s->id = atomic_fetch_add(&emu_next_buffer, 1);
-			s->ctx = NULL;
-			s->kind = KIND_VMM;
-			s->sync = 0;
-			s->opens = 0;
-			s->freeing = false;
-			atomic_store(&s->access, 0); /* until cuMemSetAccess */
-			atomic_store_explicit(&s->len, n, memory_order_release);
-		}
+	struct vmm_handle *h = handle_of(drv, handle);
+	if (flags || !h || offset % EMU_GRANULE || offset > h->size || n > h->size - offset || !reserved(drv, p, n))
+		e = CUDA_ERROR_INVALID_VALUE;
+	for (size_t k = 0; !e && k < n; k += EMU_GRANULE)
+		if (chunk_at(drv, p + k))
+			e = CUDA_ERROR_ALREADY_MAPPED;
+	struct chunk *c = e ? NULL : emu_chunk_at(drv, p, n, h->dev, h->fd, offset);
+	if (!e && !c)
+		e = CUDA_ERROR_OUT_OF_MEMORY;
+	if (c) {
+		c->handle = h;
+		emu_ref(h);
+		c->slot[0].id = atomic_fetch_add(&emu_next_buffer, 1);
+		c->slot[0].ctx = NULL;
+		c->slot[0].kind = KIND_VMM;
+		c->slot[0].sync = 0;
+		c->slot[0].freeing = false;
+		atomic_store(&c->slot[0].access, 0); /* until cuMemSetAccess */
+		atomic_store_explicit(&c->slot[0].len, n, memory_order_release);
+		atomic_fetch_add(&drv->allocations, 1);
 	}
 	pthread_mutex_unlock(&drv->lock);
 	return e;
 }
 
-/* The mapping that begins at p, of KIND_VMM. driver.lock held. */
-static struct chunk *mapping(struct driver *drv, uintptr_t p)
+/* Calls what for each mapping in p..p+n, which must consist of whole ones. driver.lock held. */
+static bool each(struct driver *drv, CUdeviceptr p, size_t n, void (*what)(struct driver *, struct chunk *, unsigned), unsigned arg)
 {
-	size_t off;
-	struct slot *s = emu_slot(drv, p, &off);
-	if (!s || off >= atomic_load(&s->len) || s->kind != KIND_VMM)
-		return NULL;
-	return atomic_load(&drv->space.page[(p - drv->space.base) / EMU_GRANULE]);
-}
-
-/* p..p+n is filled by whole mappings. */
-static bool filled(struct driver *drv, uintptr_t p, size_t n)
-{
-	for (struct chunk *c; n; p += c->span, n -= c->span) {
-		c = mapping(drv, p);
-		if (!c || c->va != p || c->span > n)
+	if (!reserved(drv, p, n))
+		return false;
+	for (size_t k = 0; k < n;) {
+		struct chunk *c = chunk_at(drv, p + k);
+		if (!c || c->va != p + k || c->mapped > n - k)
 			return false;
+		k += c->mapped;
+	}
+	for (size_t k = 0; k < n;) {
+		struct chunk *c = chunk_at(drv, p + k);
+		k += c->mapped;
+		what(drv, c, arg);
 	}
 	return true;
+}
+
+static void unmap(struct driver *drv, struct chunk *c, unsigned unused)
+{
+	(void)unused;
+	struct vmm_handle *h = c->handle;
+	atomic_store_explicit(&c->slot[0].len, 0, memory_order_release);
+	atomic_fetch_sub(&drv->allocations, 1);
+	emu_chunk_free(drv, c);
+	emu_unref(&drv->handles, h);
 }
 
 HOOKED(cuMemUnmap)(CUdeviceptr p, size_t n)
 {
 	ENTER(cuMemUnmap);
+	SUPPORTED;
 	emu_drain(drv);
 	pthread_mutex_lock(&drv->lock);
-	bool ok = n && filled(drv, p, n);
-	for (uintptr_t q = p; ok && q < p + n;) {
-		struct chunk *c = mapping(drv, q);
-		struct vmm_handle *h = c->handle;
-		q += c->span;
-		atomic_store(&c->slot[0].len, 0);
-		emu_chunk_free(drv, c);
-		emu_unref(&drv->handles, h);
-	}
+	bool ok = each(drv, p, n, unmap, 0);
 	pthread_mutex_unlock(&drv->lock);
 	return ok ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
+static void allow(struct driver *drv, struct chunk *c, unsigned access)
+{
+	(void)drv;
+	atomic_store(&c->slot[0].access, access);
+}
+
+/* One access for all devices: who may peer is not kept apart. */
 API(cuMemSetAccess)(CUdeviceptr p, size_t n, const CUmemAccessDesc *desc, size_t count)
 {
 	ENTER(cuMemSetAccess);
-	if (!desc || !count)
+	SUPPORTED;
+	if (!desc || !count || (desc[0].flags != 0 && desc[0].flags != 1 && desc[0].flags != 3))
 		return CUDA_ERROR_INVALID_VALUE;
-	for (size_t i = 0; i < count; i++) {
-		if (desc[i].location.type != CU_MEM_LOCATION_TYPE_DEVICE || (desc[i].flags & ~3) || desc[i].flags == 2)
-			return CUDA_ERROR_INVALID_VALUE;
-		if (desc[i].location.id < 0 || desc[i].location.id >= drv->ndev)
-			return CUDA_ERROR_INVALID_DEVICE;
-	}
 	pthread_mutex_lock(&drv->lock);
-	bool ok = n && filled(drv, p, n);
-	/* One right for all devices: the last one given. */
-	for (uintptr_t q = p; ok && q < p + n; q += mapping(drv, q)->span)
-		atomic_store(&mapping(drv, q)->slot[0].access, (unsigned)desc[count - 1].flags);
+	bool ok = each(drv, p, n, allow, (unsigned)desc[0].flags);
 	pthread_mutex_unlock(&drv->lock);
 	return ok ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
@@ -249,46 +226,52 @@ API(cuMemSetAccess)(CUdeviceptr p, size_t n, const CUmemAccessDesc *desc, size_t
 API(cuMemGetAccess)(unsigned long long *flags, const CUmemLocation *where, CUdeviceptr p)
 {
 	ENTER(cuMemGetAccess);
-	if (!flags || !where || where->type != CU_MEM_LOCATION_TYPE_DEVICE)
+	SUPPORTED;
+	struct span s;
+	if (!flags || !where || !emu_find(drv, p, &s) || s.kind != KIND_VMM)
 		return CUDA_ERROR_INVALID_VALUE;
-	pthread_mutex_lock(&drv->lock);
-	struct chunk *c = mapping(drv, p);
-	if (c)
-		*flags = atomic_load(&c->slot[0].access);
-	pthread_mutex_unlock(&drv->lock);
-	return c ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	*flags = s.access;
+	return CUDA_SUCCESS;
 }
 
-/* Fails for all memory that cuMemMap did not map: UCX tells the two apart by it. */
 API(cuMemRetainAllocationHandle)(CUmemGenericAllocationHandle *out, void *addr)
 {
 	ENTER(cuMemRetainAllocationHandle);
+	CUdeviceptr p = (CUdeviceptr)(uintptr_t)addr;
 	if (!out)
 		return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&drv->lock);
-	struct chunk *c = mapping(drv, (uintptr_t)addr);
-	if (c) {
-		emu_ref(c->handle);
-		*out = number(c->handle);
+	struct chunk *c = emu_in_space(drv, p) ? chunk_at(drv, p) : NULL;
+	struct vmm_handle *h = c ? c->handle : NULL;
+	if (h) {
+		emu_ref(h);
+		if (!h->uses++)
+			emu_pool_publish(h);
+		*out = (CUmemGenericAllocationHandle)(uintptr_t)h;
 	}
 	pthread_mutex_unlock(&drv->lock);
-	return c ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+	return h ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-/* ---- other processes -------------------------------------------------------------------------------------------- */
+API(cuMemGetAllocationPropertiesFromHandle)(CUmemAllocationProp *out, CUmemGenericAllocationHandle handle)
+{
+	ENTER(cuMemGetAllocationPropertiesFromHandle);
+	struct vmm_handle *h = handle_of(drv, handle);
+	if (!out || !h)
+		return CUDA_ERROR_INVALID_VALUE;
+	*out = h->prop;
+	return CUDA_SUCCESS;
+}
+
 API(cuMemExportToShareableHandle)(void *out, CUmemGenericAllocationHandle handle, int type, unsigned long long flags)
 {
 	ENTER(cuMemExportToShareableHandle);
-	if (!out || flags || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+	struct vmm_handle *h = handle_of(drv, handle);
+	if (!out || !h || flags || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR || !(h->prop.requestedHandleTypes & type))
 		return CUDA_ERROR_INVALID_VALUE;
-	pthread_mutex_lock(&drv->lock);
-	struct vmm_handle *h = of(drv, handle);
-	int fd = h && h->prop.requestedHandleTypes ? fcntl(h->fd, F_DUPFD_CLOEXEC, 0) : -1;
-	pthread_mutex_unlock(&drv->lock);
-	if (!h || !h->prop.requestedHandleTypes)
-		return CUDA_ERROR_INVALID_VALUE;
+	int fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
-		return CUDA_ERROR_OPERATING_SYSTEM;
+		return CUDA_ERROR_UNKNOWN;
 	*(int *)out = fd;
 	return CUDA_SUCCESS;
 }
@@ -296,28 +279,21 @@ API(cuMemExportToShareableHandle)(void *out, CUmemGenericAllocationHandle handle
 API(cuMemImportFromShareableHandle)(CUmemGenericAllocationHandle *out, void *os, int type)
 {
 	ENTER_CTX(cuMemImportFromShareableHandle);
-	struct stat st;
-	if (!out || drv->open || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
+	SUPPORTED;
+	if (!out || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR)
 		return CUDA_ERROR_INVALID_VALUE;
 	int fd = fcntl((int)(intptr_t)os, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0 || fstat(fd, &st) || st.st_size <= 0 || (size_t)st.st_size % EMU_GRANULE) {
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0)
 		return CUDA_ERROR_INVALID_VALUE;
-	}
-	struct vmm_handle *h = make(drv, (size_t)st.st_size, fd, ctx->dev, true);
-	if (!h) {
-		close(fd);
-		return CUDA_ERROR_OUT_OF_MEMORY;
-	}
-	atomic_fetch_add(&drv->dev[ctx->dev].used, h->size);
-	*out = number(h);
-	return CUDA_SUCCESS;
+	CUmemAllocationProp prop = { .type = CU_MEM_ALLOCATION_TYPE_PINNED,
+		                     .requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR,
+		                     .location = { .type = CU_MEM_LOCATION_TYPE_DEVICE, .id = ctx->dev } };
+	return make(drv, out, fd, emu_file_size(fd), &prop);
 }
 
-API(cuMemGetHandleForAddressRange)(void *out, CUdeviceptr p, size_t size, int type, unsigned long long flags)
+API(cuMemGetHandleForAddressRange)(void *out, CUdeviceptr p, size_t n, int type, unsigned long long flags)
 {
-	ENTER_CTX(cuMemGetHandleForAddressRange);
-	(void)out, (void)p, (void)size, (void)type, (void)flags;
-	return CUDA_ERROR_NOT_SUPPORTED; /* DMA-BUF: needs a device file */
+	ENTER(cuMemGetHandleForAddressRange);
+	(void)out, (void)p, (void)n, (void)type, (void)flags;
+	return CUDA_ERROR_NOT_SUPPORTED; /* DMA-BUF */
 }

@@ -1,6 +1,7 @@
 /* Running one piece of work: the dispatch, and the kinds that need but a few lines. Copies are in copy.c, fills in
  * memset.c, launches in launch.c, graphs in graph.c. */
 #include "emu.h"
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -102,7 +103,7 @@ int emu_work_run(struct context *c, struct work *w)
 	case WORK_FREE: return free_slot(drv, w->free.addr);
 	case WORK_WRITE_VALUE: return write_value(drv, w);
 	case WORK_WAIT_VALUE: return wait_value(c, w);
-	case WORK_GRAPH: return emu_plan_run(c, w->graph.plan);
+	case WORK_GRAPH: return emu_plan_run(c, w->graph.plan, w->graph.faults);
 	}
 	return CUDA_ERROR_UNKNOWN;
 }
@@ -111,6 +112,8 @@ void emu_work_drop(struct driver *drv, struct work *w)
 {
 	if (w->kind == WORK_RECORD || w->kind == WORK_WAIT_IPC)
 		emu_unref(&drv->events, w->event.event);
-	if (w->kind == WORK_GRAPH)
+	if (w->kind == WORK_GRAPH) {
 		emu_plan_unref(w->graph.plan);
+		free(w->graph.faults);
+	}
 }
