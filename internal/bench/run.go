@@ -1,11 +1,313 @@
-// Run: the measuring loop.
+// Run: the measuring loop. PE 0 decides what happens next from all PEs'
+// reports and tells the others; every PE carries it out and reports.
 package bench
 
-import "gpubench/internal/result"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gpubench/gpu"
+	"gpubench/internal/result"
+	"gpubench/runtimes/transport"
+)
 
 // Run measures one case. Every PE of the job calls it with the same case. PE 0
-// gets the record; the others get one with the same id and status alone. A
+// gets the record; the others get one with the id and the status alone. A
 // wrong answer is a failed record and no error. An error, always a
 // *BrokenError, means that the PEs must not run another case; the record is
 // valid all the same.
-func Run(pe *PE, b *Benchmark, c Case) (result.Record, error) { panic("bench: pending") }
+func Run(pe *PE, b *Benchmark, c Case) (result.Record, error) {
+	s := &session{pe: pe, b: b, c: c, laps: b.laps(), started: time.Now()}
+	if pe.Rank == 0 {
+		s.chief = newChief(s)
+	}
+	if c.Patience > 0 {
+		pe.Control.patience = c.Patience
+	}
+	collector.enter()
+	defer collector.leave()
+	pe.Control.arm()
+	defer pe.Control.disarm()
+	last, err := s.follow()
+	return s.conclude(last, err)
+}
+
+// session is one PE's side of a case.
+type session struct {
+	pe      *PE
+	b       *Benchmark
+	c       Case
+	laps    []string
+	body    Body
+	closed  bool
+	clk     Clock
+	chief   *chief // on PE 0
+	started time.Time
+}
+
+// task is what PE 0 has the others do next.
+type task string
+
+const (
+	doPath  task = "path"  // set the endpoint's path
+	doOpen  task = "open"  // make the body
+	doBatch task = "batch" // barrier, batch, inspection
+	doCheck task = "check" // the untimed pass
+	doClose task = "close" // lane, counters, free everything
+	doEnd   task = "end"
+)
+
+// order is a task with its details.
+type order struct {
+	Do     task
+	N      int           `json:",omitempty"` // iterations of a batch
+	Status result.Status `json:",omitempty"` // at the end
+	Broken *blame        `json:",omitempty"` // at the end: the PEs cannot go on
+}
+
+type blame struct {
+	PE   int
+	Text string
+}
+
+// report is what a PE says of a task.
+type report struct {
+	Err         string             `json:",omitempty"`
+	Unsupported bool               `json:",omitempty"` // the error is errors.ErrUnsupported
+	Derived     bool               `json:",omitempty"` // the error is likely another PE's doing
+	Clocked     bool               `json:",omitempty"`
+	Seconds     float64            `json:",omitempty"`
+	Laps        []float64          `json:",omitempty"` // seconds, as session.laps
+	Check       *result.Validation `json:",omitempty"`
+	Lane        *transport.Lane    `json:",omitempty"`
+	Traffic     *traffic           `json:",omitempty"`
+	Over        bool               `json:",omitempty"` // oversubscribed
+	Device      string             `json:",omitempty"` // UUID
+}
+
+func (b *Benchmark) laps() []string {
+	var names []string
+	for _, m := range b.Metrics {
+		if m.Lap != "" {
+			names = append(names, m.Lap)
+		}
+	}
+	return names
+}
+
+// follow carries out orders until the end.
+func (s *session) follow() (order, error) {
+	o := order{Do: doPath}
+	for {
+		r, err := s.carryOut(o)
+		if err != nil {
+			return o, err
+		}
+		if o, err = s.exchange(r); err != nil || o.Do == doEnd {
+			return o, err
+		}
+	}
+}
+
+// carryOut does one task. An error is the control's: the PEs have lost each
+// other. What goes wrong in the body is in the report.
+func (s *session) carryOut(o order) (r report, lost error) {
+	var err error
+	switch o.Do {
+	case doPath:
+		err = s.setPath()
+		r.Over = s.pe.Oversubscribed
+	case doOpen:
+		if err = s.protect("New", s.open); err == nil {
+			err = s.poison()
+		}
+		r.Device = s.device()
+	case doBatch:
+		s.clk.reset()
+		if lost = s.pe.Control.Barrier(); lost != nil {
+			return r, lost
+		}
+		err = s.protect("Batch", func() error { return s.body.Batch(o.N, &s.clk) })
+		if err == nil {
+			s.times(&r)
+			r.Check, err = s.inspect()
+		}
+		if err == nil {
+			err = s.poison()
+		}
+		collector.tidy()
+	case doCheck:
+		err = s.protect("Check", func() error {
+			v, err := s.body.Check()
+			r.Check = &v
+			return err
+		})
+	case doClose:
+		r.Traffic = trafficOf(s.pe.Endpoint.Stats())
+		err = errors.Join(s.protect("Probe", func() error { r.Lane = s.lane(); return nil }), s.close())
+	}
+	if err != nil {
+		r.Err = named(s.pe.Rank, err.Error())
+		r.Unsupported = errors.Is(err, errors.ErrUnsupported)
+		r.Derived = derived(err)
+		if o.Do == doBatch || o.Do == doCheck || o.Do == doOpen {
+			s.pe.Control.raise()
+		}
+	}
+	return r, nil
+}
+
+// derived says whether an error is more likely the trace of another PE's.
+func derived(err error) bool {
+	for _, kind := range []error{transport.ErrDeadline, transport.ErrPeerDied, transport.ErrCancelled, transport.ErrAborted} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// named puts the PE in front of a text unless it is there already.
+func named(rank int, text string) string {
+	if strings.HasPrefix(text, "PE ") {
+		return text
+	}
+	return fmt.Sprintf("PE %d: %s", rank, text)
+}
+
+// exchange brings the report to PE 0 and its next order back.
+func (s *session) exchange(r report) (order, error) {
+	mine, err := json.Marshal(r)
+	if err != nil {
+		panic(fmt.Sprintf("bench: %+v: %v", r, err))
+	}
+	all, err := s.pe.Control.Gather(mine)
+	if err != nil {
+		return order{}, err
+	}
+	var next []byte
+	if s.chief != nil {
+		reports := make([]report, len(all))
+		for i, b := range all {
+			if err := json.Unmarshal(b, &reports[i]); err != nil {
+				return order{}, fmt.Errorf("PE 0: report of PE %d: %w", i, err)
+			}
+		}
+		if next, err = json.Marshal(s.chief.decide(reports)); err != nil {
+			panic(err)
+		}
+	}
+	if next, err = s.pe.Control.Broadcast(next); err != nil {
+		return order{}, err
+	}
+	var o order
+	if err := json.Unmarshal(next, &o); err != nil {
+		return o, fmt.Errorf("PE %d: order of PE 0: %w", s.pe.Rank, err)
+	}
+	return o, nil
+}
+
+// conclude makes the record and the error of Run.
+func (s *session) conclude(last order, lost error) (result.Record, error) {
+	if lost != nil {
+		if err := s.close(); err != nil {
+			lost = errors.Join(lost, err)
+		}
+		rec := result.New(s.b.Name, s.c.Params, result.Failed, named(s.pe.Rank, lost.Error()))
+		if s.chief != nil {
+			rec = s.chief.record(result.Failed, named(s.pe.Rank, lost.Error()))
+		}
+		return rec, &BrokenError{PE: s.pe.Rank, Err: lost}
+	}
+	var rec result.Record
+	if s.chief != nil {
+		rec = s.chief.record(s.chief.status, s.chief.reason)
+	} else {
+		rec = result.New(s.b.Name, s.c.Params, last.Status, "")
+		rec.Trial = s.c.Trial
+	}
+	if b := last.Broken; b != nil {
+		return rec, &BrokenError{PE: b.PE, Err: errors.New(b.Text)}
+	}
+	return rec, nil
+}
+
+func (s *session) open() error {
+	model := Model(s.text("model"))
+	newBody, ok := s.b.New[model]
+	if !ok {
+		return fmt.Errorf("%s has no body for the model %q (%w)", s.b.Name, model, errors.ErrUnsupported)
+	}
+	if s.pe.Size < s.b.MinPEs || (s.b.MaxPEs > 0 && s.pe.Size > s.b.MaxPEs) {
+		return fmt.Errorf("%s cannot run on %d PEs (%w)", s.b.Name, s.pe.Size, errors.ErrUnsupported)
+	}
+	body, err := newBody(s.pe, s.c.Params)
+	if err != nil {
+		return err
+	}
+	s.body = body
+	return nil
+}
+
+func (s *session) close() error {
+	if s.body == nil || s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.protect("Close", s.body.Close)
+}
+
+// poison readies the receive buffers of a body that can be checked after
+// every batch.
+func (s *session) poison() error {
+	if g, ok := s.body.(Guard); ok && s.validating() {
+		return s.protect("Poison", g.Poison)
+	}
+	return nil
+}
+
+func (s *session) inspect() (*result.Validation, error) {
+	g, ok := s.body.(Guard)
+	if !ok || !s.validating() {
+		return nil, nil
+	}
+	var v result.Validation
+	err := s.protect("Inspect", func() (err error) { v, err = g.Inspect(); return err })
+	return &v, err
+}
+
+// times puts what the clock has measured into the report.
+func (s *session) times(r *report) {
+	if d, ok := s.clk.Elapsed(); ok {
+		r.Clocked, r.Seconds = true, d.Seconds()
+	}
+	r.Laps = make([]float64, len(s.laps))
+	for i, name := range s.laps {
+		for _, l := range s.clk.laps {
+			if l.name == name {
+				r.Laps[i] = time.Duration(l.ns).Seconds()
+			}
+		}
+	}
+}
+
+func (s *session) validating() bool {
+	v, there := s.c.Params["validate"].(bool)
+	return v || !there
+}
+
+// text is a parameter that may be missing or null.
+func (s *session) text(name string) string {
+	t, _ := s.c.Params[name].(string)
+	return t
+}
+
+func (s *session) device() string {
+	if d := s.pe.Device; d != nil && d.Driver() != gpu.CPU {
+		return d.Info().UUID
+	}
+	return ""
+}

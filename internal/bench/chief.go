@@ -1,0 +1,215 @@
+// Chief: PE 0's decisions. It sees reports and gives orders; no transport here.
+package bench
+
+import (
+	"fmt"
+	"math"
+
+	"gpubench/internal/result"
+)
+
+// chief holds what PE 0 knows of a case.
+type chief struct {
+	s        *session
+	doing    task
+	n        int // iterations of the batch under way
+	pace     *pace
+	checks   []result.Validation // by PE
+	checked  bool                // the final check has run
+	reports  []report            // of the last task, by PE
+	over     bool
+	devices  []string
+	traffic  traffic
+	lanes    []laneOf
+	status   result.Status
+	reason   string
+	broken   *blame
+	finished bool // doClose has run
+}
+
+func newChief(s *session) *chief {
+	return &chief{s: s, doing: doPath, status: result.OK, checks: make([]result.Validation, s.pe.Size)}
+}
+
+// decide takes the reports of the task under way and says what comes next.
+func (c *chief) decide(reports []report) order {
+	c.reports = reports
+	done := c.doing
+	c.note(done, reports)
+	o := order{Do: c.after(done)}
+	if o.Do == doBatch {
+		o.N = c.n
+	}
+	if o.Do == doEnd {
+		o.Status, o.Broken = c.status, c.broken
+	}
+	c.doing = o.Do
+	return o
+}
+
+// after is the order of tasks; a case that has failed goes straight to its end.
+func (c *chief) after(done task) task {
+	switch {
+	case done == doClose:
+		return doEnd
+	case c.status != result.OK:
+		return doClose
+	case done == doPath:
+		return doOpen
+	case done == doCheck:
+		return doClose
+	}
+	if c.n = c.pace.next(); c.n > 0 {
+		return doBatch
+	}
+	if c.s.validating() {
+		return doCheck
+	}
+	return doClose
+}
+
+// note books the reports.
+func (c *chief) note(done task, reports []report) {
+	c.errors(done, reports)
+	for pe := range reports {
+		r := &reports[pe]
+		c.over = c.over || r.Over
+		if r.Check != nil {
+			add(&c.checks[pe], *r.Check)
+		}
+		if r.Traffic != nil {
+			c.traffic.add(*r.Traffic)
+		}
+		if r.Lane != nil {
+			c.lanes = append(c.lanes, laneOf{pe, *r.Lane})
+		}
+		if done == doOpen {
+			c.devices = append(c.devices, r.Device)
+		}
+	}
+	if c.status != result.OK {
+		return
+	}
+	switch done {
+	case doOpen:
+		c.start()
+	case doBatch:
+		c.batch(reports)
+	case doCheck:
+		c.checked = true
+	case doClose:
+		c.finish()
+	}
+	c.answers()
+}
+
+// errors fails the case if a PE reports one, and blames the PE whose own it
+// is. PEs that all failed alike before any batch can go on to the next case.
+func (c *chief) errors(done task, reports []report) {
+	worst, failed, unsupported := -1, 0, true
+	for pe := range reports {
+		r := &reports[pe]
+		if r.Err == "" {
+			continue
+		}
+		failed++
+		unsupported = unsupported && r.Unsupported
+		if worst < 0 || (reports[worst].Derived && !r.Derived) {
+			worst = pe
+		}
+	}
+	if worst < 0 {
+		return
+	}
+	alike := failed == len(reports) && (unsupported || done == doOpen)
+	if done != doPath && !alike && c.broken == nil {
+		c.broken = &blame{PE: worst, Text: reports[worst].Err}
+	}
+	if unsupported && done != doClose {
+		c.end(result.Skipped, reports[worst].Err)
+		return
+	}
+	c.end(result.Failed, reports[worst].Err)
+}
+
+// end settles the status; the first reason counts.
+func (c *chief) end(s result.Status, reason string) {
+	if c.status == result.OK {
+		c.status, c.reason = s, reason
+	}
+}
+
+// start reads the counts once the body is there.
+func (c *chief) start() {
+	p := c.s.c.Params
+	count := func(name string) int {
+		if p.Has(name) {
+			return int(p.Int(name))
+		}
+		return 0
+	}
+	seconds := 0.0
+	if p.Has("seconds") {
+		seconds = p.Float("seconds")
+	}
+	var err error
+	if c.pace, err = newPace(count("iterations"), seconds, count("warmup"), c.s.b.MinBatch); err != nil {
+		c.end(result.Failed, err.Error())
+	}
+}
+
+// batch turns the PEs' clocks into a sample.
+func (c *chief) batch(reports []report) {
+	b := batch{n: c.n, seconds: math.Inf(-1), laps: make([][]float64, len(c.s.laps))}
+	for pe, r := range reports {
+		if r.Clocked {
+			b.seconds = math.Max(b.seconds, r.Seconds)
+		}
+		for l := range b.laps {
+			if b.laps[l] == nil {
+				b.laps[l] = make([]float64, len(reports))
+			}
+			b.laps[l][pe] = r.Laps[l]
+		}
+	}
+	switch {
+	case math.IsInf(b.seconds, -1):
+		c.end(result.Failed, fmt.Sprintf("no PE started and stopped the clock in a batch of %d iterations", c.n))
+	case b.seconds <= 0:
+		c.end(result.Failed, fmt.Sprintf("a batch of %d iterations took %g s by its clock", c.n, b.seconds))
+	default:
+		c.pace.note(b)
+	}
+}
+
+// answers fails the case for a wrong answer: the PEs are well, and can go on.
+func (c *chief) answers() {
+	v := c.validation()
+	if v.Errors > 0 {
+		c.end(result.Failed, "wrong answer: "+v.FirstError)
+	}
+	if c.checked && v.Errors == 0 && v.Checked == 0 && v.Sent > 0 {
+		c.end(result.Failed, fmt.Sprintf("none of %d messages were checked", v.Sent))
+	}
+}
+
+// validation adds up the PEs' shares.
+func (c *chief) validation() result.Validation {
+	var total result.Validation
+	var sums, expected []float64
+	for pe := range c.checks {
+		v := c.checks[pe]
+		if v.FirstError != "" {
+			v.FirstError = named(pe, v.FirstError)
+		}
+		if a := v.Answer; a != nil {
+			sums, expected = append(sums, a.Sum), append(expected, a.ExpectedSum)
+		}
+		add(&total, v)
+	}
+	if total.Errors > 0 && total.FirstError == "" {
+		total.FirstError = fmt.Sprintf("%d errors, of which the body says nothing", total.Errors)
+	}
+	combine(total.Answer, sums, expected)
+	return total
+}

@@ -1,0 +1,153 @@
+// Pace: how many iterations the next batch has, and when to stop. Pure: PE 0
+// asks it, and tells the others.
+package bench
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+const (
+	// floor is the least time of a sample: the clock's own cost stays under 1 %.
+	floor = 10 * time.Microsecond
+	// maxSamples bounds the batches of a case: each has its own poisoning and
+	// checking.
+	maxSamples = 1000
+)
+
+// pace plans warm-up and timed batches.
+type pace struct {
+	iterations int     // timed iterations in all; 0: by time
+	seconds    float64 // timed seconds in all
+	warmup     int     // warm-up iterations
+	minBatch   int
+
+	warmed  int
+	warmedS float64
+	last    int // iterations of the last warm-up batch
+	done    int // timed iterations
+	doneS   float64
+	est     float64 // seconds per iteration, 0: not known
+	warming bool
+	pending batch // a sample that has not reached the floor
+	samples []batch
+}
+
+// batch is iterations and what they took.
+type batch struct {
+	n       int
+	seconds float64
+	laps    [][]float64 // by lap, by PE
+	parts   int         // batches merged into it
+}
+
+func newPace(iterations int, seconds float64, warmup, minBatch int) (*pace, error) {
+	switch {
+	case iterations < 0 || warmup < 0 || seconds < 0:
+		return nil, fmt.Errorf("%d iterations, %g s, %d warm-up iterations", iterations, seconds, warmup)
+	case iterations == 0 && seconds == 0:
+		return nil, fmt.Errorf("neither a number of iterations nor a time is given")
+	case seconds > 0:
+		iterations = 0
+	}
+	return &pace{iterations: iterations, seconds: seconds, warmup: warmup, minBatch: max(1, minBatch)}, nil
+}
+
+// next returns the size of the next batch; 0 is the end.
+func (p *pace) next() int {
+	if p.warming = p.warmed < p.warmup || p.warmedS < p.warmupSeconds(); p.warming {
+		return p.nextWarmup()
+	}
+	n := float64(p.minBatch)
+	if p.est > 0 {
+		n = math.Max(n, math.Ceil(floor.Seconds()/p.est))
+	}
+	if p.seconds > 0 {
+		if p.doneS >= p.seconds && p.done > 0 {
+			return 0
+		}
+		if p.est > 0 {
+			n = math.Max(n, math.Ceil(p.seconds/maxSamples/p.est))
+		}
+		return int(math.Min(n, 1<<30))
+	}
+	rest := p.iterations - p.done
+	if rest <= 0 {
+		return 0
+	}
+	if p.est == 0 { // nothing is known yet: a hundredth shows little harm
+		n = math.Max(n, math.Ceil(float64(p.iterations)/100))
+	}
+	n = math.Max(n, math.Ceil(float64(p.iterations)/maxSamples))
+	// As many batches of at least n as there are, the rest spread over them.
+	return rest / max(1, int(float64(rest)/n))
+}
+
+// warmupSeconds is how long the warm-up lasts at least when time is fixed.
+func (p *pace) warmupSeconds() float64 { return math.Min(p.seconds/10, 1) }
+
+// nextWarmup doubles: the first iteration alone pays for first touches, and a
+// late batch is long enough to estimate from. By count the sum is exact, since
+// an application's warm-up iterations show in its answer.
+func (p *pace) nextWarmup() int {
+	n := max(1, 2*p.last)
+	if p.seconds == 0 || p.warmed < p.warmup {
+		n = min(n, max(1, p.warmup-p.warmed))
+	}
+	if p.est > 0 && p.seconds > 0 {
+		n = min(n, max(1, int(p.warmupSeconds()/4/p.est)))
+	}
+	return n
+}
+
+// note takes the result of the batch that next asked for.
+func (p *pace) note(b batch) {
+	each := b.seconds / float64(b.n)
+	if p.warming {
+		p.warmed += b.n
+		p.warmedS += math.Max(b.seconds, 1e-9) // ends even with a clock that stands
+		p.last = b.n
+		p.est = each // a later one is truer: the first was slow
+		return
+	}
+	if each > 0 && (p.est == 0 || each < p.est) {
+		p.est = each
+	}
+	p.done += b.n
+	p.doneS += math.Max(b.seconds, 1e-9)
+	p.pending = p.pending.plus(b)
+	if p.pending.seconds >= floor.Seconds() {
+		p.samples = append(p.samples, p.pending)
+		p.pending = batch{}
+	}
+}
+
+// finish returns the samples. What has not reached the floor joins the last.
+func (p *pace) finish() []batch {
+	if p.pending.n > 0 {
+		if k := len(p.samples) - 1; k >= 0 {
+			p.samples[k] = p.samples[k].plus(p.pending)
+		} else {
+			p.samples = append(p.samples, p.pending)
+		}
+		p.pending = batch{}
+	}
+	return p.samples
+}
+
+func (b batch) plus(c batch) batch {
+	if b.n == 0 {
+		c.parts = max(c.parts, 1)
+		return c
+	}
+	b.n += c.n
+	b.seconds += c.seconds
+	b.parts += max(c.parts, 1)
+	for l := range b.laps {
+		for pe := range b.laps[l] {
+			b.laps[l][pe] += c.laps[l][pe]
+		}
+	}
+	return b
+}
