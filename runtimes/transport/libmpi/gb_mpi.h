@@ -55,6 +55,11 @@ typedef struct gb_fail {
 	int32_t code;
 } gb_fail;
 
+/* Whose header it is and how many bytes it has. */
+typedef struct gb_from {
+	int32_t peer, len;
+} gb_from;
+
 /* What a native loop does: see native.c. */
 typedef struct gb_loop {
 	uint8_t ctx;
@@ -69,7 +74,8 @@ typedef struct gb_loop {
 
 typedef struct gb_mpi gb_mpi; /* one opened world */
 
-/* The table. Every function is called from the thread that called open. -1 means failure: see fail. */
+/* The table. Every function is called from the thread that called open. -1 means failure: see fail. act, send_header and
+ * recv_header have their pointers first, and no more than six arguments: package leap passes them on. */
 typedef struct gb_mpi_table {
 	uint32_t abi;  /* GB_MPI_ABI as compiled into the shim */
 	uint32_t size; /* sizeof(gb_mpi_table) likewise */
@@ -90,12 +96,12 @@ typedef struct gb_mpi_table {
 
 	/* act posts ops in order, then makes progress until a completion is there or polls passes were made; returns how
 	 * many entries of done it filled. */
-	int (*act)(gb_mpi *m, const gb_op *ops, int nops, gb_done *done, int ndone, int polls);
+	int (*act)(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls);
 	int (*cancel)(gb_mpi *m, uint32_t id);
-	/* send_header: 1 sent, 0 queue full, 2 the peer is gone. recv_header: 1 a header of *n bytes from *peer, 0 none,
-	 * 2 *peer is gone. */
-	int (*send_header)(gb_mpi *m, int peer, const void *h, int n);
-	int (*recv_header)(gb_mpi *m, void *buf, int cap, int *peer, int *n);
+	/* send_header: 1 sent, 0 queue full, 2 the peer is gone. recv_header: 1 a header has come, 0 none, 2 from->peer is
+	 * gone. */
+	int (*send_header)(gb_mpi *m, const void *h, int n, int peer);
+	int (*recv_header)(gb_mpi *m, void *buf, gb_from *from, int cap);
 
 	/* Loops whole in C; *seconds is this rank's time. Return 1 when the deadline passed, 2 when the peer died. */
 	int (*pingpong)(gb_mpi *m, const gb_loop *l, double *seconds);

@@ -15,12 +15,6 @@ package libmpi
 
 /*
 #cgo linux LDFLAGS: -ldl
-#cgo noescape gb_w_act
-#cgo nocallback gb_w_act
-#cgo noescape gb_w_send_header
-#cgo nocallback gb_w_send_header
-#cgo noescape gb_w_recv_header
-#cgo nocallback gb_w_recv_header
 #include <stdlib.h>
 #include "world.h"
 */
@@ -30,7 +24,6 @@ import (
 	"fmt"
 	"runtime"
 	"time"
-	"unsafe"
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
@@ -47,6 +40,7 @@ const maxDone = 256
 type Options struct {
 	Size          int           // ranks that there must be; 0: any number
 	CloseDeadline time.Duration // how long Close waits for the other ranks; 0: DefaultCloseDeadline
+	PlainCgo      bool          // no short crossings (package leap): for comparing
 }
 
 // Driver is this process's rank in MPI_COMM_WORLD.
@@ -58,6 +52,7 @@ type Driver struct {
 	oversubscribe bool
 	closeDeadline time.Duration
 	closed        bool
+	short         shortcut
 }
 
 var _ transport.Driver = (*Driver)(nil)
@@ -97,9 +92,15 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 	if d.closeDeadline == 0 {
 		d.closeDeadline = DefaultCloseDeadline
 	}
-	d.done = (*[maxDone]C.gb_done)(C.calloc(maxDone, C.sizeof_gb_done))
+	d.done = newDone()
 	if err := d.start(job, joined, o.Size); err != nil {
 		return nil, err
+	}
+	// Ranks that share cores go without: their waits yield, which may take long.
+	if !o.PlainCgo && !d.oversubscribe {
+		if err := d.short.prepare(); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }
@@ -137,8 +138,7 @@ func (d *Driver) Do(ops []transport.Op, done []transport.Completion, polls int) 
 	if d.closed {
 		panic("libmpi: Do after Close")
 	}
-	n := int(C.gb_w_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), C.int(len(ops)),
-		&d.done[0], C.int(min(len(done), maxDone)), C.int(polls)))
+	n := d.act(ops, min(len(done), maxDone), polls)
 	if n < 0 {
 		return 0, d.failure()
 	}
@@ -152,25 +152,12 @@ func (d *Driver) Do(ops []transport.Op, done []transport.Completion, polls int) 
 	return n, nil
 }
 
-// transport.Op is handed to C as it is: the layouts must agree.
-var _ = [1]struct{}{}[unsafe.Sizeof(transport.Op{})-C.sizeof_gb_op]
-var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Ctx)-unsafe.Offsetof(C.gb_op{}.ctx)]
-var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Peer)-unsafe.Offsetof(C.gb_op{}.peer)]
-var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Tag)-unsafe.Offsetof(C.gb_op{}.tag)]
-var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.ID)-unsafe.Offsetof(C.gb_op{}.id)]
-var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Addr)-unsafe.Offsetof(C.gb_op{}.addr)]
-var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Len)-unsafe.Offsetof(C.gb_op{}.len)]
-var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Space)-unsafe.Offsetof(C.gb_op{}.space)]
-var _ = [1]struct{}{}[int(transport.OpSend)-C.GB_SEND]
-var _ = [1]struct{}{}[int(transport.OpRecv)-C.GB_RECV]
-var _ = [1]struct{}{}[int(gpu.Pinned)-C.GB_PINNED]
-
 // SendHeader copies h into one of a pool of buffers and sends it. sent is false while all of them are on their way.
 func (d *Driver) SendHeader(peer int, h []byte) (sent bool, err error) {
 	if len(h) > C.GB_MAX_HEADER {
 		panic(fmt.Sprintf("libmpi: header of %d B, at most %d", len(h), C.GB_MAX_HEADER))
 	}
-	switch C.gb_w_send_header(C.int(peer), unsafe.Pointer(unsafe.SliceData(h)), C.int(len(h))) {
+	switch d.sendHeader(peer, h) {
 	case 0:
 		return false, nil
 	case 1:
@@ -183,14 +170,14 @@ func (d *Driver) SendHeader(peer int, h []byte) (sent bool, err error) {
 
 // RecvHeader takes the next header. A peer that is gone is reported once, after its headers.
 func (d *Driver) RecvHeader(buf []byte) (peer, n int, ok bool, err error) {
-	var p, l C.int
-	switch C.gb_w_recv_header(unsafe.Pointer(unsafe.SliceData(buf)), C.int(len(buf)), &p, &l) {
+	result, peer, n := d.recvHeader(buf)
+	switch result {
 	case 0:
 		return 0, 0, false, nil
 	case 1:
-		return int(p), int(l), true, nil
+		return peer, n, true, nil
 	case 2:
-		return int(p), 0, false, d.peerGone(int(p))
+		return peer, 0, false, d.peerGone(peer)
 	}
 	return 0, 0, false, d.failure()
 }

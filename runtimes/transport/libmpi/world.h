@@ -15,14 +15,14 @@ int gb_load(const char *path, char *text, int n);
 void gb_save_signals(void);
 int gb_restore_signals(void);
 
-static inline int gb_w_act(const gb_op *ops, int nops, gb_done *done, int ndone, int polls)
+static inline int gb_w_act(const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
 {
-	return gb_table->act(gb_world, ops, nops, done, ndone, polls);
+	return gb_table->act(gb_world, ops, done, nops, ndone, polls);
 }
-static inline int gb_w_send_header(int peer, const void *h, int n) { return gb_table->send_header(gb_world, peer, h, n); }
-static inline int gb_w_recv_header(void *buf, int cap, int *peer, int *n)
+static inline int gb_w_send_header(const void *h, int n, int peer) { return gb_table->send_header(gb_world, h, n, peer); }
+static inline int gb_w_recv_header(void *buf, gb_from *from, int cap)
 {
-	return gb_table->recv_header(gb_world, buf, cap, peer, n);
+	return gb_table->recv_header(gb_world, buf, from, cap);
 }
 static inline int gb_w_cancel(uint32_t id) { return gb_table->cancel(gb_world, id); }
 static inline int gb_w_open(gb_fail *fail) { return (gb_world = gb_table->open(fail)) ? 0 : -1; }

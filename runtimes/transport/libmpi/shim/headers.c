@@ -49,7 +49,7 @@ static int reap(gb_mpi *m)
 	return 0;
 }
 
-int gb_send_header(gb_mpi *m, int peer, const void *h, int n)
+int gb_send_header(gb_mpi *m, const void *h, int n, int peer)
 {
 	if (m->ngone && m->gone[peer]) return 2;
 	if (m->nfree == 0) {
@@ -70,10 +70,10 @@ int gb_send_header(gb_mpi *m, int peer, const void *h, int n)
 	return 1;
 }
 
-int gb_recv_header(gb_mpi *m, void *buf, int cap, int *peer, int *n)
+int gb_recv_header(gb_mpi *m, void *buf, gb_from *from, int cap)
 {
 	MPI_Status st;
-	int flag;
+	int flag, n;
 
 	TRY(m, MPI_Test, (&m->ring[m->ring_head], &flag, &st));
 	if (!flag) {
@@ -84,15 +84,15 @@ int gb_recv_header(gb_mpi *m, void *buf, int cap, int *peer, int *n)
 			if (!m->gone[p] || m->reported[p]) continue;
 			m->reported[p] = 1;
 			m->nreported++;
-			*peer = p;
+			from->peer = p;
 			return 2;
 		}
 		return 0;
 	}
-	MPI_Get_count(&st, MPI_BYTE, n);
-	if (*n > cap) return gb_failed(m, "gb_recv_header", MPI_ERR_TRUNCATE);
-	*peer = st.MPI_SOURCE;
-	memcpy(buf, m->ring_buf + (size_t)m->ring_head * GB_MAX_HEADER, (size_t)*n);
+	MPI_Get_count(&st, MPI_BYTE, &n);
+	if (n > cap) return gb_failed(m, "gb_recv_header", MPI_ERR_TRUNCATE);
+	*from = (gb_from){.peer = st.MPI_SOURCE, .len = n};
+	memcpy(buf, m->ring_buf + (size_t)m->ring_head * GB_MAX_HEADER, (size_t)n);
 	TRY(m, MPI_Start, (&m->ring[m->ring_head]));
 	m->ring_head = (m->ring_head + 1) % RING;
 	return 1;

@@ -272,7 +272,7 @@ int gb_withdraw(gb_mpi *m)
 	return 0;
 }
 
-int gb_act(gb_mpi *m, const gb_op *ops, int nops, gb_done *done, int ndone, int polls)
+int gb_act(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
 {
 	int n;
 

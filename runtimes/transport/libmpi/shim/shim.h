@@ -10,7 +10,7 @@
 #include "../gb_mpi.h"
 
 enum {
-	RING = 64,    /* pre-posted receives of headers */
+	RING = 16,    /* pre-posted receives of headers */
 	SLOTS = 256,  /* headers on their way out */
 	SWEEP = 256,  /* requests tested in one pass of progress */
 	OVER = 255,   /* what.kind of an operation that has ended and is about to be dropped */
@@ -76,7 +76,7 @@ int gb_failed(gb_mpi *m, const char *call, int code);
 double gb_now(void); /* seconds of the monotonic clock */
 
 /* ops.c */
-int gb_act(gb_mpi *m, const gb_op *ops, int nops, gb_done *done, int ndone, int polls);
+int gb_act(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls);
 int gb_cancel(gb_mpi *m, uint32_t id);
 int gb_withdraw(gb_mpi *m); /* ends what waits for peers that are gone */
 int gb_progress(gb_mpi *m); /* one pass of progress with nothing to wait for */
@@ -86,8 +86,8 @@ void gb_ops_close(gb_mpi *m);
 /* headers.c */
 int gb_headers_open(gb_mpi *m);
 void gb_headers_close(gb_mpi *m);
-int gb_send_header(gb_mpi *m, int peer, const void *h, int n);
-int gb_recv_header(gb_mpi *m, void *buf, int cap, int *peer, int *n);
+int gb_send_header(gb_mpi *m, const void *h, int n, int peer);
+int gb_recv_header(gb_mpi *m, void *buf, gb_from *from, int cap);
 
 /* peers.c */
 int gb_peers_open(gb_mpi *m);

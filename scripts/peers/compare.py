@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Holds gpubench against its peers by MEASURING.md's rule for ratios: fresh launches of every program, interleaved in an
+order drawn anew for each round, at least ten of each; per program the median over launches and, against the first one,
+the ratio of medians with a 95 % interval (bootstrap over rounds). The reference is run twice under two names: its ratio
+to itself shows what the machine's noise makes of a ratio. Writes Markdown, with the commands, to stdout.
+
+    scripts/peers/compare.py jacobi3d [--grid 192,192,192] [--threads 2] [--launches 10] [--pages default|huge] [--peers]
+    scripts/peers/compare.py pingpong [--size 8,1024,65536,1048576,16777216] [--launches 10] [--pages default|huge]
+
+--peers adds the Python systems that scripts/peers/setup.sh installs. Needs scripts/build.sh run before; a busy machine
+spoils it.
+"""
+
+import argparse
+import json
+import os
+import random
+import shlex
+import statistics
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PEERS = os.path.join(ROOT, "scripts", "peers")
+BUILD = os.environ.get("GPUBENCH_BUILD", os.path.join(ROOT, "build"))
+TOOLCHAIN = os.environ.get("GPUBENCH_TOOLCHAIN", os.path.join(ROOT, ".toolchain"))
+
+
+def setting(name):
+    """A variable of the environment, else of the toolchain's env.sh."""
+    if os.environ.get(name):
+        return os.environ[name]
+    with open(os.path.join(TOOLCHAIN, "env.sh")) as f:
+        for line in f:
+            words = shlex.split(line)
+            if words and words[-1].startswith(name + "="):
+                return words[-1].split("=", 1)[1]
+    return ""
+
+
+class Program:
+    """One thing that is launched: its command, more environment, and how to find the seconds in what it prints."""
+
+    def __init__(self, name, command, seconds, env=None):
+        self.name, self.command, self.seconds, self.env = name, command, seconds, env or {}
+
+    def launch(self):
+        env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **self.env)
+        done = subprocess.run(self.command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+        if done.returncode != 0:
+            sys.exit(f"compare: {self.shown()} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        value = self.seconds(done.stdout)
+        if value is None:
+            sys.exit(f"compare: no time in what {self.shown()} printed:\n{done.stdout}{done.stderr}")
+        return value
+
+    def shown(self):
+        words = [f"{k}={v}" for k, v in self.env.items()] + [os.path.relpath(c, ROOT) if c.startswith(ROOT) else c for c in self.command]
+        return " ".join(shlex.quote(w) for w in words)
+
+
+def key(name):
+    """Finds `name value` on a line of its own, or "name": value in a line of JSON."""
+
+    def find(text):
+        for line in text.splitlines():
+            if line.startswith("{"):
+                record = json.loads(line)
+                if name in record:
+                    return float(record[name])
+            elif line.split(" ")[0] == name:
+                return float(line.split()[1])
+        return None
+
+    return find
+
+
+def metric(name, statistic):
+    """Finds a metric of the one ok record in gpubench's JSON lines."""
+
+    def find(text):
+        for line in text.splitlines():
+            record = json.loads(line) if line.startswith("{") else {}
+            if record.get("status") == "ok" and name in record.get("metrics", {}):
+                return float(record["metrics"][name][statistic])
+        return None
+
+    return find
+
+
+def compiled(compiler, source, *flags):
+    """Compiles one of our C programs into the build folder; the command is shown with the result."""
+    out = os.path.join(BUILD, "peers", os.path.splitext(source)[0])
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    command = [compiler, *flags, "-o", out, os.path.join(PEERS, source)]
+    subprocess.run(command, check=True)
+    return out
+
+
+def peers_python():
+    return subprocess.run([os.path.join(PEERS, "setup.sh")], check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1]
+
+
+def gpubench(*arguments):
+    return [os.path.join(BUILD, "gpubench"), "run", *arguments, "--format", "jsonl"]
+
+
+def jacobi3d(o):
+    """gpubench first: its ratio to each of the others is how many times as fast it is."""
+    sizes, counts = o.grid.split(","), [str(o.iterations), str(o.warmup)]
+    huge = ["-huge"] if o.pages == "huge" else []
+    common = ["jacobi3d", "--transport", "inproc", "--device", "cpu", "--path", "host", "--field", "charm", "--grid", o.grid,
+              "--pages", o.pages, "-i", counts[0], "-x", counts[1]]
+    threads = {"OMP_NUM_THREADS": str(o.threads)}
+    c = compiled("cc", "jacobi_omp.c", "-O3", "-march=native", "-fopenmp")
+    programs = [Program("gpubench, 1 PE", gpubench(*common, "--model", "mpi", "-n", "1"), metric("iteration_time", "mean"))]
+    for model in ("mpi", "charm"):
+        programs.append(Program(f"gpubench, {model}, {o.threads} PEs", gpubench(*common, "--model", model, "-n", str(o.threads)),
+                                metric("iteration_time", "mean")))
+    for again in ("", " (again)"):
+        programs.append(Program("C + OpenMP" + again, [c, *sizes, *counts, *huge], key("iteration_s"), threads))
+    if o.peers:
+        python = peers_python()
+        programs.append(Program("numba", [python, os.path.join(PEERS, "jacobi_numba.py"), *sizes, *counts], key("iteration_s"),
+                                {"NUMBA_NUM_THREADS": str(o.threads)}))
+        programs.append(Program("Charm4Py with numba", [python, "-m", "charmrun.start", f"+p{o.threads}", "++local",
+                                                        os.path.join(PEERS, "jacobi_charm4py.py"), *sizes, *counts], key("iteration_s")))
+    compare(f"Jacobi3D, {o.grid} cells, {o.threads} threads, pages {o.pages}", programs, o, "C + OpenMP", "ms", 1e3)
+
+
+def pingpong(o):
+    mpirun, mpicc = setting("GPUBENCH_MPIRUN_OPENMPI"), setting("GPUBENCH_MPICC_OPENMPI")
+    c = compiled(mpicc, "pingpong_mpi.c", "-O2")
+    for size in (int(s) for s in o.size.split(",")):
+        count = str(max(20, min(200000, int(4e9 / (size + 20000)))))
+        common = ["pingpong", "--model", "mpi", "--transport", "mpi", "--path", "host", "--pages", o.pages, "-m", str(size),
+                  "-i", count]
+        launch = [mpirun, "-n", "2", "--bind-to", "none"]
+        arguments = ["-s", str(size), "-i", count]
+        programs = [Program("gpubench, mpi model", gpubench(*common), metric("latency", "median")),
+                    Program("gpubench, native loop", gpubench(*common, "--loop", "native"), metric("latency", "median"))]
+        for again in ("", " (again)"):
+            programs.append(Program("C" + again, [*launch, c, *arguments, *(["-huge"] if o.pages == "huge" else [])], key("latency_s")))
+        if o.peers:
+            programs.append(Program("mpi4py", [*launch, peers_python(), os.path.join(PEERS, "pingpong_mpi4py.py"), *arguments,
+                                               *(["--huge"] if o.pages == "huge" else [])], key("latency_s")))
+        compare(f"Ping-pong over Open MPI, {size} B, pages {o.pages}", programs, o, "C", "µs", 1e6)
+
+
+def interval(a, b, rng):
+    """95 % bootstrap interval of median(a) / median(b), rounds drawn together since they were run together."""
+    n = len(a)
+    ratios = []
+    for _ in range(4000):
+        pick = [rng.randrange(n) for _ in range(n)]
+        ratios.append(statistics.median(a[i] for i in pick) / statistics.median(b[i] for i in pick))
+    ratios.sort()
+    return ratios[int(0.025 * len(ratios))], ratios[int(0.975 * len(ratios))]
+
+
+def compare(title, programs, o, reference, unit, scale):
+    rng = random.Random(o.seed)
+    times = {p.name: [] for p in programs}
+    for n in range(o.launches):
+        for p in rng.sample(programs, len(programs)):
+            times[p.name].append(p.launch())
+        print(f"{title}: round {n + 1} of {o.launches}", file=sys.stderr)
+    ref = times[reference]
+    print(f"### {title}\n")
+    print(f"{o.launches} fresh launches of each, interleaved (seed {o.seed}). Below 1 is faster than {reference}.\n")
+    print(f"| program | median ({unit}) | least to most | time over {reference} | 95 % interval |\n| --- | --- | --- | --- | --- |")
+    for p in programs:
+        t = times[p.name]
+        low, high = interval(t, ref, rng)
+        print(f"| {p.name} | {scale * statistics.median(t):.4g} | {scale * min(t):.4g} to {scale * max(t):.4g} | "
+              + ("1 | |" if p.name == reference else f"{statistics.median(t) / statistics.median(ref):.3f} | {low:.3f} to {high:.3f} |"))
+    print("\n```\n" + "\n".join(dict.fromkeys(p.shown() for p in programs)) + "\n```\n", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["jacobi3d", "pingpong"])
+    parser.add_argument("--grid", default="192,192,192")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--iterations", type=int, default=100)
+    parser.add_argument("--warmup", type=int, default=10)
+    parser.add_argument("--size", default="8,1024,65536,1048576,16777216")
+    parser.add_argument("--launches", type=int, default=10)
+    parser.add_argument("--pages", choices=["default", "huge"], default="default")
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--seed", type=int, default=1)
+    o = parser.parse_args()
+    if o.launches < 2:
+        parser.error("--launches is at least 2 (10 for a result)")
+    {"jacobi3d": jacobi3d, "pingpong": pingpong}[o.what](o)
+
+
+if __name__ == "__main__":
+    main()
