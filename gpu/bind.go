@@ -1,4 +1,5 @@
 // Bind and Unbind: which device is current on which thread.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Buffer: memory of every space from one method.
+
 package gpu
 
 import (

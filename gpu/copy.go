@@ -1,4 +1,5 @@
 // Copies and fills in a stream, between any two spaces by address.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Device: opened once, bound to a thread, closed with a report of what was forgotten.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Errors: typed, and made from the binding's results and panics in one place, `failed`.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Event: a point in a stream's work that can be waited for, asked for, timed.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Graph: work captured once and launched many times.
+
 package gpu
 
 import "github.com/barnex/cuda5/cu"

@@ -1,4 +1,5 @@
 // How much host memory can be had: Linux grants more than there is, and kills whoever touches it.
+
 package gpu
 
 import (

@@ -2,6 +2,7 @@
 //
 // A buffer is a mapping of its own between two pages without access rights: an overrun faults instead of touching a
 // neighbour, and the kernel keeps one line of smaps per buffer, so that its huge pages can be counted.
+
 package gpu
 
 import (

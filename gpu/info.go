@@ -1,4 +1,5 @@
 // Info: what a device says of itself.
+
 package gpu
 
 import (

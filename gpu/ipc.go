@@ -1,4 +1,5 @@
 // IPC: device memory and events shared with another process on the same host.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Lifetimes: what is alive, where it came from, and what was forgotten.
+
 package gpu
 
 import (

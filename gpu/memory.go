@@ -1,4 +1,5 @@
 // Memory: an address, a length and a space, as a plain value that transports and models are given.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Module: kernels loaded from an image.
+
 package gpu
 
 import (

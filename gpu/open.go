@@ -1,4 +1,5 @@
 // From a driver's name to a table of functions, and what devices it has.
+
 package gpu
 
 import (

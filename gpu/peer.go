@@ -1,4 +1,5 @@
 // Peers: one device reaching another's memory.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Pointers: what a driver knows of an address.
+
 package gpu
 
 import "github.com/barnex/cuda5/cu"

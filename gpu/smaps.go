@@ -1,4 +1,5 @@
 // What pages a host buffer really lies in, as the kernel counts them.
+
 package gpu
 
 import (

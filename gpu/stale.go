@@ -1,4 +1,5 @@
 // Stale memory: a Memory outlives its buffer without anybody noticing, unless the addresses of freed buffers are kept.
+
 package gpu
 
 import (

@@ -1,4 +1,5 @@
 // Stream: work in order, asynchronous to the host.
+
 package gpu
 
 import (

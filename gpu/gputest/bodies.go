@@ -1,5 +1,6 @@
 // The suite's kernels: as PTX for GPUs, as C for the drivers that run on the CPU. Both are this small so that the suite
 // needs no compiler of kernels.
+
 package gputest
 
 /*

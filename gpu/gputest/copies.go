@@ -1,4 +1,5 @@
 // Copies: every pair of spaces, odd sizes and offsets, rectangles and boxes, fills, peers.
+
 package gputest
 
 import (

@@ -1,4 +1,5 @@
 // Kernels: modules, parameters, launches.
+
 package gputest
 
 import (

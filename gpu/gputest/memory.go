@@ -1,4 +1,5 @@
 // Memory: every space, what a new buffer holds, and what becomes of misuse.
+
 package gputest
 
 import (

@@ -1,4 +1,5 @@
 // Processes: memory and events shared with a child, which is this test's binary started again.
+
 package gputest
 
 import (

@@ -1,4 +1,5 @@
 // Streams: order within one, none between two, events, host functions, graphs.
+
 package gputest
 
 import (

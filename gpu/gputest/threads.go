@@ -1,4 +1,5 @@
 // Threads: which device is current where, several PEs on one device, two drivers in one process, no allocation.
+
 package gputest
 
 import (
