@@ -21,6 +21,7 @@ import (
 	"gpubench/internal/plan"
 	"gpubench/internal/suite"
 	"gpubench/internal/supervise"
+	"gpubench/kernels"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/faulty"
 	"gpubench/runtimes/transport/inproc"
@@ -246,6 +247,11 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		return fatal(err)
 	}
 	defer func() { err = errors.Join(err, w.dev.Close()) }()
+	// Loaded once for all cases, and unloaded before the device is closed. A
+	// case that needs what is missing here says so itself.
+	if set, err := kernels.Load(w.dev); err == nil {
+		defer func() { _ = set.Close() }()
+	}
 	d, err := open(w.dev)
 	if err != nil {
 		return fatal(err)
@@ -295,6 +301,9 @@ func (w *worker) cases(pe *bench.PE) error {
 func (w *worker) openDevice() (*gpu.Device, error) {
 	driver := gpu.Driver(w.o.Job.Device)
 	n, err := gpu.Count(driver)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("the %s driver has no device", driver)
+	}
 	if err != nil {
 		return nil, err
 	}

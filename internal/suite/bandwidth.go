@@ -34,7 +34,7 @@ var bandwidth = &bench.Benchmark{
 		},
 		bench.None: func(pe *bench.PE, p result.Params) (bench.Body, error) {
 			window := int(p.Int("window"))
-			return newNative(pe, p, window, func(n Native, peer int, s, r gpu.Memory, iterations int) (time.Duration, error) {
+			return newNative(pe, p, true, func(n Native, peer int, s, r gpu.Memory, iterations int) (time.Duration, error) {
 				return n.Bandwidth(peer, s, r, window, iterations)
 			})
 		},
@@ -80,15 +80,15 @@ func (b *bandwidthMPI) Batch(n int, clk *bench.Clock) error {
 	switch b.pe.Rank {
 	case 0:
 		clk.Start()
-		for range n {
-			if err := b.sendWindow(); err != nil {
+		for k := range n {
+			if err := b.sendWindow(k * b.window); err != nil {
 				return err
 			}
 		}
 		clk.Stop()
 	case 1:
-		for range n {
-			if err := b.recvWindow(); err != nil {
+		for k := range n {
+			if err := b.recvWindow(k * b.window); err != nil {
 				return err
 			}
 		}
@@ -96,9 +96,9 @@ func (b *bandwidthMPI) Batch(n int, clk *bench.Clock) error {
 	return nil
 }
 
-func (b *bandwidthMPI) sendWindow() (err error) {
+func (b *bandwidthMPI) sendWindow(first int) (err error) {
 	for i := range b.window {
-		if b.reqs[i], err = b.comm.Isend(b.send[i%b.use], b.peer, tagData); err != nil {
+		if b.reqs[i], err = b.comm.Isend(b.send[(first+i)%b.use], b.peer, tagData); err != nil {
 			return err
 		}
 	}
@@ -109,9 +109,9 @@ func (b *bandwidthMPI) sendWindow() (err error) {
 	return err
 }
 
-func (b *bandwidthMPI) recvWindow() (err error) {
+func (b *bandwidthMPI) recvWindow(first int) (err error) {
 	for i := range b.window {
-		if b.reqs[i], err = b.comm.Irecv(b.recv[i%b.use], b.peer, tagData); err != nil {
+		if b.reqs[i], err = b.comm.Irecv(b.recv[(first+i)%b.use], b.peer, tagData); err != nil {
 			return err
 		}
 	}
@@ -144,12 +144,13 @@ func (c *player) windows(t *charm.Thread, n int) error {
 	if first {
 		c.clk.Start()
 	}
-	for range n {
+	for k := range n {
 		for i := range c.ops {
+			slot := (k*len(c.ops) + i) % c.use
 			if first {
-				c.ops[i] = c.ch.Isend(t.PE, c.send[i%c.use], nil)
+				c.ops[i] = c.ch.Isend(t.PE, c.send[slot], nil)
 			} else {
-				c.ops[i] = c.ch.Irecv(t.PE, c.recv[i%c.use])
+				c.ops[i] = c.ch.Irecv(t.PE, c.recv[slot])
 			}
 		}
 		if first {

@@ -105,10 +105,11 @@ const NativeLoops = "native_loops"
 // native is a body whose loop is whole in C.
 type native struct {
 	*messages
-	loop func(peer int, send, recv gpu.Memory, n int) (time.Duration, error)
+	oneWay bool // PE 0 sends alone
+	loop   func(peer int, send, recv gpu.Memory, n int) (time.Duration, error)
 }
 
-func newNative(pe *bench.PE, p result.Params, window int,
+func newNative(pe *bench.PE, p result.Params, oneWay bool,
 	loop func(n Native, peer int, send, recv gpu.Memory, iterations int) (time.Duration, error)) (bench.Body, error) {
 	n, ok := pe.Services[NativeLoops].(Native)
 	if !ok {
@@ -118,7 +119,7 @@ func newNative(pe *bench.PE, p result.Params, window int,
 	if err != nil {
 		return nil, err
 	}
-	return &native{m, func(peer int, send, recv gpu.Memory, iterations int) (time.Duration, error) {
+	return &native{m, oneWay, func(peer int, send, recv gpu.Memory, iterations int) (time.Duration, error) {
 		return loop(n, peer, send, recv, iterations)
 	}}, nil
 }
@@ -134,6 +135,9 @@ func (b *native) Batch(n int, clk *bench.Clock) error {
 	b.last = 1
 	if b.pe.Rank == 0 {
 		clk.SetElapsed(d)
+		if b.oneWay {
+			b.last = 0
+		}
 	}
 	return nil
 }

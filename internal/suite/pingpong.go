@@ -144,5 +144,5 @@ func (c *player) rally(t *charm.Thread, n int) error {
 }
 
 func newPingpongNative(pe *bench.PE, p result.Params) (bench.Body, error) {
-	return newNative(pe, p, 1, Native.PingPong)
+	return newNative(pe, p, false, Native.PingPong)
 }

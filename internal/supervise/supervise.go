@@ -188,6 +188,9 @@ func (r *runner) launch(ctx context.Context) (end ending, err error) {
 	}
 }
 
+// farewell is how long PEs may take to close after their last case.
+const farewell = 10 * time.Second
+
 // watch follows one launch.
 type watch struct {
 	r       *runner
@@ -233,6 +236,8 @@ func (w *watch) event(e Event) error {
 		return w.r.keep(i, rec)
 	case Fatal:
 		w.fatal = e.Text
+	case End:
+		w.limit(farewell) // for what a transport does when it is closed
 	}
 	return nil
 }
@@ -240,6 +245,9 @@ func (w *watch) event(e Event) error {
 // overdue ends PEs that took too long.
 func (w *watch) overdue() (ending, error) {
 	w.p.Kill()
+	if len(w.r.left) == 0 {
+		return ending{}, nil
+	}
 	if w.current < 0 {
 		return ending{how: fmt.Sprintf("they did not start a case within %v", w.r.c.StartUp)}, nil
 	}
@@ -250,6 +258,9 @@ func (w *watch) overdue() (ending, error) {
 
 // gone settles a case whose PEs died.
 func (w *watch) gone() (ending, error) {
+	if len(w.r.left) == 0 {
+		return ending{}, nil
+	}
 	how := describe(w.p.Wait(), w.p.Tail())
 	if w.current < 0 {
 		return ending{how: how}, nil
