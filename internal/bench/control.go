@@ -18,7 +18,9 @@ const (
 	// spinFor is how long a wait polls without pause. A PE that is waited for
 	// longer is busy in a body, and a core may be worth more to it.
 	spinFor = 2 * time.Millisecond
-	maxNap  = 500 * time.Microsecond
+	// yieldFor is the same where PEs share cores: there a nap lets others run.
+	yieldFor = 50 * time.Microsecond
+	maxNap   = 500 * time.Microsecond
 	// defaultPatience is how long a wait lasts at most.
 	defaultPatience = 5 * time.Minute
 )
@@ -38,7 +40,8 @@ type Control struct {
 	ep         *transport.Endpoint
 	rank, size int
 	patience   time.Duration
-	send, recv []byte // frames; not on a stack, and alive as long as a late message may come
+	spin       time.Duration // before a wait naps
+	send, recv []byte        // frames; not on a stack, and alive as long as a late message may come
 
 	abort    transport.Request // a message that says that another PE has failed
 	abortBuf []byte
@@ -48,7 +51,7 @@ type Control struct {
 // NewControl makes the control of an endpoint's PE.
 func NewControl(ep *transport.Endpoint) *Control {
 	return &Control{
-		ep: ep, rank: ep.Rank(), size: ep.Size(), patience: defaultPatience,
+		ep: ep, rank: ep.Rank(), size: ep.Size(), patience: defaultPatience, spin: spinFor,
 		send: make([]byte, frameBytes), recv: make([]byte, frameBytes), abortBuf: make([]byte, 1),
 	}
 }
@@ -200,7 +203,7 @@ func (c *Control) wait(r transport.Request) (transport.Status, error) {
 			return st, err
 		}
 		c.ep.Relax()
-		if polls%256 != 0 {
+		if polls%32 != 0 {
 			continue
 		}
 		now := Now()
@@ -209,7 +212,7 @@ func (c *Control) wait(r transport.Request) (transport.Status, error) {
 			began = now
 		case now-began > int64(c.patience):
 			return st, c.giveUp(r)
-		case now-began > int64(spinFor):
+		case now-began > int64(c.spin):
 			time.Sleep(nap)
 			nap = min(2*nap, maxNap)
 			polls = -1 // look at the clock again at once

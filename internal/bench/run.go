@@ -27,6 +27,9 @@ func Run(pe *PE, b *Benchmark, c Case) (result.Record, error) {
 	if c.Patience > 0 {
 		pe.Control.patience = c.Patience
 	}
+	if pe.Oversubscribed {
+		pe.Control.spin = yieldFor
+	}
 	collector.enter()
 	defer collector.leave()
 	pe.Control.arm()

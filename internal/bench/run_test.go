@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"gpubench/gpu"
 	"gpubench/internal/result"
 	"gpubench/runtimes/transport"
 )
@@ -401,5 +400,3 @@ func BenchmarkNow(b *testing.B) {
 		Now()
 	}
 }
-
-var _ = gpu.Memory{}

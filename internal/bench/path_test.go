@@ -1,0 +1,218 @@
+// Tests of the proof of path: what a case is called and what was counted.
+package bench
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gpubench/gpu"
+	"gpubench/internal/result"
+	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/inproc"
+)
+
+func TestPathProof(t *testing.T) {
+	lane := func(names ...transport.LaneName) (l []laneOf) {
+		for pe, n := range names {
+			l = append(l, laneOf{pe, transport.Lane{Name: n, HowKnown: "made up"}})
+		}
+		return l
+	}
+	copies := traffic{Copies: 3, Copied: 300}
+	staged := traffic{Staged: transport.Traffic{Messages: 2, Bytes: 200}, Copies: 3, Copied: 300}
+	direct := traffic{Direct: transport.Traffic{Messages: 2, Bytes: 200}}
+	for name, c := range map[string]struct {
+		path  string
+		pes   int
+		lanes []laneOf
+		t     traffic
+		taken string
+		fault string // in the reason; "": ok
+	}{
+		"direct by copy":           {"direct", 2, lane("copy", "copy"), direct, "copy", ""},
+		"direct by ipc":            {"direct", 2, lane("ipc"), direct, "ipc", ""},
+		"the library staged":       {"direct", 2, lane("library-staged"), direct, "library-staged", ""},
+		"direct, one side on host": {"direct", 2, lane("host", "copy"), direct, "copy", ""},
+		"direct, nobody knows":     {"direct", 2, lane("unknown"), direct, "unknown", "not known to be direct"},
+		"direct, nobody says":      {"direct", 2, nil, direct, "unknown", "not known to be direct"},
+		"direct in name":           {"direct", 2, lane("copy"), staged, "copy", "not direct: 2 messages (200 B)"},
+		"direct with a copy":       {"direct", 2, lane("copy"), copies, "copy", "not direct"},
+		"direct lane staged":       {"direct", 2, lane("staged"), direct, "staged", "not known to be direct"},
+		"direct, all on host":      {"direct", 2, lane("host"), traffic{}, "host", "not known to be direct"},
+		"direct alone":             {"direct", 1, nil, traffic{}, "copy", ""},
+		"staged":                   {"staged", 2, lane("staged"), staged, "staged", ""},
+		"staged in name":           {"staged", 2, lane("staged"), direct, "staged", "not staged"},
+		"host":                     {"host", 2, lane("host"), traffic{}, "host", ""},
+		"host, no prober":          {"host", 2, nil, traffic{}, "host", ""},
+		"host with device memory":  {"host", 2, lane("host"), direct, "host", "not host"},
+		"host with staging":        {"host", 2, lane("host"), staged, "host", "not host"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &session{pe: &PE{Size: c.pes}, b: &Benchmark{}, c: Case{Params: result.Params{"path": c.path}}}
+			k := newChief(s)
+			k.lanes, k.traffic = c.lanes, c.t
+			k.finish()
+			if got := k.pathTaken().Lane; got != c.taken {
+				t.Errorf("lane %s, wanted %s", got, c.taken)
+			}
+			if (c.fault == "") != (k.status == result.OK) || !strings.HasPrefix(k.reason, c.fault) {
+				t.Errorf("%s %q", k.status, k.reason)
+			}
+		})
+	}
+}
+
+func TestPathOf(t *testing.T) {
+	got, err := PathOf(result.Params{"path": "staged", "staging": "simple", "staging_space": "pageable", "chunk_bytes": 65536})
+	if err != nil || got != (transport.PathConfig{Path: transport.Staged, Staging: transport.Simple, StagingSpace: gpu.Pageable, Chunk: 65536}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	got, err = PathOf(result.Params{"path": "staged", "staging": nil})
+	if err != nil || got != (transport.PathConfig{Path: transport.Staged, StagingSpace: gpu.Pinned}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err = PathOf(result.Params{}); err != nil || got.Path != transport.Host {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, p := range []result.Params{{"path": "x"}, {"path": "staged", "staging": "x"}, {"path": "staged", "staging_space": "x"}} {
+		if _, err := PathOf(p); err == nil {
+			t.Errorf("%v was taken", p)
+		}
+	}
+}
+
+// exchanger sends device memory both ways between PEs 0 and 1.
+type exchanger struct {
+	pe   *PE
+	bufs [2]*gpu.Buffer
+}
+
+func newExchanger(pe *PE, p result.Params) (Body, error) {
+	space, err := gpu.ParseSpace(p.String("space"))
+	if err != nil {
+		return nil, err
+	}
+	e := &exchanger{pe: pe}
+	for i := range e.bufs {
+		if e.bufs[i], err = pe.Device.Alloc(space, 4096, gpu.DefaultPages); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+func (e *exchanger) Batch(n int, clk *Clock) error {
+	clk.Start()
+	for range min(n, 3) {
+		r, err := e.pe.Endpoint.Irecv(transport.CtxModel, e.bufs[1].Memory(), 1-e.pe.Rank, 1)
+		if err != nil {
+			return err
+		}
+		if err := e.pe.Endpoint.Send(transport.CtxModel, e.bufs[0].Memory(), 1-e.pe.Rank, 1); err != nil {
+			return err
+		}
+		if _, err := e.pe.Endpoint.Wait(r); err != nil {
+			return err
+		}
+	}
+	clk.Stop()
+	return nil
+}
+
+func (e *exchanger) Check() (result.Validation, error) {
+	return result.Validation{Checked: 1, Sent: 1}, nil
+}
+func (e *exchanger) Probe() (gpu.Memory, int) { return e.bufs[0].Memory(), 1 - e.pe.Rank }
+
+func (e *exchanger) Close() error {
+	for _, b := range e.bufs {
+		if err := b.Free(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestPathsOnADevice: the loop over real endpoints with emulated devices.
+func TestPathsOnADevice(t *testing.T) {
+	b := &Benchmark{Name: "b", Metrics: []Metric{{Name: "latency", Unit: "s"}}, New: map[Model]func(*PE, result.Params) (Body, error){MPI: newExchanger}}
+	cases := []struct {
+		driver gpu.Driver
+		more   result.Params
+		status result.Status
+		lane   string
+	}{
+		{gpu.CPU, result.Params{"path": "host", "space": "pinned"}, result.OK, "host"},
+		{gpu.Emulated, result.Params{"path": "direct", "space": "device", "device": "emulated"}, result.OK, "copy"},
+		{gpu.Emulated, result.Params{"path": "staged", "space": "device", "device": "emulated", "staging": "simple"}, result.OK, "staged"},
+		{gpu.Emulated, result.Params{"path": "staged", "space": "device", "device": "emulated", "staging": "pipelined"}, result.OK, "staged"},
+		{gpu.Emulated, result.Params{"path": "host", "space": "device", "device": "emulated"}, result.Skipped, ""},
+		{gpu.Emulated, result.Params{"path": "host", "space": "pageable", "device": "emulated"}, result.OK, "host"},
+	}
+	for _, driver := range []gpu.Driver{gpu.CPU, gpu.Emulated} {
+		recs := make([][]result.Record, 2)
+		w := inproc.NewWorld(2)
+		var wg sync.WaitGroup
+		for rank := range 2 {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				runtime.LockOSThread()
+				dev, err := gpu.Open(driver, 0, gpu.Options{Threads: 1})
+				if err == nil {
+					err = dev.Bind()
+				}
+				if err != nil {
+					t.Error(err)
+					w.Kill(rank)
+					return
+				}
+				d, err := w.Driver(rank, dev)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ep, err := transport.New(d, transport.Config{Device: dev, Yield: true, Deadline: 10 * time.Second})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				pe := &PE{Rank: rank, Size: 2, Device: dev, Endpoint: ep, Control: NewControl(ep)}
+				pe.Control.spin = yieldFor
+				for _, c := range cases {
+					if c.driver == driver {
+						r, err := Run(pe, b, Case{Params: params(2, c.more)})
+						if err != nil {
+							t.Errorf("%v: %v", c.more, err)
+						}
+						recs[rank] = append(recs[rank], r)
+					}
+				}
+				if err := ep.Close(); err != nil {
+					t.Error(err)
+				}
+				if err := dev.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		wg.Wait()
+		i := 0
+		for _, c := range cases {
+			if c.driver != driver || i >= len(recs[0]) {
+				continue
+			}
+			r := recs[0][i]
+			i++
+			if r.Status != c.status || (c.lane != "" && r.PathTaken.Lane != c.lane) {
+				t.Errorf("%v: %s %q, %+v", c.more, r.Status, r.Reason, r.PathTaken)
+			}
+			if want := map[gpu.Driver]int{gpu.CPU: 0, gpu.Emulated: 1}[driver]; r.ProcessesPerDevice != want {
+				t.Errorf("%v: %d processes per device", c.more, r.ProcessesPerDevice)
+			}
+		}
+	}
+}
