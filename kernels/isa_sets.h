@@ -63,10 +63,10 @@ GB_HD void fence(void) { _mm_sfence(); }
 #pragma GCC pop_options
 #endif
 
-// Calls NAME(…) of the set in use.
-#define GB_CALL(NAME, ...)                                                                                             \
+// Calls NAME(…) of a set, isa() or a lesser one.
+#define GB_CALL(SET, NAME, ...)                                                                                        \
 	do {                                                                                                               \
-		switch (isa()) {                                                                                               \
+		switch (SET) {                                                                                                 \
 		case GB_AVX512: avx512::NAME(__VA_ARGS__); break;                                                              \
 		case GB_AVX2: avx2::NAME(__VA_ARGS__); break;                                                                  \
 		default: baseline::NAME(__VA_ARGS__);                                                                          \
@@ -74,5 +74,5 @@ GB_HD void fence(void) { _mm_sfence(); }
 	} while (0)
 
 #else
-#define GB_CALL(NAME, ...) baseline::NAME(__VA_ARGS__)
+#define GB_CALL(SET, NAME, ...) baseline::NAME(__VA_ARGS__)
 #endif

@@ -11,10 +11,13 @@ static void box(const double *in, double *out, const gb_box &b, int64_t pitch, i
 	// Three planes of a block of rows take about a quarter of a megabyte.
 	int64_t rows = (256 << 10) / (3 * 8 * (b.x1 - b.x0));
 	rows = rows < 16 ? 16 : rows > 96 ? 96 : rows;
+	const int set = isa();
 	if (streaming)
-		GB_CALL(sweep<true>, in, out, b, pitch, plane, rows);
+		// Half as many loads of 32 bytes as of 64 lie across two lines. In memory that was worth more than the wider
+		// vectors (192³ on two cores of Zen 5: 1.3 against 1.9 ms), in cache less (64³: 93 against 82 µs on one).
+		GB_CALL((set < GB_AVX2 ? set : GB_AVX2), sweep<true>, in, out, b, pitch, plane, rows);
 	else
-		GB_CALL(sweep<false>, in, out, b, pitch, plane, rows);
+		GB_CALL(set, sweep<false>, in, out, b, pitch, plane, rows);
 }
 
 // share computes rows lo to hi of a box, counted through its planes: a part of the first plane, whole planes, a part

@@ -10,10 +10,10 @@ extern "C" void gb_stream_copy(const uint64_t *a, const gb_launch *l) {
 	double *dst = gb_pointer<double>(a[0]) + r.lo;
 	const double *src = gb_pointer<const double>(a[1]) + r.lo;
 	if (a[3]) {
-		GB_CALL(copy<true>, dst, src, r.hi - r.lo);
+		GB_CALL(isa(), copy<true>, dst, src, r.hi - r.lo);
 		baseline::fence();
 	} else {
-		GB_CALL(copy<false>, dst, src, r.hi - r.lo);
+		GB_CALL(isa(), copy<false>, dst, src, r.hi - r.lo);
 	}
 }
 
@@ -24,9 +24,9 @@ extern "C" void gb_stream_triad(const uint64_t *a, const gb_launch *l) {
 	const double *b = gb_pointer<const double>(a[1]) + r.lo, *c = gb_pointer<const double>(a[2]) + r.lo;
 	const double scalar = gb_double(a[5]);
 	if (a[4]) {
-		GB_CALL(triad<true>, out, b, c, scalar, r.hi - r.lo);
+		GB_CALL(isa(), triad<true>, out, b, c, scalar, r.hi - r.lo);
 		baseline::fence();
 	} else {
-		GB_CALL(triad<false>, out, b, c, scalar, r.hi - r.lo);
+		GB_CALL(isa(), triad<false>, out, b, c, scalar, r.hi - r.lo);
 	}
 }
