@@ -102,7 +102,7 @@ func (ch *Channel) name() string {
 func (ch *Channel) header(b []byte, mode uint8, seq uint32, n int) []byte {
 	b = b[:n]
 	putHeader(b, kindChannel, ch.port, ch.peerColl, ch.peerElem)
-	b[1] = mode
+	setMode(b, mode)
 	le.PutUint32(b[12:], ch.el.lin)
 	le.PutUint64(b[16:], uint64(ch.el.coll.id)|uint64(seq)<<32)
 	return b
@@ -225,7 +225,7 @@ func (c *core) channelMessage(src int, b []byte) bool {
 		return false
 	}
 	el := coll.elems[word(b, 8)]
-	a := arrival{seq: word(b, 20), mode: b[1], src: src}
+	a := arrival{seq: word(b, 20), mode: mode(b), src: src}
 	if a.mode == modeTagged {
 		a.n, a.tag = int(le.Uint64(b[channelLen:])), uint16(word(b, channelLen+8))
 	} else {

@@ -96,8 +96,8 @@ func (k *copier) hostMemory(n int) gpu.Memory {
 	return gpu.HostMemory(b)
 }
 
-// close waits for copies under way and frees everything.
-func (k *copier) close() error {
+// close waits for copies under way and frees everything; host memory only if no transfer can touch it any more.
+func (k *copier) close(unmap bool) error {
 	var errs []error
 	if k.stream != nil {
 		errs = append(errs, k.stream.Sync())
@@ -112,6 +112,9 @@ func (k *copier) close() error {
 		errs = append(errs, k.stream.Close())
 	}
 	for _, b := range k.maps {
+		if !unmap {
+			break
+		}
 		errs = append(errs, os.NewSyscallError("munmap", syscall.Munmap(b)))
 	}
 	k.going, k.spare, k.stream, k.maps = nil, nil, nil, nil

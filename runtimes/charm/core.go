@@ -24,6 +24,8 @@ type core struct {
 	rank, size int
 	maxHeader  int
 	fanout     int
+	session    uint8 // which Runtime on its Endpoint: see session.go
+	seat       *seat
 	deadline   int64 // ns, 0: none
 	port       port
 	poll       func() // takes what the transport has, without running methods; nil in tests
@@ -83,8 +85,8 @@ func newCore(pe *PE, rank, size, maxHeader, fanout int, p port) *core {
 	return &core{
 		pe: pe, rank: rank, size: size, maxHeader: maxHeader, fanout: max(fanout, 1), port: p,
 		methods: registry.methods.byID, reducers: registry.reducers.byID, classes: registry.classes.byID,
-		scratch: make([]byte, maxHeader),
-		tags:    make([]*tagPool, size), owed: make([]owedTags, size),
+		scratch: make([]byte, maxHeader), seat: &seat{tags: make([]int, size)},
+		tags: make([]*tagPool, size), owed: make([]owedTags, size),
 	}
 }
 
@@ -123,6 +125,7 @@ func (c *core) ship(dst int, b []byte) {
 func (c *core) post(dst int, b []byte) {
 	c.stats.Sent++
 	if len(b) <= c.maxHeader {
+		b[1] = c.session
 		c.port.Send(dst, b, nil)
 		return
 	}
@@ -138,12 +141,16 @@ func (c *core) post(dst int, b []byte) {
 // deliver takes a header that another PE has sent. run allows a method to be run at once instead of queued.
 func (c *core) deliver(src int, b []byte, run bool) {
 	c.stats.Taken++
+	if b[1] != c.session {
+		c.otherSession(src, b)
+		return
+	}
 	c.handle(src, b, run)
 }
 
 // handle does what a message says.
 func (c *core) handle(src int, b []byte, run bool) {
-	k := kind(b[0])
+	k := kindOf(b)
 	if k == kindEntry {
 		c.entry(src, b, run)
 		return

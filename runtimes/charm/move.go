@@ -91,10 +91,11 @@ func (c *core) takeLong(src int, b []byte) {
 func (c *core) launch(x *transfer) {
 	pool := c.tags[x.peer]
 	if pool == nil {
-		pool = &tagPool{}
+		pool = &tagPool{base: c.seat.tags[x.peer]}
 		c.tags[x.peer] = pool
 	}
 	tag, ok := pool.take()
+	c.seat.tags[x.peer] = (pool.base + pool.fresh) % tagLimit
 	if !ok {
 		*pool.waiting.push() = x
 		if !pool.asked {
@@ -135,6 +136,7 @@ func (c *core) receive(x *transfer, tag uint16) {
 
 // tagPool numbers messages to one PE.
 type tagPool struct {
+	base    int // the first to be used: see session.go
 	fresh   int // so many have been used at least once
 	free    ring[uint16]
 	waiting ring[*transfer]
@@ -148,7 +150,7 @@ func (p *tagPool) take() (uint16, bool) {
 	switch {
 	case p.fresh < tagLimit:
 		p.fresh++
-		return uint16(p.fresh - 1), true
+		return uint16((p.base + p.fresh - 1) % tagLimit), true
 	case p.free.n > 0:
 		return *p.free.pop(), true
 	}

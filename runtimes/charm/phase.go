@@ -64,7 +64,7 @@ func (c *core) advance() {
 	}
 	b := c.scratch[:headerLen+8]
 	putHeader(b, kindJoin, 0, s.run, 0)
-	b[1] = byte(s.phase)
+	setMode(b, uint8(s.phase))
 	le.PutUint64(b[8:], registry.hash)
 	le.PutUint64(b[16:], c.arraysHash)
 	c.post(c.above(), b)
@@ -94,7 +94,7 @@ func (c *core) phaseMessage(src int, k kind, b []byte) {
 	s := &c.start
 	switch k {
 	case kindJoin:
-		p := phase(b[1])
+		p := phase(mode(b))
 		if word(b, 4) != s.run || (p == coming) != (s.phase == coming) {
 			c.fail(fmt.Errorf("charm: PE %d is in run %d and PE %d in run %d: every PE calls Run equally often", src, word(b, 4), c.rank, s.run))
 			return

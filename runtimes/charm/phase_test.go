@@ -22,3 +22,20 @@ func TestLateExit(t *testing.T) {
 		t.Fatal("its own Exit did not end the second run")
 	}
 }
+
+// A session's tags go on where those of the session before stopped: a transport may still hold a message of that one.
+func TestTagsGoOn(t *testing.T) {
+	s := newSim(t, 2, 256, 2)
+	s.boxes(Grid(2), Blocks)
+	s.begin(nil)
+	to := Elem[box]{0, 1}
+	boxBig.Send(s.pes[0], to, bigFrom(0))
+	boxBig.Send(s.pes[0], to, bigFrom(1))
+	next := &PE{}
+	next.core = *newCore(next, 0, 2, 256, 2, simPort{s, 0})
+	next.sit(s.pes[0].seat)
+	pool := &tagPool{base: next.seat.tags[1]}
+	if tag, ok := pool.take(); !ok || tag != 2 {
+		t.Fatalf("the next session begins with tag %d", tag)
+	}
+}

@@ -72,6 +72,7 @@ func New(ep *transport.Endpoint, c Config) (*Runtime, error) {
 	rt.pe.poll = rt.pollInline
 	rt.pe.host.fresh = rt.copies.hostMemory
 	rt.copies.device = ep.Device()
+	rt.pe.sit(seatOf(ep))
 	return rt, nil
 }
 
@@ -113,6 +114,7 @@ func (rt *Runtime) run(main func()) error {
 	if c.err == nil {
 		c.guard(func() {
 			c.begin(main)
+			c.deliverEarly()
 			rt.loop(coming)
 			rt.loop(acting)
 			if c.err == nil {
@@ -125,13 +127,13 @@ func (rt *Runtime) run(main func()) error {
 	return c.err
 }
 
-// idlePasses is how many passes without work there are between two looks at the clock.
-const idlePasses = 1024
+// tickPasses is how many passes there are between two looks at the clock.
+const tickPasses = 256
 
 // loop schedules as long as the run is in the given phase.
 func (rt *Runtime) loop(p phase) {
 	c := &rt.pe.core
-	for pass := 0; c.start.phase == p && c.err == nil && !(p == acting && c.exited); {
+	for pass := 1; c.start.phase == p && c.err == nil && !(p == acting && c.exited); pass++ {
 		worked := rt.take(p == acting)
 		if p == acting && c.step() {
 			worked = true
@@ -139,15 +141,11 @@ func (rt *Runtime) loop(p phase) {
 		if len(c.events) > 0 && c.pollEvents() {
 			worked = true
 		}
-		if worked && pass%idlePasses != 0 {
-			pass++
-			continue
-		}
 		if !worked {
 			c.idle()
 			rt.relax()
 		}
-		if pass++; pass%idlePasses == 0 {
+		if pass%tickPasses == 0 {
 			c.tick()
 		}
 	}
@@ -315,14 +313,25 @@ func (rt *Runtime) Close() error {
 	for _, m := range rt.moves {
 		if err := rt.ep.Cancel(m.req); err != nil {
 			errs = append(errs, err)
-			continue
-		}
-		if _, err := rt.ep.Wait(m.req); err != nil && !errors.Is(err, transport.ErrCancelled) && rt.pe.err == nil {
-			errs = append(errs, err)
 		}
 	}
-	rt.moves = nil
-	return errors.Join(append(errs, rt.copies.close())...)
+	for began := time.Now(); len(rt.moves) > 0 && time.Since(began) < lastTurn; rt.relax() {
+		if err := rt.ep.Progress(); err != nil {
+			errs = append(errs, err)
+			break
+		}
+		for len(rt.moves) > 0 && rt.ep.Completed(rt.moves[0].req) {
+			_, _ = rt.ep.Wait(rt.moves[0].req) // cancelled, or too late to matter
+			rt.moves = rt.moves[1:]
+		}
+	}
+	if n := len(rt.moves); n > 0 && len(errs) == 0 {
+		errs = append(errs, fmt.Errorf("charm: PE %d: %d transfers cannot be withdrawn: their buffers are in use until the Endpoint is closed", rt.pe.rank, n))
+	}
+	return errors.Join(append(errs, rt.copies.close(len(rt.moves) == 0))...)
 }
+
+// lastTurn is what transfers get to end in when they have been cancelled.
+const lastTurn = 100 * time.Millisecond
 
 var _ Event = (*gpu.Event)(nil)

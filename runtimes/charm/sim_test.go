@@ -268,7 +268,7 @@ func (s *sim) err() error {
 
 // describe says what a header is.
 func (s *sim) describe(h []byte) string {
-	k := kind(h[0])
+	k := kindOf(h)
 	elem := func(coll, lin uint32) string {
 		for _, pe := range s.pes {
 			if c := pe.known(coll); c != nil {
@@ -286,7 +286,7 @@ func (s *sim) describe(h []byte) string {
 		return fmt.Sprintf("reduce %s, sequence %d, %d B", registry.reducers.byID[number(h)].name, word(h, 16), len(h)-reduceLen)
 	case kindChannel:
 		how := fmt.Sprintf("%d B inline", len(h)-channelLen)
-		if h[1] == modeTagged {
+		if mode(h) == modeTagged {
 			how = fmt.Sprintf("%d B under tag %d", le.Uint64(h[channelLen:]), word(h, channelLen+8))
 		}
 		return fmt.Sprintf("channel %s to %s, sequence %d, %s", elem(word(h, 16), word(h, 12)), elem(word(h, 4), word(h, 8)), word(h, 20), how)

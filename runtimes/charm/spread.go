@@ -56,7 +56,7 @@ func (c *core) announce(b []byte) {
 // pass sends b on to the PEs under this one in the tree from its root.
 func (c *core) pass(b []byte) {
 	kids(c.rank, int(root(b)), c.size, c.fanout, func(k int) {
-		if kind(b[0]).counted() {
+		if kindOf(b).counted() {
 			c.made++
 		}
 		c.post(k, b)

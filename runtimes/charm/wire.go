@@ -1,6 +1,6 @@
 // The layout of messages between schedulers, little-endian. All begin alike:
 //
-//	0  kind (1 B)   1  mode (1 B)   2  number of method, reducer or class; or port (2 B)   4  collection (4 B)
+//	0  kind (5 bits), mode (3 bits)   1  session (1 B)   2  number of method, reducer or class; or port (2 B)   4  collection (4 B)
 //
 // and what follows depends on the kind:
 //
@@ -84,6 +84,12 @@ func putSection(b []byte, k kind, number uint16, coll uint32, sec uint64) {
 	le.PutUint64(b[8:], sec)
 }
 
+// kindBits is how many bits of the first byte are the kind; the rest is a mode, or a phase.
+const kindBits = 5
+
+func kindOf(b []byte) kind          { return kind(b[0] & (1<<kindBits - 1)) }
+func mode(b []byte) uint8           { return b[0] >> kindBits }
+func setMode(b []byte, m uint8)     { b[0] |= m << kindBits }
 func number(b []byte) uint16        { return le.Uint16(b[2:]) }
 func word(b []byte, at int) uint32  { return le.Uint32(b[at:]) }
 func root(b []byte) uint32          { return le.Uint32(b[16:]) }
