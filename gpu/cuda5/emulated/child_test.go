@@ -54,7 +54,8 @@ func command(t *testing.T, name string, env ...string) *exec.Cmd {
 			c.Env = append(c.Env, e)
 		}
 	}
-	c.Env = append(append(c.Env, childEnv+"="+name), env...)
+	// The race detector's programs sleep a second when they end.
+	c.Env = append(append(c.Env, childEnv+"="+name, "GORACE=atexit_sleep_ms=0"), env...)
 	c.WaitDelay = time.Second
 	return c
 }

@@ -135,7 +135,7 @@ func TestBoxes(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
 		s := cu.StreamCreate()
 		defer cu.StreamDestroy(&s)
-		const size = 1 << 16
+		const size = 1 << 14
 		a, b := cu.MemAlloc(size), cu.MemAlloc(size)
 		defer a.Free()
 		defer b.Free()
