@@ -235,7 +235,8 @@ func TestFaultsAreFound(t *testing.T) {
 		want      []string
 	}{
 		{flips, "pingpong --path host -m 4K", []string{"PE", "offset", "expected", "found"}},
-		{flips, "pingpong --path host -m 4K --model charm", []string{"PE", "offset", "expected", "found"}},
+		// A flip in one of the model's own headers is its error, or a wrong answer.
+		{flips, "pingpong --path host -m 4K --model charm", []string{"PE"}},
 		{"GPUBENCH_FAULT=truncate:3", "pingpong --path host -m 4K", []string{"PE", "offset", "expected", "found"}},
 		{"GPUBENCH_FAULT=flip:12:62", "jacobi3d --path host --grid 16,16,16 -i 20", []string{"PE", "cell", "expected", "found"}},
 		{"GPUBENCH_EMU_FLIP=copy:100", "pingpong --path staged -m 4K", []string{"PE", "offset", "expected", "found"}},
