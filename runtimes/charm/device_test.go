@@ -56,18 +56,21 @@ func (c *carrier) send(t *charm.Thread, m cargo) error {
 		if err != nil {
 			return err
 		}
-		cargo := hostMemory(size)
-		for i := range cargo.Bytes() {
-			cargo.Bytes()[i] = byte(size)
+		load, err := c.dev.Alloc(gpu.Pinned, size, gpu.DefaultPages) // a copy of pageable memory would block
+		if err != nil {
+			return err
+		}
+		for i := range load.Memory().Bytes() {
+			load.Memory().Bytes()[i] = byte(size)
 		}
 		slow := func() { time.Sleep(300 * time.Microsecond) } // the buffer is not ready when Isend is called
-		if err := firstOf(c.st.HostFunc(slow), c.st.Copy(buf.Memory(), cargo), c.st.Record(c.ev)); err != nil {
+		if err := firstOf(c.st.HostFunc(slow), c.st.Copy(buf.Memory(), load.Memory()), c.st.Record(c.ev)); err != nil {
 			return err
 		}
 		if _, err := t.Wait(ch.Isend(t.PE, buf.Memory(), c.ev)); err != nil {
 			return err
 		}
-		if err := buf.Free(); err != nil {
+		if err := firstOf(buf.Free(), load.Free()); err != nil {
 			return err
 		}
 	}
