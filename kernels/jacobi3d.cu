@@ -8,8 +8,10 @@
 
 static __device__ __forceinline__ double jacobi_at(const double *__restrict__ in, int64_t i, int64_t pitch,
                                                    double below, double centre, double above) {
-	return gb_jacobi<double>(centre, __ldg(in + i - 1), __ldg(in + i + 1), __ldg(in + i - pitch), __ldg(in + i + pitch),
-	                         below, above);
+	double result;
+	gb_jacobi<double>(result, centre, __ldg(in + i - 1), __ldg(in + i + 1), __ldg(in + i - pitch), __ldg(in + i + pitch),
+	                  below, above);
+	return result;
 }
 
 // A grid's z extent divides the planes; threads begin at an aligned cell of a row, those below x0 have nothing to do.

@@ -8,18 +8,20 @@ static inline void row(const double *in, double *out, int64_t x0, int64_t x1, in
                        int64_t ahead) {
 	const double *c = in + x0, *end = in + x1;
 	double *o = out + x0;
-#define CELL(T, L)                                                                                                     \
-	gb_jacobi<T>(L(c), L(c - 1), L(c + 1), L(c - pitch), L(c + pitch), L(c - plane), L(c + plane))
+#define CELL(T, R, L)                                                                                                  \
+	gb_jacobi<T>(R, L(c), L(c - 1), L(c + 1), L(c - pitch), L(c + pitch), L(c - plane), L(c + plane))
 #define SCALAR(p) (*(p))
-	for (; c < end && ((uintptr_t)o & (GB_LANES * 8 - 1)); c++, o++) *o = CELL(double, SCALAR);
+	for (; c < end && ((uintptr_t)o & (GB_LANES * 8 - 1)); c++, o++) CELL(double, *o, SCALAR);
 	for (; c + GB_LANES <= end; c += GB_LANES, o += GB_LANES) {
 		__builtin_prefetch(c + ahead);
+		vec result;
+		CELL(vec, result, load);
 		if (STREAM)
-			stream(o, CELL(vec, load));
+			stream(o, result);
 		else
-			store(o, CELL(vec, load));
+			store(o, result);
 	}
-	for (; c < end; c++, o++) *o = CELL(double, SCALAR);
+	for (; c < end; c++, o++) CELL(double, *o, SCALAR);
 #undef SCALAR
 #undef CELL
 }

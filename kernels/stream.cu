@@ -3,10 +3,6 @@
 
 #define THREADS 256
 
-static __device__ __forceinline__ double2 triad2(double2 b, double2 c, double scalar) {
-	return make_double2(gb_triad(b.x, c.x, scalar), gb_triad(b.y, c.y, scalar));
-}
-
 static __device__ __forceinline__ bool aligned16(const void *p) { return ((uintptr_t)p & 15) == 0; }
 
 // `streaming` concerns the CPU alone.
@@ -28,8 +24,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 	int64_t done = 0;
 	if (aligned16(a) && aligned16(b) && aligned16(c)) {
 		done = n & ~1LL;
-		for (int64_t i = first; i < n / 2; i += stride)
-			((double2 *)a)[i] = triad2(((const double2 *)b)[i], ((const double2 *)c)[i], scalar);
+		for (int64_t i = first; i < n / 2; i += stride) {
+			const double2 v = ((const double2 *)b)[i], w = ((const double2 *)c)[i];
+			double2 sum;
+			gb_triad(sum.x, v.x, w.x, scalar);
+			gb_triad(sum.y, v.y, w.y, scalar);
+			((double2 *)a)[i] = sum;
+		}
 	}
-	for (int64_t i = done + first; i < n; i += stride) a[i] = gb_triad(b[i], c[i], scalar);
+	for (int64_t i = done + first; i < n; i += stride) gb_triad(a[i], b[i], c[i], scalar);
 }

@@ -3,5 +3,5 @@
 
 #include "launch.h"
 
-// T is double or a vector of doubles.
-template <class T> GB_HD T gb_triad(const T &b, const T &c, double scalar) { return b + scalar * c; }
+// T is double or a vector of doubles (never passed by value: how is a matter of the instruction set).
+template <class T> GB_HD void gb_triad(T &a, const T &b, const T &c, double scalar) { a = b + scalar * c; }

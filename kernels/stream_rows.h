@@ -20,11 +20,14 @@ template <bool STREAM> static void copy(double *dst, const double *src, int64_t 
 
 template <bool STREAM> static void triad(double *a, const double *b, const double *c, double scalar, int64_t n) {
 	int64_t i = 0;
-	for (const int64_t k = lead(a, n); i < k; i++) a[i] = gb_triad(b[i], c[i], scalar);
-	for (; i + GB_LANES <= n; i += GB_LANES)
+	for (const int64_t k = lead(a, n); i < k; i++) gb_triad(a[i], b[i], c[i], scalar);
+	for (; i + GB_LANES <= n; i += GB_LANES) {
+		vec sum;
+		gb_triad(sum, load(b + i), load(c + i), scalar);
 		if (STREAM)
-			stream(a + i, gb_triad(load(b + i), load(c + i), scalar));
+			stream(a + i, sum);
 		else
-			store(a + i, gb_triad(load(b + i), load(c + i), scalar));
-	for (; i < n; i++) a[i] = gb_triad(b[i], c[i], scalar);
+			store(a + i, sum);
+	}
+	for (; i < n; i++) gb_triad(a[i], b[i], c[i], scalar);
 }

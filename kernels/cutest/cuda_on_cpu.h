@@ -21,7 +21,6 @@ struct dim3 {
 struct double2 {
 	double x, y;
 };
-static inline double2 make_double2(double x, double y) { return {x, y}; }
 template <class T> static inline T __ldg(const T *p) { return *p; }
 
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
