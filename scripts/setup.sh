@@ -51,8 +51,7 @@ for arg in "$@"; do
 	esac
 done
 
-root=${BASH_SOURCE[0]%/*}
-root=$(cd "${root:-.}/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 toolchain=${GPUBENCH_TOOLCHAIN:-$root/.toolchain}
 variables=(GPUBENCH_CXX GPUBENCH_CMAKE GPUBENCH_NINJA GPUBENCH_NVCC GPUBENCH_MPICC_OPENMPI GPUBENCH_MPIRUN_OPENMPI
 	GPUBENCH_MPICC_MPICH GPUBENCH_MPIRUN_MPICH GPUBENCH_UCX)
@@ -153,7 +152,9 @@ setup_cuda() {
 	fi
 	if [ -z "$wheels" ]; then
 		local c
-		for c in ${CUDA_HOME:+"$CUDA_HOME/bin/nvcc"} nvcc /usr/local/cuda/bin/nvcc; do
+		local usual=(nvcc /usr/local/cuda/bin/nvcc)
+		[ -z "${CUDA_HOME:-}" ] || usual=("$CUDA_HOME/bin/nvcc" nvcc)
+		for c in "${usual[@]}"; do
 			have "$c" || continue
 			if new_enough "$("$c" --version | grep -o 'release [0-9.]*')" 11 0; then
 				GPUBENCH_NVCC=$(command -v "$c")
