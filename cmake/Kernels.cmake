@@ -54,6 +54,8 @@ function(gpubench_kernels)
   gpubench_choose_architectures()
   set(reports ${CMAKE_BINARY_DIR}/ptxas)
   file(MAKE_DIRECTORY ${reports})
+  # Make knows files alone: what the commands say is one, so that another nvcc or architecture builds anew.
+  file(CONFIGURE OUTPUT ${reports}/command CONTENT "${GPUBENCH_NVCC} ${CMAKE_CXX_COMPILER} ${gpubench_architecture_flags}\n")
   set(fatbins "")
   foreach(name IN LISTS ARGN)
     set(source ${CMAKE_SOURCE_DIR}/kernels/${name}.cu)
@@ -64,7 +66,7 @@ function(gpubench_kernels)
       COMMAND sh ${CMAKE_SOURCE_DIR}/cmake/nvcc.sh ${reports}/${name}.txt ${GPUBENCH_NVCC} -fatbin -std=c++17 -O3
         -fmad=false -Xptxas -v -ccbin ${CMAKE_CXX_COMPILER} -allow-unsupported-compiler ${gpubench_architecture_flags}
         -MD -MF ${reports}/${name}.d -o ${fatbin} ${source}
-      DEPENDS ${source} ${CMAKE_SOURCE_DIR}/cmake/nvcc.sh
+      DEPENDS ${source} ${reports}/command ${CMAKE_SOURCE_DIR}/cmake/nvcc.sh ${CMAKE_SOURCE_DIR}/cmake/Kernels.cmake
       DEPFILE ${reports}/${name}.d
       COMMENT "nvcc kernels/${name}.cu" VERBATIM)
     list(APPEND fatbins ${fatbin})
