@@ -4,7 +4,6 @@
 package transporttest
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -159,20 +158,17 @@ func pattern(b []byte, seed uint64) {
 	}
 }
 
-func patternAt(b []byte, seed uint64, off int) {
-	x := rand.NewPCG(seed, uint64(off))
-	var word [8]byte
-	for len(b) > 0 {
-		v := x.Uint64()
-		if len(b) >= 8 {
-			binary.LittleEndian.PutUint64(b, v)
-			b = b[8:]
-			continue
-		}
-		binary.LittleEndian.PutUint64(word[:], v)
-		copy(b, word[:])
-		b = nil
+// noise is what patterns are cut out of.
+var noise = func() (b [2 * patternBlock]byte) {
+	x := rand.NewPCG(1, 2)
+	for i := range b {
+		b[i] = byte(x.Uint64())
 	}
+	return b
+}()
+
+func patternAt(b []byte, seed uint64, off int) {
+	copy(b, noise[rand.NewPCG(seed, uint64(off)).Uint64()%patternBlock:])
 }
 
 // barrier synchronises all PEs over the control context, and tells each whether any had failed.

@@ -32,7 +32,7 @@ func large(pe *PE) error {
 		n := 2<<20 + 3
 		if device := w.from == gpu.OnDevice; !seen[kind] && w.from == w.to && device == (w.path.Path != transport.Host) {
 			seen[kind] = true
-			n = 64 << 20
+			n = largest
 		}
 		return pe.thereAndBack(w, n)
 	})
@@ -416,7 +416,7 @@ func wildcards(pe *PE) error {
 
 // many has more operations under way than any queue is long, in both directions.
 func many(pe *PE) error {
-	const count = 300
+	const count = 150
 	return pe.each(func(w way) error {
 		if pe.Rank() > 1 {
 			return nil
