@@ -25,12 +25,15 @@ const childEnv = "GPUBENCH_TEST_CHILD"
 // its parent compares.
 var children = map[string]func(){}
 
+// The process's first thread stays with TestMain: it never ends, and so would never give back what tests leave to the end
+// of a thread.
+func init() { runtime.LockOSThread() }
+
 func TestMain(m *testing.M) {
 	name := os.Getenv(childEnv)
 	if name == "" {
 		os.Exit(m.Run())
 	}
-	runtime.LockOSThread()
 	emulated.Driver().MakeCurrent()
 	f := children[name]
 	if f == nil {

@@ -385,9 +385,7 @@ func TestContextTakesAll(t *testing.T) {
 			g := cu.StreamEndCapture(s)
 			cu.GraphInstantiate(g)
 			cu.CtxDestroy(&c)
-			after := emulated.Alive(d)
-			after.Workers, before.Workers, after.Streams, before.Streams = 0, 0, 0, 0
-			if before != after {
+			if after := settled(d, before); before != after {
 				t.Errorf("%s: before %+v, after %+v", d, before, after)
 			}
 			want(t, "an address of it", func() { cu.MemsetD8(p, 0, 1) }, cu.ERROR_INVALID_VALUE)

@@ -133,31 +133,41 @@ func TestDefaultStream(t *testing.T) {
 	})
 }
 
-// Each thread has a default stream of its own where it asks for it.
+// Each thread has a default stream of its own where it asks for it, which ends with the thread.
 func TestPerThreadStream(t *testing.T) {
 	const perThread = cu.Stream(2)
 	with(t, emulated.Driver(), func() {
 		ctx := cu.CtxGetCurrent()
-		open := gate(perThread)
-		done := make(chan cu.Result)
-		go func() {
-			runtime.LockOSThread()
-			emulated.Driver().MakeCurrent()
-			cu.CtxSetCurrent(ctx)
-			p := cu.MemAlloc(64)
+		thread := func(f func()) (done chan bool) {
+			done = make(chan bool)
+			go func() {
+				defer close(done)
+				runtime.LockOSThread() // for ever: the thread ends with the goroutine
+				emulated.Driver().MakeCurrent()
+				cu.CtxSetCurrent(ctx)
+				f()
+			}()
+			return done
+		}
+		p := cu.MemAlloc(64)
+		defer p.Free()
+		held, open := make(chan bool), make(chan bool)
+		first := thread(func() {
+			cu.LaunchHostFunc(perThread, func() { <-open })
+			still(t, "the first thread's", perThread.Query())
+			close(held)
+			perThread.Synchronize()
+		})
+		<-held
+		<-thread(func() {
 			cu.MemsetD8Async(p, 1, 64, perThread)
 			perThread.Synchronize()
-			r := perThread.Query()
-			p2 := make([]int64, 8)
-			cu.MemcpyAsync(cu.DevicePtr(uintptr(ptr(p2))), p, 64, perThread)
-			done <- r
-		}()
-		if r := <-done; r != cu.SUCCESS {
-			t.Error(r)
-		}
-		still(t, "the first thread's", perThread.Query())
-		open()
-		perThread.Synchronize()
+			if r := perThread.Query(); r != cu.SUCCESS {
+				t.Errorf("the second thread's: %v", r)
+			}
+		})
+		close(open)
+		<-first
 	})
 }
 
