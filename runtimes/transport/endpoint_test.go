@@ -257,6 +257,58 @@ func TestHeaderRetries(t *testing.T) {
 	}
 }
 
+// The alarm ends a wait long before its deadline, with an error of its own.
+func TestAlarm(t *testing.T) {
+	s := newScript()
+	s.full = 1 << 30
+	e := endpoint(t, s, transport.Config{Deadline: time.Hour, Yield: true})
+	asked := 0
+	e.SetAlarm(func() bool { asked++; return asked%3 == 0 })
+	if _, err := e.Recv(1, mem(8), 1, 1); !errors.Is(err, transport.ErrAborted) || errors.Is(err, transport.ErrDeadline) {
+		t.Errorf("Recv: %v", err)
+	}
+	if err := e.SendHeader(1, nil); !errors.Is(err, transport.ErrAborted) || errors.Is(err, transport.ErrDeadline) {
+		t.Errorf("SendHeader: %v", err)
+	}
+	if asked != 6 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// Many operations that cannot be cancelled cost one last turn together.
+func TestWaitAllPastDeadline(t *testing.T) {
+	e := endpoint(t, newScript(), transport.Config{Deadline: 10 * time.Millisecond, Yield: true})
+	var rs []transport.Request
+	for range 500 {
+		r, err := e.Isend(1, mem(8), 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs = append(rs, r)
+	}
+	began := time.Now()
+	if err := e.WaitAll(rs); !errors.Is(err, transport.ErrDeadline) {
+		t.Errorf("WaitAll: %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestTrySendHeader(t *testing.T) {
+	s := newScript()
+	s.full = 1
+	e := endpoint(t, s, transport.Config{})
+	for _, want := range []bool{false, true} {
+		if sent, err := e.TrySendHeader(1, []byte("x")); sent != want || err != nil {
+			t.Errorf("sent %v, %v, expected %v", sent, err, want)
+		}
+	}
+	if _, err := e.TrySendHeader(9, nil); !errors.Is(err, transport.ErrArgument) {
+		t.Errorf("to PE 9: %v", err)
+	}
+}
+
 // A stale Request must not touch the operation that has its slot now.
 func TestStaleRequestPanics(t *testing.T) {
 	s := newScript()

@@ -32,8 +32,8 @@ func (e *Endpoint) pushHeader(peer int, h []byte, err error) error {
 			continue
 		}
 		if sent, err = e.d.SendHeader(peer, h); !sent && err == nil && e.over(&t) {
-			return &Error{Op: "send header", Rank: e.caps.Rank, Peer: peer, Tag: AnyTag, Kind: ErrDeadline,
-				Detail: "its queue stays full", Mend: mends[ErrDeadline]}
+			return &Error{Op: "send header", Rank: e.caps.Rank, Peer: peer, Tag: AnyTag, Kind: t.why(),
+				Detail: "its queue stays full", Mend: mends[t.why()]}
 		}
 	}
 	return nil

@@ -13,13 +13,23 @@ const (
 	stagePolls = 4 // passes between two looks at the events of staging copies
 	// lastTurn is what an operation gets to end after its deadline, when it has been cancelled.
 	lastTurn = 50 * time.Millisecond
+	fewTurns = 3 // and what it gets in any case
 )
 
 // timer is one wait's clock. It starts at its first look, so that a short wait never asks for the time.
 type timer struct {
 	began  time.Time
 	rounds int
-	kind   error // why it is over: nil: the deadline
+	kind   error     // why it is over: nil: the deadline
+	last   time.Time // until when what has been cancelled may end, all of a WaitAll together
+}
+
+// why is the kind of error that the end of the wait is.
+func (t *timer) why() error {
+	if t.kind != nil {
+		return t.kind
+	}
+	return ErrDeadline
 }
 
 // over is called after a fruitless turn.
@@ -88,18 +98,16 @@ func (e *Endpoint) expire(s *slot, t *timer) error {
 	if err := e.cancel(s, true); err != nil {
 		return e.fail(s, err)
 	}
-	for until := time.Now().Add(lastTurn); s.state != slotComplete && time.Now().Before(until); {
+	if t.last.IsZero() {
+		t.last = time.Now().Add(lastTurn)
+	}
+	for turns := 0; s.state != slotComplete && (turns < fewTurns || time.Now().Before(t.last)); turns++ {
 		if _, err := e.turn(1); err != nil {
 			return e.fail(s, err)
 		}
-		if e.yield {
-			yieldThread()
-		}
+		e.Relax()
 	}
-	kind := ErrDeadline
-	if t.kind != nil {
-		kind = t.kind
-	}
+	kind := t.why()
 	err := &Error{Op: s.kind.String(), Rank: e.caps.Rank, Peer: int(s.peer), Tag: int(s.tag), Kind: kind,
 		Detail: fmt.Sprintf("not complete after %v", waited.Round(time.Millisecond)), Mend: mends[kind]}
 	if s.state != slotComplete {
