@@ -94,6 +94,32 @@ func TestBuiltFatbins(t *testing.T) {
 	}
 }
 
+// The emulated driver takes the fatbins of a real GPU as images: the way of loading is the same.
+func TestFatbinsOnEmulated(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		if e.dev.Driver() == gpu.CUDA {
+			t.Skip("cuda loads them anyway")
+		}
+		if _, err := os.Stat("../build/lib/gpubench/jacobi3d.fatbin"); err != nil && os.Getenv(library.EnvDir) == "" {
+			t.Skip("no fatbins: built where there is nvcc")
+		}
+		if os.Getenv(library.EnvDir) == "" {
+			t.Setenv(library.EnvDir, "../build/lib/gpubench")
+		}
+		for _, k := range table {
+			m, err := e.set.module(k.file, gpu.Info{})
+			check(t, err)
+			if _, err := m.Function(k.name); err != nil {
+				t.Error(err)
+			}
+			if _, err := m.Function("nonesuch"); err == nil {
+				t.Error("a kernel that is not there was found")
+			}
+			check(t, m.Close())
+		}
+	})
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) {
 	driver := &gpu.Error{Call: "cuModuleLoadData", Code: codeNoBinaryForGPU, Name: "CUDA_ERROR_NO_BINARY_FOR_GPU"}
 	err := error(&ArchitectureError{File: "x.fatbin", GPU: "Tesla V100 (sm_70)", Have: []string{"sm_80", "compute_75"}, Err: driver})
