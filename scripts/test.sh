@@ -38,8 +38,9 @@ for module in . gpu/cuda5; do
 done
 (cd gpu/cuda5 && CGO_ENABLED=0 go vet ./cu)
 
-say kernels: no spills
+say "kernels: no spills; the GPU's wrappers, run on the CPU, equal the CPU's loops"
 scripts/check-spills.sh
+"$(dirname "$GPUBENCH_CMAKE")/ctest" --test-dir build --output-on-failure -E do_not_spill
 
 say unit, conformance and command tests
 if [ -n "$fast" ]; then
