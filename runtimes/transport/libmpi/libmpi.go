@@ -69,8 +69,6 @@ func Open(libraryPath string) (transport.Driver, error) {
 // OpenWith is Open with what the caller knows of the job. Errors are *LoadError, *LauncherError or *Error.
 func OpenWith(libraryPath string, o Options) (*Driver, error) {
 	runtime.LockOSThread()
-	quietSignals()
-	C.gb_save_signals()
 	lib, err := load(libraryPath)
 	if err != nil {
 		return nil, err
@@ -83,6 +81,7 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 		dieWithParent()
 	}
 	var fail C.gb_fail
+	C.gb_save_signals()
 	opened := C.gb_w_open(&fail)
 	C.gb_restore_signals()
 	if opened != 0 {
@@ -208,6 +207,7 @@ func (d *Driver) Close() error {
 	d.closed = true
 	switch C.gb_w_close(C.double(d.closeDeadline.Seconds())) {
 	case 0:
+		farewell(d.library)
 		return nil
 	case 1:
 		return fmt.Errorf("mpi: not every rank closed within %v, or one has died: MPI_Finalize was left out: %w",

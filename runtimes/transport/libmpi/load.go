@@ -48,7 +48,11 @@ func load(path string) (Library, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	var text [4096]C.char
-	switch C.gb_load(name, &text[0], C.int(len(text))) {
+	quietSignals()
+	C.gb_save_signals() // UCX changes them as soon as it is loaded
+	loaded := C.gb_load(name, &text[0], C.int(len(text)))
+	C.gb_restore_signals()
+	switch loaded {
 	case 1:
 		return Library{}, &LoadError{path, strings.ReplaceAll(C.GoString(&text[0]), "\n", " ")}
 	case 2:

@@ -13,22 +13,29 @@ const (
 	argEnv   = "GPUBENCH_LIBMPI_TEST_ARG"  // what else it is told
 )
 
-// parts is what ranks can play. A part returns nil, or the error that rank prints before it ends with status 1.
-var parts = map[string]func() error{}
+// parts is what ranks can play. A part returns nil, or the error that the rank prints before it ends with status 1.
+var parts = map[string]func(arg string) error{}
 
 func TestMain(m *testing.M) {
 	name := os.Getenv(childEnv)
 	if name == "" {
-		os.Exit(m.Run())
+		status := m.Run()
+		if found.dir != "" {
+			os.RemoveAll(found.dir)
+		}
+		os.Exit(status)
 	}
 	part, ok := parts[name]
 	if !ok {
 		fmt.Fprintf(os.Stderr, "no part is called %q\n", name)
 		os.Exit(1)
 	}
-	if err := part(); err != nil {
+	if err := part(os.Getenv(argEnv)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
+
+// openTest opens the shim that the test named.
+func openTest(o Options) (*Driver, error) { return OpenWith(os.Getenv(shimEnv), o) }

@@ -2,7 +2,6 @@ package libmpi
 
 import (
 	"fmt"
-	"os"
 	"sort"
 	"strconv"
 	"strings"
@@ -18,12 +17,12 @@ func init() {
 
 // pingpongPart is the Go side of docs/results' comparison with C: "LOOP BYTES ROUND_TRIPS [huge]", LOOP one of
 // endpoint, driver, native. It prints what pingpong_mpi.c prints.
-func pingpongPart() error {
-	args := strings.Fields(os.Getenv(argEnv))
+func pingpongPart(arg string) error {
+	args := strings.Fields(arg)
 	loop := args[0]
 	bytes, _ := strconv.Atoi(args[1])
 	iterations, _ := strconv.Atoi(args[2])
-	d, err := OpenWith(os.Getenv(shimEnv), Options{Size: 2})
+	d, err := openTest(Options{Size: 2})
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@
 enum { ACK_TAG_OFFSET = 1 };
 
 /* Waits for n requests: 0 done, 1 deadline, 2 the peer is gone, -1 failure. */
-static int await(gb_mpi *m, const gb_loop *l, int n, MPI_Request *req, MPI_Status *st)
+static int await(gb_mpi *m, const gb_loop *l, int n, MPI_Request *req)
 {
 	double until = 0;
 
@@ -17,7 +17,7 @@ static int await(gb_mpi *m, const gb_loop *l, int n, MPI_Request *req, MPI_Statu
 		for (int i = 0; i < 1000; i++) {
 			int flag;
 			if (n == 1)
-				TRY(m, MPI_Test, (req, &flag, st));
+				TRY(m, MPI_Test, (req, &flag, MPI_STATUS_IGNORE));
 			else
 				TRY(m, MPI_Testall, (n, req, &flag, MPI_STATUSES_IGNORE));
 			if (flag) return 0;
@@ -31,29 +31,34 @@ static int await(gb_mpi *m, const gb_loop *l, int n, MPI_Request *req, MPI_Statu
 	}
 }
 
+/* Gives up what a failed loop leaves under way: receives are withdrawn, so that their buffer is left alone; a send may
+ * read its buffer until the end (see gb_cancel). */
+static int abandon(int result, int receives, int n, MPI_Request *req)
+{
+	for (int i = 0; i < n && result != 0; i++) {
+		if (req[i] == MPI_REQUEST_NULL) continue;
+		if (receives) {
+			MPI_Cancel(&req[i]);
+			MPI_Wait(&req[i], MPI_STATUS_IGNORE); /* ends locally, or with data that is here already */
+		} else {
+			MPI_Request_free(&req[i]);
+		}
+	}
+	return result;
+}
+
 static int send_all(gb_mpi *m, const gb_loop *l, int n, int64_t bytes, int tag, MPI_Request *req)
 {
 	for (int i = 0; i < n; i++)
 		TRY(m, MPI_Isend, ((void *)(uintptr_t)l->sbuf, (int)bytes, MPI_BYTE, l->peer, tag, m->ctx[l->ctx], &req[i]));
-	return await(m, l, n, req, MPI_STATUS_IGNORE);
+	return abandon(await(m, l, n, req), 0, n, req);
 }
 
 static int recv_all(gb_mpi *m, const gb_loop *l, int n, int64_t bytes, int tag, MPI_Request *req)
 {
 	for (int i = 0; i < n; i++)
 		TRY(m, MPI_Irecv, ((void *)(uintptr_t)l->rbuf, (int)bytes, MPI_BYTE, l->peer, tag, m->ctx[l->ctx], &req[i]));
-	return await(m, l, n, req, MPI_STATUS_IGNORE);
-}
-
-/* A request that a failed loop leaves behind must not touch the buffers any more. */
-static int abandon(int result, int n, MPI_Request *req)
-{
-	for (int i = 0; i < n && result != 0; i++) {
-		if (req[i] == MPI_REQUEST_NULL) continue;
-		MPI_Cancel(&req[i]);
-		MPI_Request_free(&req[i]);
-	}
-	return result;
+	return abandon(await(m, l, n, req), 1, n, req);
 }
 
 /* Ping-pong: iterations round trips; the caller divides by twice as many. */
@@ -73,7 +78,7 @@ int gb_pingpong(gb_mpi *m, const gb_loop *l, double *seconds)
 		}
 	}
 	*seconds = gb_now() - start;
-	return abandon(result, 1, &req);
+	return result;
 }
 
 /* Bandwidth as osu_bw defines it: a window of sends, then an acknowledgement of 4 bytes. All receives of a window go
@@ -99,7 +104,6 @@ int gb_bandwidth(gb_mpi *m, const gb_loop *l, double *seconds)
 		}
 	}
 	*seconds = gb_now() - start;
-	result = abandon(result, l->window, req);
 	free(req);
 	return result;
 }

@@ -1,0 +1,325 @@
+// What MPI must not break: Go's signals and panics; and what must not outlive its end: ranks, waits, processes.
+package libmpi
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gpubench/internal/launch"
+	"gpubench/runtimes/transport"
+)
+
+func init() {
+	parts["signals"] = signalsPart
+	parts["death"] = deathPart
+	parts["spin"] = spinPart
+	parts["late"] = latePart
+	parts["fire"] = firePart
+}
+
+// signalsPart: after MPI is up, a nil dereference is a panic that can be recovered, and signals reach Go.
+func signalsPart(string) error {
+	d, err := openTest(Options{})
+	if err != nil {
+		return err
+	}
+	for range 3 {
+		if err := nilDereference(); err == nil || !strings.Contains(err.Error(), "nil pointer") {
+			return fmt.Errorf("a nil dereference gives %v", err)
+		}
+	}
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGCHLD} {
+		ch := make(chan os.Signal, 1)
+		signal.Notify(ch, s)
+		if err := syscall.Kill(os.Getpid(), s); err != nil {
+			return err
+		}
+		select {
+		case <-ch:
+		case <-time.After(5 * time.Second):
+			return fmt.Errorf("%v does not reach Go", s)
+		}
+		signal.Stop(ch)
+	}
+	return d.Close()
+}
+
+func nilDereference() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = r.(error)
+		}
+	}()
+	var p *[4]int
+	return fmt.Errorf("read %d", p[len(os.Args)%4])
+}
+
+func TestSignals(t *testing.T) {
+	eachMPI(t, func(t *testing.T, m mpi) { m.ok(t, 2, "signals", "") })
+}
+
+// TestUndoesHandlers shows that the test above can fail: without our care UCX or Open MPI take the signals. It calls
+// for them outright.
+func TestUndoesHandlers(t *testing.T) {
+	eachMPI(t, func(t *testing.T, m mpi) {
+		cmd := m.command(1, "signals", "")
+		cmd.Env = append(cmd.Env, "OMPI_MCA_opal_signal=6,7,8,11", "UCX_HANDLE_ERRORS=bt,freeze", "UCX_ERROR_SIGNALS=SIGILL,SIGSEGV,SIGBUS,SIGFPE")
+		if r := run(t, cmd, time.Minute); r.status != 0 {
+			t.Errorf("status %d\n%s", r.status, r.out)
+		}
+	})
+}
+
+// deathPart: rank 1 kills itself while the other waits for it. Rank 0 is out of reach of the launcher, which would end it
+// too, and writes what it saw to a file.
+func deathPart(file string) error {
+	err := death()
+	if getenv("PMI_RANK")+getenv("OMPI_COMM_WORLD_RANK") != "0" {
+		return err
+	}
+	if err == nil {
+		err = errors.New("survived")
+	}
+	return os.WriteFile(file, []byte(err.Error()), 0o644)
+}
+
+func death() error {
+	d, err := openTest(Options{CloseDeadline: 2 * time.Second})
+	if err != nil {
+		return err
+	}
+	ep, err := transport.New(d, transport.Config{Deadline: 20 * time.Second, Yield: d.Oversubscribed()})
+	if err != nil {
+		return err
+	}
+	m := testBuffer(100000, false)
+	if ep.Rank() == 1 {
+		if _, err := ep.Recv(1, m.Slice(0, 8), 0, 1); err != nil {
+			return err
+		}
+		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPDeathSig, 0, 0)
+	if err := ep.Send(1, m.Slice(0, 8), 1, 1); err != nil {
+		return err
+	}
+	began := time.Now()
+	_, err = ep.Recv(1, m, 1, 2)
+	if took := time.Since(began); !errors.Is(err, transport.ErrPeerDied) || took > 10*time.Second {
+		return fmt.Errorf("receive: after %v: %v", took, err)
+	}
+	if err := ep.Send(1, m, 1, 3); !errors.Is(err, transport.ErrPeerDied) {
+		return fmt.Errorf("send: %v", err)
+	}
+	if err := ep.SendHeader(1, nil); !errors.Is(err, transport.ErrPeerDied) {
+		return fmt.Errorf("header: %v", err)
+	}
+	if peer, _, _, err := ep.RecvHeader(make([]byte, ep.Caps().MaxHeader)); peer != 1 || !errors.Is(err, transport.ErrPeerDied) {
+		return fmt.Errorf("taking headers: PE %d: %v", peer, err)
+	}
+	began = time.Now()
+	if err := ep.Close(); !errors.Is(err, transport.ErrPeerDied) || time.Since(began) > 10*time.Second {
+		return fmt.Errorf("close: after %v: %v", time.Since(began), err)
+	}
+	return nil
+}
+
+func TestDeath(t *testing.T) {
+	eachMPI(t, func(t *testing.T, m mpi) {
+		file := filepath.Join(t.TempDir(), "seen")
+		cmd := m.command(2, "death", file)
+		n := len(cmd.Args) - 1
+		cmd.Args = append(cmd.Args[:n:n], "setsid", "-w", cmd.Args[n]) // Hydra ends process groups
+		if m.Kind == launch.OpenMPI {                                  // it finds processes
+			cmd.Args = append([]string{cmd.Args[0], "--continuous"}, cmd.Args[1:]...)
+		}
+		run(t, cmd, time.Minute)
+		var seen []byte
+		for began := time.Now(); len(seen) == 0 && time.Since(began) < 30*time.Second; time.Sleep(10 * time.Millisecond) {
+			seen, _ = os.ReadFile(file)
+		}
+		if string(seen) != "survived" {
+			t.Errorf("rank 0 saw %q", seen)
+		}
+	})
+}
+
+// latePart: rank 1 does not close in time. The others do not wait for ever.
+func latePart(string) error {
+	d, err := openTest(Options{CloseDeadline: 500 * time.Millisecond})
+	if err != nil {
+		return err
+	}
+	if d.Caps().Rank == 1 {
+		time.Sleep(3 * time.Second)
+		os.Exit(0)
+	}
+	began := time.Now()
+	err = d.Close()
+	if took := time.Since(began); !errors.Is(err, transport.ErrPeerDied) || took > 2500*time.Millisecond {
+		return fmt.Errorf("close: after %v: %v", took, err)
+	}
+	fmt.Println("gave up:", err)
+	return nil
+}
+
+func TestCloseDeadline(t *testing.T) {
+	eachMPI(t, func(t *testing.T, m mpi) {
+		if r := run(t, m.command(2, "late", ""), time.Minute); !strings.Contains(r.out, "gave up: ") {
+			t.Errorf("status %d\n%s", r.status, r.out)
+		}
+	})
+}
+
+// spinPart says its process id and waits for ever.
+func spinPart(string) error {
+	d, err := openTest(Options{})
+	if err != nil {
+		return err
+	}
+	ep, err := transport.New(d, transport.Config{Deadline: -1})
+	if err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP) // only the kernel can end this
+	fmt.Printf("spinning %d\n", os.Getpid())
+	_, err = ep.Recv(1, testBuffer(8, false), ep.Rank(), 1)
+	return err
+}
+
+// TestLauncherKilled: when mpirun (and the daemon that started the ranks) is killed, no rank stays behind.
+func TestLauncherKilled(t *testing.T) {
+	eachMPI(t, func(t *testing.T, m mpi) {
+		cmd := m.command(2, "spin", "")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var ranks []int
+		buf := make([]byte, 4096)
+		text := ""
+		for len(ranks) < 2 {
+			n, err := out.Read(buf)
+			if err != nil {
+				t.Fatalf("%v:\n%s", err, text)
+			}
+			text += string(buf[:n])
+			ranks = nil
+			for _, w := range strings.Split(text, "\n") {
+				if pid, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSpace(w), "spinning ")); err == nil && strings.HasPrefix(w, "spinning ") {
+					ranks = append(ranks, pid)
+				}
+			}
+		}
+		daemon := parent(t, ranks[0])
+		_ = syscall.Kill(daemon, syscall.SIGKILL)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		for _, pid := range ranks {
+			for began := time.Now(); alive(pid); time.Sleep(10 * time.Millisecond) {
+				if time.Since(began) > 5*time.Second {
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+					t.Errorf("rank %d outlives its launcher", pid)
+					break
+				}
+			}
+		}
+	})
+}
+
+// parent is the process that started pid.
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	p, err := strconv.Atoi(strings.Fields(rest)[1])
+	if err != nil || p <= 1 {
+		t.Fatalf("parent of %d: %d, %v", pid, p, err)
+	}
+	return p
+}
+
+// alive is false for a process that has ended, also where nobody has asked for its status.
+func alive(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
+
+// firePart sends messages back and forth under collections and stops of the world.
+func firePart(string) error {
+	d, err := openTest(Options{Size: 2})
+	if err != nil {
+		return err
+	}
+	ep, err := transport.New(d, transport.Config{Yield: d.Oversubscribed()})
+	if err != nil {
+		return err
+	}
+	debug.SetGCPercent(1)
+	stop := make(chan bool)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+	}()
+	defer close(stop)
+	m := testBuffer(16384, false)
+	h, buf := make([]byte, 100), make([]byte, ep.Caps().MaxHeader)
+	for i := range 20000 {
+		part := m.Slice(0, 1+i*7%4200) // across the limit of short crossings
+		b := part.Bytes()
+		if ep.Rank() == 0 {
+			b[0], b[len(b)-1] = byte(i), byte(i)
+			if err := errors.Join(ep.Send(1, part, 1, 1), ep.SendHeader(1, append(h[:0], byte(i)))); err != nil {
+				return err
+			}
+			if _, err := ep.Recv(1, m, 1, 2); err != nil {
+				return err
+			}
+			continue
+		}
+		st, err := ep.Recv(1, m, 0, 1)
+		if err != nil || st.Len != len(b) || b[0] != byte(i) || b[len(b)-1] != byte(i) {
+			return fmt.Errorf("message %d: %+v, %d and %d, %w", i, st, b[0], b[len(b)-1], err)
+		}
+		for ok, n := false, 0; !ok; ep.Relax() {
+			if _, n, ok, err = ep.RecvHeader(buf); err != nil || ok && (n != 1 || buf[0] != byte(i)) {
+				return fmt.Errorf("header %d: %d B, %d, %w", i, n, buf[0], err)
+			}
+		}
+		if err := ep.Send(1, m.Slice(0, 1), 0, 2); err != nil {
+			return err
+		}
+	}
+	return ep.Close()
+}
+
+func TestUnderFire(t *testing.T) {
+	eachMPI(t, func(t *testing.T, m mpi) { m.ok(t, 2, "fire", "") })
+}
