@@ -638,7 +638,6 @@ struct function {
 const struct kernel *emu_kernel_find(const char *name);
 void emu_modules_end(struct context *c);
 struct function *emu_function_of(struct driver *drv, CUfunction handle);
-int emu_occupancy(int threads, size_t shared); /* blocks of a multiprocessor */
 int emu_launch_run(struct context *c, const struct kernel *k, const struct gb_launch *at, const uint64_t *args);
 void emu_team_run(struct team *t, gb_body body, const uint64_t *args, struct gb_launch *l, int phases);
 
