@@ -1,17 +1,187 @@
-// Collectives: their interface; the algorithms lie beside.
+// Collectives: what callers see, checks, and the choice of algorithm. All
+// ranks of a communicator call the same collectives in the same order with the
+// same lengths, roots and operations.
 package mpi
 
-import "gpubench/gpu"
+import (
+	"fmt"
+	"unsafe"
 
-func (c *Comm) Barrier() error                                      { panic("mpi: pending") }
-func (c *Comm) Bcast(buf gpu.Memory, root int) error                { panic("mpi: pending") }
-func (c *Comm) Reduce(send, recv gpu.Memory, op Op, root int) error { panic("mpi: pending") }
-func (c *Comm) Allreduce(send, recv gpu.Memory, op Op) error        { panic("mpi: pending") }
-func (c *Comm) Gather(send, recv gpu.Memory, root int) error        { panic("mpi: pending") }
-func (c *Comm) Allgather(send, recv gpu.Memory) error               { panic("mpi: pending") }
-func (c *Comm) Alltoall(send, recv gpu.Memory) error                { panic("mpi: pending") }
-func (c *Comm) allreduceInts(x []int64, op Op) error                { panic("mpi: pending") }
+	"gpubench/gpu"
+	"gpubench/runtimes/transport"
+)
 
-type scratch struct{}
+// From ringBytes on, bandwidth counts for more than the number of rounds: a
+// ring sends 2(n−1)/n of the data per rank where a tree sends log2 n times all
+// of it (Thakur, Rabenseifner and Gropp, Optimization of Collective
+// Communication Operations in MPICH, 2005, sections 3 and 4).
+const ringBytes = 64 << 10
 
-func (s *scratch) free() error { return nil }
+// Barrier returns when all ranks have called it: log2 n rounds in which every
+// rank tells the one 2^k above it (dissemination).
+func (c *Comm) Barrier() error {
+	for d := 1; d < c.size; d *= 2 {
+		err := c.exchange(gpu.Memory{}, (c.rank+d)%c.size, gpu.Memory{}, (c.rank-d+c.size)%c.size)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Bcast copies root's buf to all ranks' buf: a binomial tree, or for long
+// buffers a scatter and a ring.
+func (c *Comm) Bcast(buf gpu.Memory, root int) error {
+	c.checkRoot(root)
+	if buf.Len >= ringBytes && c.size > 2 {
+		return c.bcastRing(buf, root)
+	}
+	return c.bcastTree(buf, root)
+}
+
+// Reduce combines all ranks' send into root's recv, which the others may leave
+// empty. send and recv may be the same buffer, and do not overlap otherwise.
+func (c *Comm) Reduce(send, recv gpu.Memory, op Op, root int) error {
+	c.checkRoot(root)
+	if c.rank == root {
+		op.check(send, recv)
+	} else {
+		op.check(send, send)
+	}
+	if send.Len >= ringBytes && c.size > 2 {
+		return c.reduceRing(send, recv, op, root)
+	}
+	return c.reduceTree(send, recv, op, root)
+}
+
+// Allreduce combines all ranks' send into every rank's recv, bit by bit the
+// same on all. send and recv may be the same buffer, and do not overlap
+// otherwise.
+func (c *Comm) Allreduce(send, recv gpu.Memory, op Op) error {
+	op.check(send, recv)
+	if err := c.move(recv, send); err != nil || c.size == 1 {
+		return err
+	}
+	if send.Len >= ringBytes && c.size > 2 {
+		return c.allreduceRing(recv, op)
+	}
+	return c.allreduceDoubling(recv, op)
+}
+
+// ReduceScatter combines all ranks' send, of Size blocks as long as recv, and
+// leaves block r of the result in rank r's recv: a ring.
+func (c *Comm) ReduceScatter(send, recv gpu.Memory, op Op) error {
+	c.checkBlocks(recv, send)
+	op.check(recv, recv)
+	all, err := c.temp(send.Space, send.Len+recv.Len)
+	if err != nil {
+		return err
+	}
+	acc, in := all.Slice(0, send.Len), all.Slice(send.Len, recv.Len)
+	if err := c.move(acc, send); err != nil {
+		return err
+	}
+	p := c.cut(acc, op.Size)
+	// The ring leaves rank r with piece r+1: shifted by one it is its own.
+	if err := c.ringReduce(&p, in, op, -1); err != nil {
+		return err
+	}
+	return c.move(recv, p.at(c.rank))
+}
+
+// Gather puts all ranks' send one after the other into root's recv, which the
+// others may leave empty.
+func (c *Comm) Gather(send, recv gpu.Memory, root int) error {
+	c.checkRoot(root)
+	if c.rank != root {
+		return c.ep.Send(transport.CtxCollective, send, root, c.tag)
+	}
+	c.checkBlocks(send, recv)
+	c.pending = c.pending[:0]
+	var failed error
+	for from := range c.size {
+		if from == root {
+			continue
+		}
+		r, err := c.ep.Irecv(transport.CtxCollective, recv.Slice(from*send.Len, send.Len), from, c.tag)
+		if err != nil {
+			failed = err
+			break
+		}
+		c.pending = append(c.pending, r)
+	}
+	if failed != nil {
+		for _, r := range c.pending {
+			c.withdraw(r)
+		}
+		return failed
+	}
+	if err := c.move(recv.Slice(root*send.Len, send.Len), send); err != nil {
+		failed = err
+	}
+	for i, r := range c.pending { // one by one: each length is to be checked
+		from := i
+		if from >= root {
+			from++
+		}
+		if err := c.took(r, send.Len, from); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// Allgather puts all ranks' send one after the other into every rank's recv: a
+// ring. send may be this rank's own block of recv.
+func (c *Comm) Allgather(send, recv gpu.Memory) error {
+	c.checkBlocks(send, recv)
+	p := c.cut(recv, 1)
+	if err := c.move(p.at(c.rank), send); err != nil {
+		return err
+	}
+	return c.ringGather(&p, c.rank, 0)
+}
+
+// Alltoall sends block r of send to rank r and puts what rank r sends into
+// block r of recv: n−1 rounds, in each of which every rank sends to one and
+// receives from another.
+func (c *Comm) Alltoall(send, recv gpu.Memory) error {
+	if send.Len != recv.Len || send.Len%c.size != 0 {
+		panic(fmt.Sprintf("mpi: all-to-all of %d B into %d B over %d ranks", send.Len, recv.Len, c.size))
+	}
+	n := send.Len / c.size
+	if err := c.move(recv.Slice(c.rank*n, n), send.Slice(c.rank*n, n)); err != nil {
+		return err
+	}
+	for k := 1; k < c.size; k++ {
+		to, from := (c.rank+k)%c.size, (c.rank-k+c.size)%c.size
+		if err := c.exchange(send.Slice(to*n, n), to, recv.Slice(from*n, n), from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allreduceInts combines whole numbers in place.
+func (c *Comm) allreduceInts(x []int64, op Op) error {
+	m := gpu.HostMemory(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*8))
+	return c.Allreduce(m, m, op)
+}
+
+func (c *Comm) checkRoot(root int) {
+	if root < 0 || root >= c.size {
+		panic(fmt.Sprintf("mpi: root %d of %d ranks", root, c.size))
+	}
+}
+
+func (c *Comm) checkBlocks(one, all gpu.Memory) {
+	if all.Len != one.Len*c.size {
+		panic(fmt.Sprintf("mpi: %d ranks' blocks of %d B in %d B", c.size, one.Len, all.Len))
+	}
+}
+
+func (op Op) check(send, recv gpu.Memory) {
+	if op.Size < 1 || send.Len != recv.Len || send.Len%op.Size != 0 {
+		panic(fmt.Sprintf("mpi: reduction of %d B into %d B, elements of %d B", send.Len, recv.Len, op.Size))
+	}
+}

@@ -40,6 +40,8 @@ type Comm struct {
 	tag        int   // of this communicator's collectives, on CtxCollective
 	contexts   *contexts
 	scratch    scratch
+	pending    []Request // of Gather, kept from call to call
+	ints       [2]int64  // of agree: here, since transports take no stack memory
 }
 
 // contexts are those of an Endpoint that duplicates may have. Every PE
@@ -49,8 +51,9 @@ type contexts struct {
 	nextTag int
 }
 
-// World returns the communicator of all PEs. Call it once for an Endpoint: two
-// worlds would hand out the same contexts.
+// World returns the communicator of all PEs. Duplicates of two worlds of one
+// Endpoint would share contexts: make a second one only when the first one's
+// are freed.
 func World(ep *transport.Endpoint) *Comm {
 	return &Comm{
 		ep: ep, rank: ep.Rank(), size: ep.Size(),
@@ -185,8 +188,9 @@ func (c *Comm) Dup() (*Comm, error) {
 // pass each other by without a word.
 func (c *Comm) agree(d *Comm) error {
 	mine := int64(d.p2p)<<32 | int64(d.tag)
-	x := [2]int64{mine, -mine}
-	if err := c.allreduceInts(x[:], MaxInt64); err != nil {
+	x := c.ints[:]
+	x[0], x[1] = mine, -mine
+	if err := c.allreduceInts(x, MaxInt64); err != nil {
 		return err
 	}
 	if x[0] != -x[1] {

@@ -1,0 +1,122 @@
+// Exchange: the steps that collectives are made of.
+package mpi
+
+import (
+	"fmt"
+
+	"gpubench/gpu"
+	"gpubench/runtimes/transport"
+)
+
+// exchange sends out to a rank and receives in from another at once.
+func (c *Comm) exchange(out gpu.Memory, to int, in gpu.Memory, from int) error {
+	r, err := c.ep.Irecv(transport.CtxCollective, in, from, c.tag)
+	if err != nil {
+		return err
+	}
+	s, err := c.ep.Isend(transport.CtxCollective, out, to, c.tag)
+	if err != nil {
+		c.withdraw(r)
+		return err
+	}
+	err = c.took(r, in.Len, from)
+	if _, sent := c.ep.Wait(s); err == nil {
+		err = sent
+	}
+	return err
+}
+
+// give and take are one direction of exchange.
+func (c *Comm) give(out gpu.Memory, to int) error {
+	return c.ep.Send(transport.CtxCollective, out, to, c.tag)
+}
+
+func (c *Comm) take(in gpu.Memory, from int) error {
+	st, err := c.ep.Recv(transport.CtxCollective, in, from, c.tag)
+	if err != nil {
+		return err
+	}
+	return c.whole(st.Len, in.Len, from)
+}
+
+// took ends a receive of n bytes.
+func (c *Comm) took(r Request, n, from int) error {
+	st, err := c.ep.Wait(r)
+	if err != nil {
+		return err
+	}
+	return c.whole(st.Len, n, from)
+}
+
+func (c *Comm) whole(got, want, from int) error {
+	if got != want {
+		return &transport.Error{
+			Op: "recv in a collective", Rank: c.rank, Peer: from, Tag: c.tag, Kind: transport.ErrArgument,
+			Detail: fmt.Sprintf("%d B came where %d B were expected", got, want),
+			Mend:   "give the same lengths on all ranks",
+		}
+	}
+	return nil
+}
+
+// pieces is memory cut into one piece per rank. The first ones have one element
+// more where it does not come out even.
+type pieces struct {
+	m                gpu.Memory
+	size, each, more int // bytes of an element, elements of a piece, pieces with one more
+}
+
+// cut makes pieces of elements of size bytes.
+func (c *Comm) cut(m gpu.Memory, size int) pieces {
+	n := m.Len / size
+	return pieces{m, size, n / c.size, n % c.size}
+}
+
+// at is piece i.
+func (p *pieces) at(i int) gpu.Memory {
+	from, n := i*p.each+min(i, p.more), p.each
+	if i < p.more {
+		n++
+	}
+	return p.m.Slice(from*p.size, n*p.size)
+}
+
+// from is where pieces i to j-1 lie.
+func (p *pieces) from(i, j int) gpu.Memory {
+	first, last := p.at(i), p.at(j-1)
+	off := int(first.Addr - p.m.Addr)
+	return p.m.Slice(off, int(last.Addr-first.Addr)+last.Len)
+}
+
+// mod brings an index of a ring into range.
+func (c *Comm) mod(i int) int { return ((i % c.size) + c.size) % c.size }
+
+// ringReduce combines piece i of all ranks in n−1 steps, each of which passes a
+// piece on to the next rank. Afterwards this rank has the whole of piece
+// rank+1+shift. in has room for the longest piece.
+func (c *Comm) ringReduce(p *pieces, in gpu.Memory, op Op, shift int) error {
+	next, before := c.mod(c.rank+1), c.mod(c.rank-1)
+	for k := range c.size - 1 {
+		out, acc := p.at(c.mod(c.rank+shift-k)), p.at(c.mod(c.rank+shift-k-1))
+		in := in.Slice(0, acc.Len)
+		if err := c.exchange(out, next, in, before); err != nil {
+			return err
+		}
+		if err := combine(op, acc, in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ringGather passes pieces on until every rank has all. The ring's place of
+// this rank is at; it begins with piece at+shift.
+func (c *Comm) ringGather(p *pieces, at, shift int) error {
+	next, before := c.mod(c.rank+1), c.mod(c.rank-1)
+	for k := range c.size - 1 {
+		if err := c.exchange(p.at(c.mod(at+shift-k)), next, p.at(c.mod(at+shift-k-1)), before); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+// What the tests share: ranks as locked threads over inproc.
+package mpi_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gpubench/gpu"
+	"gpubench/runtimes/mpi"
+	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/inproc"
+)
+
+func TestMain(m *testing.M) {
+	// Each check starts ranks, which share cores: fewer than rapid's hundred,
+	// unless the command line says otherwise.
+	if err := flag.Set("rapid.checks", "25"); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}
+
+// failer is what *testing.T and *rapid.T have in common.
+type failer interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+// ranks runs f on n ranks without a device. A rank that returns an error or
+// panics is reported, and the others see it as dead.
+func ranks(t failer, n int, f func(c *mpi.Comm) error) {
+	t.Helper()
+	launch(t, n, "", transport.PathConfig{}, f)
+}
+
+// launch is ranks with a device of a driver and a path.
+func launch(t failer, n int, driver gpu.Driver, path transport.PathConfig, f func(c *mpi.Comm) error) {
+	t.Helper()
+	defer func() { alive.list = nil }()
+	w := inproc.NewWorld(n)
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	for rank := range n {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			runtime.LockOSThread()
+			errs[rank] = one(w, rank, n, driver, path, f)
+		}()
+	}
+	wg.Wait()
+	for rank, err := range errs {
+		if err != nil {
+			t.Errorf("rank %d of %d: %v", rank, n, err)
+		}
+	}
+}
+
+func one(w *inproc.World, rank, n int, driver gpu.Driver, path transport.PathConfig, f func(c *mpi.Comm) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+		if err != nil {
+			w.Kill(rank)
+		}
+	}()
+	var dev *gpu.Device
+	if driver != "" {
+		if dev, err = gpu.Open(driver, 0, gpu.Options{Threads: 1}); err != nil {
+			return err
+		}
+		defer func() {
+			if e := dev.Close(); err == nil { // says what was not freed
+				err = e
+			}
+		}()
+		if err = dev.Bind(); err != nil {
+			return err
+		}
+	}
+	d, err := w.Driver(rank, dev)
+	if err != nil {
+		return err
+	}
+	ep, err := transport.New(d, transport.Config{Device: dev, Yield: n > runtime.NumCPU()-1, Deadline: 20 * time.Second})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := ep.Close(); err == nil {
+			err = e
+		}
+	}()
+	if err = ep.SetPath(path); err != nil {
+		return err
+	}
+	c := mpi.World(ep)
+	if err = f(c); err != nil {
+		return err
+	}
+	if err = c.Barrier(); err != nil { // nobody leaves while others still send
+		return err
+	}
+	return c.Free()
+}
+
+// host is b as memory. An address does not keep b alive or off a stack: the
+// list does, for the length of a test.
+func host(b []byte) gpu.Memory {
+	alive.Lock()
+	alive.list = append(alive.list, b)
+	alive.Unlock()
+	return gpu.HostMemory(b)
+}
+
+var alive struct {
+	sync.Mutex
+	list [][]byte
+}
+
+// floats is n float64 in host memory, and the same memory.
+func floats(n int) ([]float64, gpu.Memory) {
+	m := host(make([]byte, 8*n+8)).Slice(0, 8*n)
+	return gpu.Of[float64](m), m
+}
