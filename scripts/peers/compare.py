@@ -6,6 +6,10 @@ to itself shows what the machine's noise makes of a ratio. Writes Markdown, with
 
     scripts/peers/compare.py jacobi3d [--grid 192,192,192] [--threads 2] [--launches 10] [--pages default|huge] [--peers]
     scripts/peers/compare.py pingpong [--size 8,1024,65536,1048576,16777216] [--launches 10] [--pages default|huge]
+    scripts/peers/compare.py commands --program 'C=mpirun -n 2 ./pp -s 8' --program 'Go=./other' [--key latency_s]
+
+The last takes any commands that print `latency_s 1.2e-07` on a line, or a line of JSON that has it (--key a.b.c names
+another place); the first is the reference. --raw FILE appends one line of JSON for every launch.
 
 --peers adds the Python systems that scripts/peers/setup.sh installs. Needs scripts/build.sh run before; a busy machine
 spoils it.
@@ -71,6 +75,21 @@ def key(name):
             elif line.split(" ")[0] == name:
                 return float(line.split()[1])
         return None
+
+    return find
+
+
+def place(path):
+    """Finds the number at a.b.c in the last line of JSON that has it, else as key does."""
+
+    def find(text):
+        for line in reversed([l for l in text.splitlines() if l.startswith("{")]):
+            value = json.loads(line)
+            for name in path.split("."):
+                value = value.get(name) if isinstance(value, dict) else None
+            if value is not None:
+                return float(value)
+        return key(path)(text)
 
     return find
 
@@ -147,6 +166,15 @@ def pingpong(o):
         compare(f"Ping-pong over Open MPI, {size} B, pages {o.pages}", programs, o, "C", "µs", 1e6)
 
 
+def commands(o):
+    programs = []
+    for text in o.program:
+        name, _, command = text.partition("=")
+        programs.append(Program(name, shlex.split(command), place(o.key)))
+    again = Program(programs[0].name + " (again)", programs[0].command, programs[0].seconds)
+    compare(o.title, [programs[0], again, *programs[1:]], o, programs[0].name, "µs", 1e6)
+
+
 def interval(a, b, rng):
     """95 % bootstrap interval of median(a) / median(b), rounds drawn together since they were run together."""
     n = len(a)
@@ -164,6 +192,10 @@ def compare(title, programs, o, reference, unit, scale):
     for n in range(o.launches):
         for p in rng.sample(programs, len(programs)):
             times[p.name].append(p.launch())
+            if o.raw:
+                with open(o.raw, "a") as f:
+                    f.write(json.dumps({"comparison": title, "round": n, "program": p.name, "seconds": times[p.name][-1],
+                                        "command": p.shown()}) + "\n")
         print(f"{title}: round {n + 1} of {o.launches}", file=sys.stderr)
     ref = times[reference]
     print(f"### {title}\n")
@@ -179,7 +211,11 @@ def compare(title, programs, o, reference, unit, scale):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["jacobi3d", "pingpong"])
+    parser.add_argument("what", choices=["jacobi3d", "pingpong", "commands"])
+    parser.add_argument("--program", action="append", default=[], metavar="NAME=COMMAND")
+    parser.add_argument("--key", default="latency_s")
+    parser.add_argument("--title", default="Commands")
+    parser.add_argument("--raw", metavar="FILE")
     parser.add_argument("--grid", default="192,192,192")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--iterations", type=int, default=100)
@@ -192,7 +228,9 @@ def main():
     o = parser.parse_args()
     if o.launches < 2:
         parser.error("--launches is at least 2 (10 for a result)")
-    {"jacobi3d": jacobi3d, "pingpong": pingpong}[o.what](o)
+    if o.what == "commands" and len(o.program) < 2:
+        parser.error("commands wants --program NAME=COMMAND at least twice")
+    {"jacobi3d": jacobi3d, "pingpong": pingpong, "commands": commands}[o.what](o)
 
 
 if __name__ == "__main__":
