@@ -9,4 +9,5 @@ import "embed"
 // leaves it out.
 //
 //go:embed *.def *.h
+//lint:ignore U1000 it is there for the build cache alone
 var headers embed.FS
