@@ -1,0 +1,81 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gpubench/internal/launch"
+)
+
+// README's commands do what they are shown to do. scripts/test.sh is what runs
+// this test.
+func TestREADME(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs every command of README")
+	}
+	needMPI(t)
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir() // where `gpubench` runs
+	ran := 0
+	for _, line := range strings.Split(string(text), "\n") {
+		command, ok := strings.CutPrefix(line, "    ")
+		if !ok {
+			continue
+		}
+		command, _, _ = strings.Cut(command, "   #")
+		words := strings.Fields(command)
+		if len(words) == 0 {
+			continue
+		}
+		var cmd *exec.Cmd
+		switch words[0] {
+		case "scripts/run.sh":
+			cmd = exec.Command(filepath.Join(root, words[0]), words[1:]...)
+		case "gpubench":
+			cmd = process(words[1:]...)
+		case "mpirun":
+			if words[1] != "-n" || words[3] != "gpubench" {
+				t.Fatalf("a form that this test does not know: %s", command)
+			}
+			cmd = l.Command(2, append([]string{exe}, words[4:]...)...)
+			cmd.Env = append(cmd.Env, asProgram+"=1")
+		case "scripts/test.sh":
+			ran++
+			continue
+		default:
+			continue // output
+		}
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%.2000s", command, err, out)
+		}
+		if words[0] != "gpubench" || words[1] != "list" {
+			if !strings.Contains(string(out), "0 failed") && !strings.Contains(string(out), ",ok,") {
+				t.Errorf("%s: no case ran:\n%.2000s", command, out)
+			}
+		}
+		ran++
+	}
+	if ran < 6 {
+		t.Errorf("%d commands of README were run: the test sees too little", ran)
+	}
+}
