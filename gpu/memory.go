@@ -112,7 +112,9 @@ func HostMemory(b []byte) Memory {
 	if len(b) == 0 {
 		return Memory{}
 	}
-	return Memory{Addr: uintptr(unsafe.Pointer(unsafe.SliceData(b))), Len: len(b), Space: Pageable}
+	m := Memory{Addr: uintptr(unsafe.Pointer(unsafe.SliceData(b))), Len: len(b), Space: Pageable}
+	noteAlive(m) // the system may have given it the addresses of a freed buffer
+	return m
 }
 
 // pointer turns the address into a pointer. The memory is outside the Go heap, where such a conversion is sound; vet's

@@ -53,16 +53,6 @@ func held(t testing.TB, s *gpu.Stream) (open func()) {
 	return func() { close(gate) }
 }
 
-// eventually waits for a condition that other threads bring about.
-func eventually(t testing.TB, what string, f func() bool) {
-	t.Helper()
-	for start := time.Now(); !f(); time.Sleep(100 * time.Microsecond) {
-		if time.Since(start) > 20*time.Second {
-			t.Fatalf("%s: not after 20 s", what)
-		}
-	}
-}
-
 // overlap: a stream that is held does not hold another.
 func overlap(t *testing.T, d *gpu.Device) {
 	if synchronous(d) {
