@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// Elem is a proxy of one element.
+// Elem is a proxy of one element. The zero Elem is none, and panics in use.
 type Elem[C any] struct{ coll, elem uint32 }
 
 // Index is the element's place in its array. The array must be known on the PE.

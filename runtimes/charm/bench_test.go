@@ -130,7 +130,7 @@ func BenchmarkPingPong(b *testing.B) {
 		})
 		halve(b)
 	})
-	for _, size := range []int{8, 1 << 10, 64 << 10, 1 << 20} {
+	for _, size := range []int{8, 256, 1 << 10, 2 << 10, 4000, 4 << 10, 16 << 10, 64 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("channel %dB", size), func(b *testing.B) {
 			world{n: 2, spin: true}.mustRun(b, func(rt *charm.Runtime) error {
 				p, _, err := newPlayers(rt)
@@ -146,7 +146,7 @@ func BenchmarkPingPong(b *testing.B) {
 			halve(b)
 		})
 	}
-	for _, size := range []int{1 << 10, 64 << 10, 1 << 20} {
+	for _, size := range []int{256, 1 << 10, 2 << 10, 4000, 4 << 10, 16 << 10, 64 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("endpoint %dB", size), func(b *testing.B) {
 			world{n: 2, spin: true}.mustRun(b, func(rt *charm.Runtime) error { return endpointPingPong(b, rt, size) })
 		})

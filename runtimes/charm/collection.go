@@ -163,6 +163,7 @@ func (c *core) knownRoster(id uint32, sec uint64) (r *roster, wait early) {
 	coll := c.known(id)
 	switch {
 	case coll == nil:
+		mustBeSet(id)
 		return nil, early{coll: id}
 	case sec == 0:
 		return coll.all, early{}
@@ -175,7 +176,14 @@ func (c *core) whereIs(id, lin uint32) int {
 	if coll := c.known(id); coll != nil {
 		return int(coll.where[lin])
 	}
+	mustBeSet(id)
 	return c.rank
+}
+
+func mustBeSet(id uint32) {
+	if id == 0 {
+		panic("charm: a zero Elem, Array or Section: one that no array has given")
+	}
 }
 
 // early names a collection or section of which word has not come.

@@ -1,11 +1,9 @@
-// Copies within a PE, between buffers of any space, and host memory that transports may be given.
+// Copies within a PE, between buffers of any space.
 package charm
 
 import (
 	"errors"
 	"fmt"
-	"os"
-	"syscall"
 
 	"gpubench/gpu"
 )
@@ -16,7 +14,6 @@ type copier struct {
 	stream *gpu.Stream
 	spare  []*gpu.Event
 	going  []going
-	maps   [][]byte // host memory
 }
 
 type going struct {
@@ -28,7 +25,7 @@ func (k *copier) under() bool { return len(k.going) > 0 }
 
 // start copies x.src to x.buf: host memory at once, other memory on the stream.
 func (k *copier) start(c *core, x *transfer) {
-	if x.src.HostReadable() && x.buf.HostReadable() {
+	if plain(x.src) && plain(x.buf) {
 		c.finish(x, copy(x.buf.Bytes(), x.src.Bytes()), nil, false)
 		return
 	}
@@ -85,19 +82,8 @@ func (k *copier) poll(c *core) (any bool) {
 	return any
 }
 
-// hostMemory is n bytes outside of the Go heap: a transport may register them with hardware, and the collector gives
-// pages of its heap back to the system behind its back.
-func (k *copier) hostMemory(n int) gpu.Memory {
-	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		panic(os.NewSyscallError(fmt.Sprintf("mmap of %d B", n), err))
-	}
-	k.maps = append(k.maps, b)
-	return gpu.HostMemory(b)
-}
-
-// close waits for copies under way and frees everything; host memory only if no transfer can touch it any more.
-func (k *copier) close(unmap bool) error {
+// close waits for copies under way and frees everything.
+func (k *copier) close() error {
 	var errs []error
 	if k.stream != nil {
 		errs = append(errs, k.stream.Sync())
@@ -111,12 +97,6 @@ func (k *copier) close(unmap bool) error {
 	if k.stream != nil {
 		errs = append(errs, k.stream.Close())
 	}
-	for _, b := range k.maps {
-		if !unmap {
-			break
-		}
-		errs = append(errs, os.NewSyscallError("munmap", syscall.Munmap(b)))
-	}
-	k.going, k.spare, k.stream, k.maps = nil, nil, nil, nil
+	k.going, k.spare, k.stream = nil, nil, nil
 	return errors.Join(errs...)
 }

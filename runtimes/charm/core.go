@@ -85,6 +85,7 @@ func newCore(pe *PE, rank, size, maxHeader, fanout int, p port) *core {
 	return &core{
 		pe: pe, rank: rank, size: size, maxHeader: maxHeader, fanout: max(fanout, 1), port: p,
 		methods: registry.methods.byID, reducers: registry.reducers.byID, classes: registry.classes.byID,
+		colls:   make([]*collection, 1), // none has number 0: a zero proxy is seen as such
 		scratch: make([]byte, maxHeader), seat: &seat{tags: make([]int, size)},
 		tags: make([]*tagPool, size), owed: make([]owedTags, size),
 	}

@@ -13,7 +13,9 @@ import (
 var outsideCore = map[string][]string{
 	"seats.go":       {"runtime", "sync", "weak", "gpubench/runtimes/transport"},
 	"runtime.go":     {"time", "gpubench/gpu", "gpubench/runtimes/transport"},
-	"copier.go":      {"syscall", "os", "gpubench/gpu"},
+	"engine.go":      {"time", "gpubench/runtimes/transport"},
+	"copier.go":      {"gpubench/gpu"},
+	"hostpool.go":    {"syscall", "os", "sync", "gpubench/gpu"},
 	"yield_linux.go": {"syscall"},
 	"yield_other.go": {"runtime"},
 	"thread.go":      {"iter"},
@@ -22,6 +24,7 @@ var outsideCore = map[string][]string{
 	"watch.go":       {"time"}, // to print durations
 	"errors.go":      {"time", "gpubench/runtimes/transport"},
 	"channel.go":     {"gpubench/gpu", "gpubench/runtimes/transport"}, // Memory; ErrTruncated
+	"match.go":       {"gpubench/gpu"},
 	"move.go":        {"gpubench/gpu", "gpubench/runtimes/transport"}, // Memory; MaxTag
 	"core.go":        {"gpubench/gpu"},                                // Memory
 }

@@ -7,8 +7,6 @@
 package charm
 
 import (
-	"math/bits"
-
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
 )
@@ -193,37 +191,5 @@ func (c *core) tagMessage(src int, k kind, b []byte) {
 	pool.asked = false
 	for n := pool.waiting.n; n > 0; n-- { // what still finds no tag goes to the end, in order: nobody else is behind
 		c.launch(*pool.waiting.pop())
-	}
-}
-
-// hostPool is host memory for long messages, in pieces of powers of two that are never given back before close: a
-// transport may have registered them.
-type hostPool struct {
-	fresh func(n int) gpu.Memory // nil: from the Go heap, which tests do with
-	free  [64][]gpu.Memory
-	keep  [][]byte
-}
-
-const hostLeast = 12 // 4 KiB
-
-func (p *hostPool) get(n int) gpu.Memory {
-	class := max(bits.Len(uint(max(n, 1)-1)), hostLeast)
-	if k := len(p.free[class]); k > 0 {
-		m := p.free[class][k-1]
-		p.free[class] = p.free[class][:k-1]
-		return m
-	}
-	if p.fresh != nil {
-		return p.fresh(1 << class)
-	}
-	b := make([]byte, 1<<class)
-	p.keep = append(p.keep, b)
-	return gpu.HostMemory(b)
-}
-
-func (p *hostPool) put(m gpu.Memory) {
-	if m.Len > 0 {
-		class := bits.Len(uint(m.Len - 1))
-		p.free[class] = append(p.free[class], m)
 	}
 }

@@ -66,7 +66,7 @@ func (c *core) advance() {
 	putHeader(b, kindJoin, 0, s.run, 0)
 	setMode(b, uint8(s.phase))
 	le.PutUint64(b[8:], registry.hash)
-	le.PutUint64(b[16:], c.arraysHash)
+	le.PutUint64(b[16:], c.arraysHash+uint64(c.fanout))
 	c.post(c.above(), b)
 }
 
@@ -123,8 +123,8 @@ func (c *core) disagree(b []byte) string {
 	switch {
 	case le.Uint64(b[8:]) != registry.hash:
 		return "have registered different methods: they are not the same program"
-	case le.Uint64(b[16:]) != c.arraysHash:
-		return "have not made the same arrays in the same order"
+	case le.Uint64(b[16:]) != c.arraysHash+uint64(c.fanout):
+		return "have not made the same arrays in the same order, or have another Fanout"
 	}
 	return ""
 }

@@ -26,9 +26,9 @@ func TestLateExit(t *testing.T) {
 // A session's tags go on where those of the session before stopped: a transport may still hold a message of that one.
 func TestTagsGoOn(t *testing.T) {
 	s := newSim(t, 2, 256, 2)
-	s.boxes(Grid(2), Blocks)
+	arr, _ := s.boxes(Grid(2), Blocks)
 	s.begin(nil)
-	to := Elem[box]{0, 1}
+	to := arr.At(1)
 	boxBig.Send(s.pes[0], to, bigFrom(0))
 	boxBig.Send(s.pes[0], to, bigFrom(1))
 	next := &PE{}

@@ -216,6 +216,12 @@ func TestFailures(t *testing.T) {
 		{"no Entry", func(pe *charm.PE, g charm.Group[node]) {
 			charm.Entry[node, order]{}.Send(pe, g.At(1), order{})
 		}, 0, "an Entry that no Method or Threaded has set", func(err error) bool { return true }},
+		{"zero Elem", func(pe *charm.PE, g charm.Group[node]) {
+			nodeEnd.Send(pe, charm.Elem[node]{}, struct{}{})
+		}, 0, "a zero Elem, Array or Section", func(err error) bool { return true }},
+		{"zero Section", func(pe *charm.PE, g charm.Group[node]) {
+			nodeEnd.Broadcast(pe, charm.Section[node]{}, struct{}{})
+		}, 0, "a zero Elem, Array or Section", func(err error) bool { return true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for rank, err := range (world{n: 3}).withNodes(t, c.main) {

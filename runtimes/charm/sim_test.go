@@ -80,6 +80,7 @@ func newSim(t testing.TB, n, maxHeader, fanout int) *sim {
 func (s *sim) close() {
 	for _, pe := range s.pes {
 		pe.stopThreads()
+		pe.host.close()
 	}
 }
 
