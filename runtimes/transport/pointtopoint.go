@@ -87,7 +87,10 @@ func (e *Endpoint) run(kind OpKind, ctx uint8, buf gpu.Memory, peer, tag int) (S
 	}
 	s := e.get(kind, ctx, peer, tag)
 	s.way = e.wayOf(m, buf)
-	e.one[0] = s.op(buf)
+	// Field by field: a literal is built on the stack and copied in wide pieces, which wait for the narrow stores before
+	// them. That took 5 ns of an 8 B message over MPI.
+	o := &e.one[0]
+	o.Kind, o.Ctx, o.Peer, o.Tag, o.ID, o.Buf = kind, ctx, s.peer, s.tag, s.id, buf
 	n, err := e.d.Do(e.one[:], e.done[:], e.polls)
 	if err != nil {
 		return Status{}, e.fail(s, err)

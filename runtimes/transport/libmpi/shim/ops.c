@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* MPI counts are int. A longer message is one element of a type that is as long: blocks of 1 GiB and the rest. */
 static int long_type(int64_t len, MPI_Datatype *out)
@@ -170,28 +171,66 @@ static int post(gb_mpi *m, const gb_op *op)
 	return keep(m, &w, req);
 }
 
-/* The common case of a blocking call: one operation and nothing else under way. The request stays in a register. */
-static int lone(gb_mpi *m, const gb_op *op, gb_done *done, int polls)
+/* Fills d for an operation that went well. Field by field, and peer with tag as one word, because the Go side reads them
+ * so: a load that covers two young stores waits until both have left the store buffer, which costs about 5 ns here. */
+static inline void well(gb_done *d, uint32_t id, int32_t peer, int32_t tag, int64_t len)
+{
+	struct {
+		int32_t peer, tag;
+	} both = {peer, tag};
+	uint64_t word;
+	memcpy(&word, &both, sizeof word);
+	d->id = id;
+	memcpy(&d->peer, &word, sizeof word);
+	d->outcome = GB_OK;
+	d->len = len;
+	d->code = MPI_SUCCESS;
+}
+
+/* What lone does when it is not all over at once. */
+static __attribute__((noinline)) int lone_rest(gb_mpi *m, const gb_op *op, gb_done *done, MPI_Request req, int code,
+                                               const MPI_Status *st)
+{
+	what w = about(op);
+	if (code == MPI_SUCCESS) return keep(m, &w, req);
+	finish(&w, st, code, done);
+	return 1;
+}
+
+/* The common case of a blocking call: one operation of less than 2 GiB, and nothing else under way. Between the message's
+ * arrival and the return to Go, and from Go to MPI_Isend, there is only what must be. */
+static __attribute__((noinline)) int lone(gb_mpi *m, const gb_op *op, gb_done *done, int polls)
 {
 	MPI_Request req;
 	MPI_Status st;
-	what w = about(op);
-	int flag = 0, code;
+	int flag = 0, code, count;
 
-	st.MPI_SOURCE = st.MPI_TAG = -1;
-	if ((code = begin(m, op, &req)) != MPI_SUCCESS) {
-		finish(&w, &st, code, done);
-		return 1;
+	if (op->kind == GB_SEND) {
+		code = MPI_Isend((void *)(uintptr_t)op->addr, (int)op->len, MPI_BYTE, op->peer, op->tag, m->ctx[op->ctx], &req);
+		while (code == MPI_SUCCESS && polls-- > 0) {
+			code = MPI_Test(&req, &flag, MPI_STATUS_IGNORE);
+			if (flag && code == MPI_SUCCESS) {
+				well(done, op->id, op->peer, op->tag, op->len);
+				return 1;
+			}
+			if (m->yield) sched_yield();
+		}
+		st.MPI_SOURCE = st.MPI_TAG = -1;
+		return lone_rest(m, op, done, req, code, &st);
 	}
-	for (int i = 0; i < polls; i++) {
+	int source = op->peer == GB_ANY ? MPI_ANY_SOURCE : op->peer, tag = op->tag == GB_ANY ? MPI_ANY_TAG : op->tag;
+	st.MPI_SOURCE = st.MPI_TAG = -1;
+	code = MPI_Irecv((void *)(uintptr_t)op->addr, (int)op->len, MPI_BYTE, source, tag, m->ctx[op->ctx], &req);
+	while (code == MPI_SUCCESS && polls-- > 0) {
 		code = MPI_Test(&req, &flag, &st);
-		if (flag || code != MPI_SUCCESS) {
-			finish(&w, &st, code, done);
+		if (flag && code == MPI_SUCCESS) {
+			MPI_Get_count(&st, MPI_BYTE, &count);
+			well(done, op->id, st.MPI_SOURCE, st.MPI_TAG, count);
 			return 1;
 		}
 		if (m->yield) sched_yield();
 	}
-	return keep(m, &w, req);
+	return lone_rest(m, op, done, req, code, &st);
 }
 
 int gb_progress(gb_mpi *m)
@@ -272,24 +311,31 @@ int gb_withdraw(gb_mpi *m)
 	return 0;
 }
 
-int gb_act(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
+static __attribute__((noinline)) int several(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
 {
 	int n;
 
-	if (nops == 1 && polls > 0 && ndone > 0 && ops->space <= GB_PINNED && m->npending + m->nqueue + m->ngone == 0) {
-		if ((n = lone(m, ops, done, polls)) != 0) return n;
-	} else {
-		for (int i = 0; i < nops; i++)
-			if (post(m, &ops[i]) < 0) return -1;
-		if (polls <= 0 || ndone <= 0) return 0;
-		if ((n = drain(m, done, ndone)) > 0) return n;
-		for (int i = 0; i < polls; i++) {
-			if ((n = pass(m, done, ndone)) != 0) return n;
-			if (m->yield) sched_yield();
-		}
+	for (int i = 0; i < nops; i++)
+		if (post(m, &ops[i]) < 0) return -1;
+	if (polls <= 0 || ndone <= 0) return 0;
+	if ((n = drain(m, done, ndone)) > 0) return n;
+	for (int i = 0; i < polls; i++) {
+		if ((n = pass(m, done, ndone)) != 0) return n;
+		if (m->yield) sched_yield();
 	}
 	if (gb_look(m, polls) < 0) return -1;
 	return drain(m, done, ndone);
+}
+
+int gb_act(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
+{
+	if (nops == 1 && polls > 0 && ndone > 0 && ops->space <= GB_PINNED && ops->len <= INT_MAX &&
+	    (m->npending | m->nqueue | m->ngone) == 0) {
+		int n = lone(m, ops, done, polls);
+		if (n != 0) return n;
+		return gb_look(m, polls) < 0 ? -1 : drain(m, done, ndone);
+	}
+	return several(m, ops, done, nops, ndone, polls);
 }
 
 /* Receives alone: MPI_Cancel of a send does nothing in Open MPI, ends in a segmentation fault in MPICH 5.0.2 (of 100000 B
