@@ -8,8 +8,8 @@
 // box computes one box; `streaming` is whether stores pass the cache.
 static void box(const double *in, double *out, const gb_box &b, int64_t pitch, int64_t plane, bool streaming) {
 	if (gb_box_cells(b) == 0) return;
-	// Three planes of a block of rows take about a quarter of a megabyte.
-	int64_t rows = (256 << 10) / (3 * 8 * (b.x1 - b.x0));
+	// Three planes of a block of rows take at most 384 KiB: they stay in a second cache of half a megabyte or more.
+	int64_t rows = (384 << 10) / (3 * 8 * (b.x1 - b.x0));
 	rows = rows < 16 ? 16 : rows > 96 ? 96 : rows;
 	const int set = isa();
 	if (streaming)
