@@ -43,7 +43,7 @@ func (c *Control) disarm() {
 func (c *Control) raise() {
 	for pe := range c.size {
 		if pe != c.rank {
-			_, _ = c.ep.Isend(transport.CtxControl, gpu.HostMemory(c.send[:1]), pe, c.abortTag())
+			_, _ = c.ep.Isend(transport.CtxControl, c.sendMem.Slice(0, 1), pe, c.abortTag())
 		}
 	}
 }

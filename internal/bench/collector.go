@@ -45,8 +45,8 @@ func (g *collectorState) leave() {
 	}
 }
 
-// tidy collects if enough was allocated. Every PE calls it before the barrier
-// of a batch, so no PE is inside one.
+// tidy collects if enough was allocated. Every PE calls it between the report
+// of a batch and the barrier of the next, so no PE is inside one.
 func (g *collectorState) tidy() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

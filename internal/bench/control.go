@@ -41,7 +41,9 @@ type Control struct {
 	rank, size int
 	patience   time.Duration
 	spin       time.Duration // before a wait naps
-	send, recv []byte        // frames; not on a stack, and alive as long as a late message may come
+	// Frames: on the heap, and alive as long as a late message may come.
+	send, recv       []byte
+	sendMem, recvMem gpu.Memory
 
 	abort    transport.Request // a message that says that another PE has failed
 	abortBuf []byte
@@ -50,10 +52,12 @@ type Control struct {
 
 // NewControl makes the control of an endpoint's PE.
 func NewControl(ep *transport.Endpoint) *Control {
-	return &Control{
+	c := &Control{
 		ep: ep, rank: ep.Rank(), size: ep.Size(), patience: defaultPatience, spin: spinFor,
 		send: make([]byte, frameBytes), recv: make([]byte, frameBytes), abortBuf: make([]byte, 1),
 	}
+	c.sendMem, c.recvMem = gpu.HostMemory(c.send), gpu.HostMemory(c.recv)
+	return c
 }
 
 // Barrier returns when all PEs have called it. The last round spins: PEs leave
@@ -157,7 +161,7 @@ func (c *Control) give(data []byte, to, tag int) error {
 		if len(data) > 0 {
 			c.send[0] = 1
 		}
-		r, err := c.ep.Isend(transport.CtxControl, gpu.HostMemory(c.send[:1+n]), to, tag)
+		r, err := c.ep.Isend(transport.CtxControl, c.sendMem.Slice(0, 1+n), to, tag)
 		if err != nil {
 			return err
 		}
@@ -174,7 +178,7 @@ func (c *Control) give(data []byte, to, tag int) error {
 func (c *Control) take(from, tag int) ([]byte, error) {
 	data := []byte{}
 	for {
-		r, err := c.ep.Irecv(transport.CtxControl, gpu.HostMemory(c.recv), from, tag)
+		r, err := c.ep.Irecv(transport.CtxControl, c.recvMem, from, tag)
 		if err != nil {
 			return nil, err
 		}

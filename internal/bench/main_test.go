@@ -16,7 +16,11 @@ import (
 	"gpubench/runtimes/transport/inproc"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// A spinning PE keeps its P: with fewer, the others wait for sysmon's 10 ms.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 10))
+	goleak.VerifyTestMain(m)
+}
 
 // onPEs runs f on n PEs with no device. wrap may put something around a driver.
 func onPEs(t *testing.T, n int, wrap func(rank int, d transport.Driver) transport.Driver, f func(pe *PE)) {

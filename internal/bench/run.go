@@ -129,19 +129,7 @@ func (s *session) carryOut(o order) (r report, lost error) {
 		}
 		r.Device = s.device()
 	case doBatch:
-		s.clk.reset()
-		if lost = s.pe.Control.Barrier(); lost != nil {
-			return r, lost
-		}
-		err = s.protect("Batch", func() error { return s.body.Batch(o.N, &s.clk) })
-		if err == nil {
-			s.times(&r)
-			r.Check, err = s.inspect()
-		}
-		if err == nil {
-			err = s.poison()
-		}
-		collector.tidy()
+		err, lost = s.batch(o.N, &r)
 	case doCheck:
 		err = s.protect("Check", func() error {
 			v, err := s.body.Check()
@@ -156,11 +144,32 @@ func (s *session) carryOut(o order) (r report, lost error) {
 		r.Err = named(s.pe.Rank, err.Error())
 		r.Unsupported = errors.Is(err, errors.ErrUnsupported)
 		r.Derived = derived(err)
-		if o.Do == doBatch || o.Do == doCheck || o.Do == doOpen {
+		if o.Do == doCheck || o.Do == doOpen {
 			s.pe.Control.raise()
 		}
 	}
-	return r, nil
+	return r, lost
+}
+
+// batch runs a batch between two barriers: collecting garbage, poisoning and
+// checking on one PE must not fall into the timed region of another.
+func (s *session) batch(n int, r *report) (err, lost error) {
+	s.clk.reset()
+	collector.tidy()
+	if lost = s.pe.Control.Barrier(); lost != nil {
+		return nil, lost
+	}
+	if err = s.protect("Batch", func() error { return s.body.Batch(n, &s.clk) }); err != nil {
+		s.pe.Control.raise()
+	}
+	if lost = s.pe.Control.disseminate(); lost != nil || err != nil {
+		return err, lost
+	}
+	s.times(r)
+	if r.Check, err = s.inspect(); err == nil {
+		err = s.poison()
+	}
+	return err, nil
 }
 
 // derived says whether an error is more likely the trace of another PE's.

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,6 +137,34 @@ func TestLargestClockCountsAndValueIsAsked(t *testing.T) {
 	}
 	if len(r.Metrics) != len(want) {
 		t.Errorf("metrics %v", r.Metrics)
+	}
+}
+
+// TestNothingElseRunsWhileOneIsTimed: PE 0's batch lasts, the others' not.
+func TestNothingElseRunsWhileOneIsTimed(t *testing.T) {
+	var timing atomic.Int32
+	idle := func(f *fake) error {
+		if timing.Load() != 0 {
+			return fmt.Errorf("called while PE 0 was timing")
+		}
+		return nil
+	}
+	o := runFake(t, 3, params(3, nil), nil, func(f *fake) {
+		f.batch = func(n int, clk *Clock) error {
+			if f.pe.Rank == 0 {
+				timing.Add(1)
+				defer timing.Add(-1)
+				clk.Start()
+				time.Sleep(3 * time.Millisecond)
+				clk.Stop()
+			}
+			return nil
+		}
+		f.poison = func() error { return idle(f) }
+		f.inspect = func() (result.Validation, error) { return result.Validation{Checked: 1, Sent: 1}, idle(f) }
+	})
+	if o.recs[0].Status != result.OK {
+		t.Error(o)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // scratch holds one buffer per space, kept and grown from call to call, so
 // that a collective allocates nothing in the long run.
 type scratch struct {
-	host    []byte // pageable memory of an endpoint without a device
+	host    []byte     // pageable memory of an endpoint without a device
+	memory  gpu.Memory // host
 	buffers [4]*gpu.Buffer
 	stream  *gpu.Stream
 }
@@ -25,8 +26,9 @@ func (c *Comm) temp(space gpu.Space, n int) (gpu.Memory, error) {
 	if dev == nil && space == gpu.Pageable {
 		if len(s.host) < n {
 			s.host = make([]byte, n)
+			s.memory = gpu.HostMemory(s.host)
 		}
-		return gpu.HostMemory(s.host[:n]), nil
+		return s.memory.Slice(0, n), nil
 	}
 	if dev == nil {
 		return gpu.Memory{}, c.noDevice(space)
@@ -96,6 +98,6 @@ func (s *scratch) free() error {
 		errs = append(errs, s.stream.Close())
 		s.stream = nil
 	}
-	s.host = nil
+	s.host, s.memory = nil, gpu.Memory{}
 	return errors.Join(errs...)
 }
