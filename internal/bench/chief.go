@@ -10,21 +10,20 @@ import (
 
 // chief holds what PE 0 knows of a case.
 type chief struct {
-	s        *session
-	doing    task
-	n        int // iterations of the batch under way
-	pace     *pace
-	checks   []result.Validation // by PE
-	checked  bool                // the final check has run
-	reports  []report            // of the last task, by PE
-	over     bool
-	devices  []string
-	traffic  traffic
-	lanes    []laneOf
-	status   result.Status
-	reason   string
-	broken   *blame
-	finished bool // doClose has run
+	s       *session
+	doing   task
+	n       int // iterations of the batch under way
+	pace    *pace
+	checks  []result.Validation // by PE
+	checked bool                // the final check has run
+	reports []report            // of the last task, by PE
+	over    bool
+	devices []string
+	traffic traffic
+	lanes   []laneOf
+	status  result.Status
+	reason  string
+	broken  *blame
 }
 
 func newChief(s *session) *chief {

@@ -62,18 +62,17 @@ func onPEs(t *testing.T, n int, wrap func(rank int, d transport.Driver) transpor
 // fake is a body whose every step a test can replace. By default PEs pass a
 // message around a ring in every iteration and the clock is fed `each`.
 type fake struct {
-	pe       *PE
-	each     time.Duration // per iteration; 0: the real clock
-	buf      []byte
-	batches  []int
-	calls    []string
-	batch    func(n int, clk *Clock) error
-	poison   func() error
-	inspect  func() (result.Validation, error)
-	check    func() (result.Validation, error)
-	close    func() error
-	probe    func() (gpu.Memory, int)
-	poisoned int
+	pe      *PE
+	each    time.Duration // per iteration; 0: the real clock
+	buf     []byte
+	batches []int
+	calls   []string
+	batch   func(n int, clk *Clock) error
+	poison  func() error
+	inspect func() (result.Validation, error)
+	check   func() (result.Validation, error)
+	close   func() error
+	probe   func() (gpu.Memory, int)
 }
 
 func (f *fake) Batch(n int, clk *Clock) error {

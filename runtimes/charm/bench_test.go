@@ -19,7 +19,6 @@ type player struct {
 	left        int
 	start, stop func()
 	size        int
-	last        int64
 }
 
 type ball struct{ N int64 }

@@ -19,8 +19,6 @@ const (
 	dup              // copy src to buf, both here
 )
 
-var verbNames = [...]string{"give", "take", "copy"}
-
 // transfer is payload on its way. The port calls core.finish when it has ended.
 type transfer struct {
 	verb verb

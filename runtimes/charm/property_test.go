@@ -146,7 +146,8 @@ func init() {
 	})
 	talkerRecv = Threaded("recv", func(c *talker, t *Thread, i int64) {
 		for k, n := range c.lines[i].recv {
-			got, bytes := 0, memory(n, 0).Bytes()
+			var got int
+			var bytes []byte
 			var err error
 			if k%2 == 0 {
 				bytes = make([]byte, n+1)

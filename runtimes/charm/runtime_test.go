@@ -21,7 +21,6 @@ type node struct {
 	group charm.Array[node]
 	rank  int
 	got   int64
-	gate  chan struct{}
 }
 
 type order struct{ Left, To, Size int64 }
@@ -35,7 +34,6 @@ var (
 	nodeEnd             charm.Entry[node, struct{}]
 	nodeAnswer          charm.Entry[node, charm.Future[int64]]
 	errAsked            = errors.New("asked to fail")
-	errTalk             atomic.Pointer[error]
 )
 
 func init() {

@@ -3,7 +3,6 @@
 package charm
 
 import (
-	"fmt"
 	"iter"
 	"runtime/debug"
 )
@@ -274,15 +273,4 @@ func (c *core) stopThreads() {
 		t.stop()
 	}
 	c.threads, c.idlers, c.ready = nil, nil, ring[*Thread]{}
-}
-
-// name is the chare and method that a thread runs.
-func (r running) name() string {
-	switch {
-	case r.m == nil:
-		return "scheduler"
-	case r.el == nil:
-		return r.m.name
-	}
-	return fmt.Sprintf("chare %s, method %s,", r.el.name(), r.m.name)
 }

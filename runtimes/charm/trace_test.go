@@ -65,9 +65,6 @@ func (p *script) play(text string) string {
 		lines := strings.Split(block, "\n")
 		for i := 0; i < len(lines) && lines[i] != "----"; i++ {
 			p.out.WriteString(lines[i] + "\n")
-			if !strings.HasPrefix(lines[i], "#") {
-				continue
-			}
 		}
 		p.out.WriteString("----\n")
 		for i := 0; i < len(lines) && lines[i] != "----"; i++ {

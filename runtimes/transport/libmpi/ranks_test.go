@@ -80,7 +80,7 @@ func exchange(d *Driver, kind transport.OpKind, peer int, m gpu.Memory) (transpo
 	n, err := d.Do(ops, done, 1000)
 	for began := time.Now(); n == 0 && err == nil; n, err = d.Do(nil, done, 1000) {
 		if time.Since(began) > 30*time.Second {
-			err = errors.New("nothing came")
+			return done[0], errors.New("nothing came")
 		}
 	}
 	return done[0], err
