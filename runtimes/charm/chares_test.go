@@ -4,8 +4,6 @@ package charm
 import (
 	"errors"
 	"fmt"
-
-	"gpubench/gpu"
 )
 
 // box logs what it is told to do.
@@ -186,5 +184,3 @@ func (s *sim) boxes(shape Shape, place Map) (arr Array[box], all []*box) {
 	}
 	return arr, all
 }
-
-var _ = gpu.Pageable

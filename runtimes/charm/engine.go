@@ -57,7 +57,7 @@ func (rt *Runtime) pollMoves(run bool) (any bool) {
 			continue
 		}
 		last := len(rt.moves) - 1
-		copy(rt.moves[i:], rt.moves[i+1:]) // in order, so that entry methods' messages are too
+		copy(rt.moves[i:], rt.moves[i+1:]) // the oldest stay in front: each pass finishes them first
 		rt.moves[last] = move{}
 		rt.moves = rt.moves[:last]
 		st, err := rt.ep.Wait(m.req)

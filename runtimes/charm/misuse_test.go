@@ -44,6 +44,20 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
+// A message that does not fit its method ends the run, and names both.
+func TestMessageOfAnotherSize(t *testing.T) {
+	s := newSim(t, 2, 256, 2)
+	arr, _ := s.boxes(Grid(4), Blocks)
+	s.begin(nil)
+	b := make([]byte, headerLen+3)
+	putHeader(b, kindEntry, boxNote.m.id, arr.coll, 2)
+	s.pes[1].deliver(0, b, true)
+	want := "PE 1: chare Box(2): method note: charm: a message of 3 B came for a charm.talk of 24 B"
+	if err := s.pes[1].err; err == nil || err.Error() != want {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 // What an array is made of can be looked at between runs.
 func TestLookAt(t *testing.T) {
 	s := newSim(t, 2, 256, 2)

@@ -39,3 +39,41 @@ func TestTagsGoOn(t *testing.T) {
 		t.Fatalf("the next session begins with tag %d", tag)
 	}
 }
+
+// When all have exited, a PE may close its endpoint as soon as it has said so and been told: its loss is no error then.
+func TestWhoIsMissed(t *testing.T) {
+	s := newSim(t, 3, 256, 2)
+	s.begin(nil)
+	if pe := s.pes[0]; !pe.missed(1) || !s.pes[1].missed(2) {
+		t.Error("a PE that dies in a run is not missed")
+	}
+	s.pes[0].Exit()
+	for s.deliverAny() {
+	}
+	for _, pe := range s.pes {
+		pe.depart()
+	}
+	if !s.pes[0].missed(1) || !s.pes[1].missed(0) {
+		t.Error("a PE that has not said that it has left, or the one that tells it, is not missed")
+	}
+	if s.pes[1].missed(2) {
+		t.Error("a PE that has nothing to say is missed")
+	}
+	s.deliver(1, 0, 0)
+	if s.pes[0].missed(1) {
+		t.Error("a PE that has left is missed")
+	}
+}
+
+// Threads that are stopped unwind, and that is no failure.
+func TestStoppedThreadsAreNoFailure(t *testing.T) {
+	s := newSim(t, 2, 256, 2)
+	arr, _ := s.boxes(Grid(2), Blocks)
+	s.begin(nil)
+	boxWant.Send(s.pes[0], arr.At(0), talk{Peer: 1})
+	s.run(t)
+	s.pes[0].stopThreads()
+	if s.pes[0].err != nil {
+		t.Error(s.pes[0].err)
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"gpubench/gpu"
 	"gpubench/runtimes/charm"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/inproc"
@@ -27,6 +26,7 @@ type order struct{ Left, To, Size int64 }
 var (
 	nodeFlood, nodeTake charm.Entry[node, order]
 	nodeBurst           charm.Entry[node, [100]int64]
+	nodeNext            charm.Entry[node, order]
 	nodePanic, nodeFail charm.Entry[node, order]
 	nodeWait, nodeSleep charm.Entry[node, order]
 	nodeTalk, nodeOnce  charm.Entry[node, order]
@@ -42,6 +42,12 @@ func init() {
 			nodeTake.Send(pe, n.group.At(int(m.To)), order{Size: 1})
 			nodeBurst.Send(pe, n.group.At(int(m.To)), [100]int64{1})
 		}
+	})
+	nodeNext = charm.Method("next", func(n *node, pe *charm.PE, m order) {
+		if m.Left != n.got {
+			pe.Fail(fmt.Errorf("message %d came after %d", m.Left, n.got))
+		}
+		n.got++
 	})
 	nodeTake = charm.Method("take", func(n *node, pe *charm.PE, m order) { n.got += m.Size })
 	nodeBurst = charm.Method("burst", func(n *node, pe *charm.PE, m [100]int64) { n.got += m[0] })
@@ -138,6 +144,26 @@ func TestFlood(t *testing.T) {
 				err = fmt.Errorf("%d messages, want %d", mine.got, want)
 			}
 			return err
+		})
+	})
+}
+
+// Messages that fit a header keep their order between two chares, also when queues are full in between.
+func TestEntriesKeepOrder(t *testing.T) {
+	each(t, []int{2, 3}, func(t *testing.T, w world) {
+		w.mustRun(t, func(rt *charm.Runtime) error {
+			g, mine, err := newNodes(rt)
+			if err != nil {
+				return err
+			}
+			return rt.Run(func(pe *charm.PE) {
+				if pe.Rank() == 0 {
+					for i := range 2000 {
+						nodeNext.Send(pe, g.On(1), order{Left: int64(i)})
+					}
+					charm.Quiescence(pe, nodeEnd.To(mine.self))
+				}
+			})
 		})
 	})
 }
@@ -388,5 +414,3 @@ func TestTruncation(t *testing.T) {
 		})
 	}
 }
-
-var _ = gpu.Pageable
