@@ -134,7 +134,7 @@ func deliver(t *testing.T, faults string, n, count int) (got [][]byte, notes []s
 }
 
 func TestFlip(t *testing.T) {
-	for _, n := range []int{8, 5000} {
+	for _, n := range []int{8, 20000} {
 		for faults, at := range map[string]int{"flip:2": n - 1, "flip:2:0": 0, "flip:2:-1": n - 1, "flip:2:13": 1} {
 			got, notes, err := deliver(t, faults, n, 3)
 			if err != nil || len(got) != 3 || len(notes) != 1 || notes[0] != "PE 0: "+faults {

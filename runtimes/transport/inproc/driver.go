@@ -208,7 +208,7 @@ func (d *driver) Cancel(id uint32) error {
 func (d *driver) Caps() transport.Caps { return d.caps }
 
 func (d *driver) makeCaps() transport.Caps {
-	c := transport.Caps{Name: "inproc", Rank: int(d.me), Size: d.w.n, Contexts: contexts, MaxHeader: bulkBytes}
+	c := transport.Caps{Name: "inproc", Rank: int(d.me), Size: d.w.n, Contexts: contexts, MaxHeader: maxHeader}
 	for _, s := range gpu.Spaces {
 		c.Spaces[s] = d.dev != nil || s == gpu.Pageable || s == gpu.Pinned
 		if !c.Spaces[s] {

@@ -77,7 +77,7 @@ func newMachine(t *rapid.T) *machine {
 }
 
 // eager says which sends complete when they are posted. It is the one thing that the model has from the implementation.
-func eager(size int) bool { return size <= 2048 }
+func eager(size int) bool { return size <= 8192 }
 
 // match books that r takes msg.
 func (m *machine) match(p *modelPE, r *receive, msg *message) {
@@ -120,7 +120,7 @@ func (m *machine) send(t *rapid.T) {
 	msg := &message{number: m.number, src: src, dst: dst, id: m.nextID,
 		tag:  rapid.IntRange(0, 3).Draw(t, "tag"),
 		ctx:  uint8(rapid.IntRange(1, 2).Draw(t, "ctx")),
-		size: rapid.SampledFrom([]int{0, 8, 100, 3000}).Draw(t, "size")}
+		size: rapid.SampledFrom([]int{0, 8, 100, 9000}).Draw(t, "size")}
 	buf := make([]byte, msg.size)
 	m.alive = append(m.alive, buf)
 	if msg.size >= 8 {
@@ -147,7 +147,7 @@ func (m *machine) recv(t *rapid.T) {
 		src: rapid.IntRange(-1, m.n-1).Draw(t, "src"),
 		tag: rapid.IntRange(-1, 3).Draw(t, "tag"),
 		ctx: uint8(rapid.IntRange(1, 2).Draw(t, "ctx")),
-		buf: make([]byte, rapid.SampledFrom([]int{0, 8, 4000}).Draw(t, "room"))}
+		buf: make([]byte, rapid.SampledFrom([]int{0, 8, 10000}).Draw(t, "room"))}
 	m.alive = append(m.alive, r.buf)
 	p := m.pes[dst]
 	found := false

@@ -9,8 +9,11 @@ import (
 const (
 	lineBytes   = 64
 	inlineBytes = 40   // payload that fits beside the description: one cache line crosses for such a message
-	bulkBytes   = 4096 // payload that fits into the mailbox at all
-	eagerBytes  = 2048 // host messages up to here go into the mailbox: above, one copy is quicker than two
+	bulkBytes   = 8192 // payload that fits into the mailbox at all
+	maxHeader   = 4096
+	// Host messages up to here go into the mailbox. Two copies are then quicker than one and the words about it: 8 KiB
+	// takes 430 ns instead of 555. At 16 KiB it is 650 instead of 830, but the mailbox would fill the second-level cache.
+	eagerBytes = bulkBytes
 )
 
 // What a line carries.

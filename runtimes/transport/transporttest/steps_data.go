@@ -421,18 +421,18 @@ func many(pe *PE) error {
 		if pe.Rank() > 1 {
 			return nil
 		}
-		long := func(i int) int { return []int{8, 5000, 2000}[i%3] }
-		out, err := pe.buffer(w, 5000*count)
+		long := func(i int) int { return []int{8, 9000, 2000}[i%3] }
+		out, err := pe.buffer(w, 9000*count)
 		if err != nil {
 			return err
 		}
-		in, err := pe.buffer(w, 5000*count)
+		in, err := pe.buffer(w, 9000*count)
 		if err != nil {
 			return err
 		}
 		var reqs []transport.Request
 		for i := range count {
-			r, err := pe.Irecv(model, in.Slice(5000*i, long(i)), pe.other(), i)
+			r, err := pe.Irecv(model, in.Slice(9000*i, long(i)), pe.other(), i)
 			if err != nil {
 				return err
 			}
@@ -442,7 +442,7 @@ func many(pe *PE) error {
 			return err
 		}
 		for i := range count {
-			r, err := pe.Isend(model, out.Slice(5000*i, long(i)), pe.other(), i)
+			r, err := pe.Isend(model, out.Slice(9000*i, long(i)), pe.other(), i)
 			if err != nil {
 				return err
 			}
@@ -456,7 +456,7 @@ func many(pe *PE) error {
 				return fmt.Errorf("WaitAll left a request")
 			}
 		}
-		return pe.verifyParts(in, uint64(pe.other()), count, 5000, long)
+		return pe.verifyParts(in, uint64(pe.other()), count, 9000, long)
 	})
 }
 
@@ -532,7 +532,7 @@ func allToAll(pe *PE) error {
 func toItself(pe *PE) error {
 	me := pe.Rank()
 	return pe.each(func(w way) error {
-		for _, n := range []int{0, 8, 1000, 2049, 70000} {
+		for _, n := range []int{0, 8, 1000, 2049, 8193, 70000} {
 			from, err := pe.alloc(w.from, n)
 			if err != nil {
 				return err

@@ -156,7 +156,7 @@ func cancelledSend(pe *PE) error {
 		if pe.Rank() > 1 {
 			return nil
 		}
-		for tag, n := range []int{8, 5000, 400000} {
+		for tag, n := range []int{8, 20000, 400000} {
 			m, err := pe.buffer(w, n)
 			if err != nil {
 				return err
