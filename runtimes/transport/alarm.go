@@ -1,4 +1,5 @@
 // Alarm: how a wait learns that it waits in vain.
+
 package transport
 
 import (

@@ -1,4 +1,5 @@
 // Checks, made once for every transport, so that no driver has to.
+
 package transport
 
 import (

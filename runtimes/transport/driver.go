@@ -1,5 +1,6 @@
 // Driver: the small interface that a transport's implementation fills. Checks, staging, deadlines and counters stand
 // above it, once, in Endpoint.
+
 package transport
 
 import "gpubench/gpu"

@@ -1,4 +1,5 @@
 // Endpoint over a scripted driver: what it asks of a driver, and what it makes of the answers.
+
 package transport_test
 
 import (

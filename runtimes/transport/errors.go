@@ -1,4 +1,5 @@
 // Errors: one type, which names the operation, the peer and the mend; kinds are matched with errors.Is.
+
 package transport
 
 import (

@@ -1,4 +1,5 @@
 // Active messages: small, from host memory, ordered per pair.
+
 package transport
 
 import "fmt"

@@ -1,4 +1,5 @@
 // Sends and receives, blocking and not.
+
 package transport
 
 import "gpubench/gpu"

@@ -1,4 +1,5 @@
 // Requests: names of operations under way, and the pool of their state.
+
 package transport
 
 import "gpubench/gpu"

@@ -1,4 +1,5 @@
 // Receiving a staged message.
+
 package transport
 
 import (

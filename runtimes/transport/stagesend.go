@@ -1,4 +1,5 @@
 // Sending a staged message.
+
 package transport
 
 func (e *Endpoint) beginSend(t *transfer) {

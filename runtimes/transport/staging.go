@@ -10,6 +10,7 @@
 //
 // Copies to the host go on one stream and copies to the device on another, each message's chunks up to stageDepth at a
 // time, so that both directions and the wire overlap.
+
 package transport
 
 import (

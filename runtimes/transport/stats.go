@@ -1,4 +1,5 @@
 // Counters: what went through an Endpoint, and which way.
+
 package transport
 
 // Traffic counts messages (or copies) and their payload bytes.

@@ -1,4 +1,5 @@
 // Staged messages: their beginning, their end, and what every turn does for them.
+
 package transport
 
 import (

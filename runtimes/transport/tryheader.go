@@ -1,4 +1,5 @@
 // SendHeader for schedulers, which must go on receiving while a peer's queue is full.
+
 package transport
 
 // TrySendHeader is SendHeader without the wait: sent is false when the peer's queue is full, and nothing has happened

@@ -1,4 +1,5 @@
 // Waiting: bounded polls, a look at the clock now and then, and what happens when it has run out.
+
 package transport
 
 import (

@@ -1,4 +1,5 @@
 // Bits of device memory are flipped by the device.
+
 package faulty_test
 
 import (

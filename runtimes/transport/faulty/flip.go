@@ -1,4 +1,5 @@
 // Flipped bits: a copy of the message is sent in its place, since the sender's buffer is the sender's.
+
 package faulty
 
 import (

@@ -1,4 +1,5 @@
 // What goes wrong, and how it is written: GPUBENCH_FAULT=flip:3,delay:10:50ms@1
+
 package faulty
 
 import (

@@ -1,4 +1,5 @@
 // What Endpoint costs over inproc, beside the raw mailbox of raw_test.go.
+
 package inproc_test
 
 import (

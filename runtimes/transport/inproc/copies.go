@@ -1,4 +1,5 @@
 // Copies by the receiver's device.
+
 package inproc
 
 import (

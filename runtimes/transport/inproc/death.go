@@ -1,4 +1,5 @@
 // Deaths: what is left of a PE that has been killed or has closed, and the closing of this one.
+
 package inproc
 
 import (

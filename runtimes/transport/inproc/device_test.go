@@ -1,4 +1,5 @@
 // inproc with devices: every driver that is here.
+
 package inproc_test
 
 import (

@@ -1,4 +1,5 @@
 // driver is one PE's side of a World. Everything in it belongs to the PE's thread; what others see is in World.
+
 package inproc
 
 import (

@@ -1,4 +1,5 @@
 // Devices that fail, stall and are late: in child processes, since the emulated driver reads its faults once.
+
 package inproc_test
 
 import (

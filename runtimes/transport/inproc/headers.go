@@ -1,4 +1,5 @@
 // Headers: active messages, in the same mailboxes as tagged messages.
+
 package inproc
 
 import (

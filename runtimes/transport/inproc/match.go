@@ -1,5 +1,6 @@
 // Matching, in the receiver: MPI's rules (MPI 4.1, 3.5). A message goes to the earliest posted receive that accepts it;
 // a receive takes the earliest message that it accepts.
+
 package inproc
 
 import (

@@ -1,4 +1,5 @@
 // Matching against a model: three PEs, driven from one goroutine, so that what arrives when is known.
+
 package inproc_test
 
 import (

@@ -1,4 +1,5 @@
 // Lists of operations and messages, and the pool that they come from: nothing is allocated once they have grown.
+
 package inproc
 
 import (

@@ -1,4 +1,5 @@
 // The floor that Endpoint's ping-pong is held against: two locked threads, one cache line each way.
+
 package inproc
 
 import (

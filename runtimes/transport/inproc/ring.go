@@ -1,4 +1,5 @@
 // Mailbox: a ring of cache lines from one PE to another, one writer and one reader.
+
 package inproc
 
 import (

@@ -1,4 +1,5 @@
 // Sending: into the mailbox, or a description of where the receiver fetches the bytes.
+
 package inproc
 
 import (

@@ -1,4 +1,5 @@
 // What the two sides of a rendezvous share.
+
 package inproc
 
 import (

@@ -1,4 +1,5 @@
 // Running the steps: in threads, or as one process of many.
+
 package transporttest
 
 import (

@@ -1,4 +1,5 @@
 // Steps about headers: the active messages.
+
 package transporttest
 
 import (

@@ -1,4 +1,5 @@
 // The list of steps. A new one needs a line here.
+
 package transporttest
 
 // Suite is what every transport must do.

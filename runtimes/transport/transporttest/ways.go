@@ -1,4 +1,5 @@
 // Ways: the paths, stagings and spaces that the steps go through.
+
 package transporttest
 
 import (
