@@ -50,7 +50,7 @@ class Program:
 
     def launch(self):
         env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **self.env)
-        done = subprocess.run(self.command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=600)
+        done = subprocess.run(self.command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
         if done.returncode != 0:
             sys.exit(f"compare: {self.shown()} ended with {done.returncode}\n{done.stdout}{done.stderr}")
         value = self.seconds(done.stdout)
