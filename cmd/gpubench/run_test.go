@@ -145,8 +145,8 @@ func TestJacobi3DIsRight(t *testing.T) {
 		{"-n 2 --grid 2,1,1", 2},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			if testing.Short() && strings.Contains(c.args, "-n 8") {
-				t.Skip("eight PEs on few cores")
+			if testing.Short() && (c.cells > 40000 && !strings.Contains(c.args, "1,2,3") || strings.Contains(c.args, "-n 6")) {
+				t.Skip("large, or more PEs than cores")
 			}
 			args := append(strings.Fields(c.args), "jacobi3d", "--transport", "inproc,mpi", "--field", "modes,charm",
 				"--device", "emulated", "-i", "12", "-x", "3", "--timeout", "2m")
@@ -416,6 +416,9 @@ var lost = regexp.MustCompile(`signal: killed|PE \d+: .*the peer has died`)
 
 // A PE that dies costs its case alone; the message names it.
 func TestAKilledPE(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs for seconds")
+	}
 	for _, transport := range []string{"inproc", "mpi"} {
 		t.Run(transport, func(t *testing.T) {
 			if transport == "mpi" {
