@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	shortLen   = 4 << 10 // bytes: a longer message costs more than a crossing, and its copy lasts
-	shortPolls = 100     // passes: a few µs. A wait that is longer goes on through cgo
+	shortLen   = 256 << 10 // bytes: a longer message costs more than a crossing, and its copy lasts
+	shortPolls = 300       // passes: a few µs. A wait that is longer goes on through cgo
 )
 
 // shortcut holds what a short crossing needs: see package leap.

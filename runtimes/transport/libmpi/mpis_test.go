@@ -40,7 +40,7 @@ var found struct {
 
 // theMPI is the MPI of one kind. Without one the test is skipped, or fails where GPUBENCH_REQUIRE_MPI=1 says that the
 // machine should have it.
-func theMPI(t *testing.T, kind launch.Kind) mpi {
+func theMPI(t testing.TB, kind launch.Kind) mpi {
 	t.Helper()
 	found.Do(findMPIs)
 	m, ok := found.mpis[kind]
@@ -135,12 +135,13 @@ func (m mpi) command(n int, part, arg string) *exec.Cmd {
 		panic(err)
 	}
 	cmd := m.Command(n, exe)
-	cmd.Env = append(cmd.Env, childEnv+"="+part, shimEnv+"="+m.shim, argEnv+"="+arg, "GOTRACEBACK=none")
+	cmd.Env = append(cmd.Env, childEnv+"="+part, shimEnv+"="+m.shim, argEnv+"="+arg, "GOTRACEBACK=none",
+		"OMPI_MCA_btl=^ofi") // looking for its networks takes Open MPI's wheel a second
 	return cmd
 }
 
 // run runs a command to its end, at most limit.
-func run(t *testing.T, cmd *exec.Cmd, limit time.Duration) ran {
+func run(t testing.TB, cmd *exec.Cmd, limit time.Duration) ran {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -159,7 +160,7 @@ func run(t *testing.T, cmd *exec.Cmd, limit time.Duration) ran {
 }
 
 // ok runs a part that must succeed and print a line that begins with each of the words.
-func (m mpi) ok(t *testing.T, n int, part, arg string, lines ...string) string {
+func (m mpi) ok(t testing.TB, n int, part, arg string, lines ...string) string {
 	t.Helper()
 	r := run(t, m.command(n, part, arg), time.Minute)
 	if r.status != 0 {

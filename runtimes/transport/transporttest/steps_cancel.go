@@ -96,7 +96,7 @@ func cancelledSend(pe *PE) error {
 			if err := pe.Cancel(r); err != nil {
 				return err
 			}
-			done, err := pe.within(r, 200*time.Millisecond)
+			done, err := pe.within(r, 50*time.Millisecond)
 			cancelled := errors.Is(err, transport.ErrCancelled)
 			if err != nil && !cancelled {
 				return err
