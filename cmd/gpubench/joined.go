@@ -178,8 +178,10 @@ func shareJobs(d *libmpi.Driver, jobs []plan.Job) ([]plan.Job, error) {
 	if text, err = bench.NewControl(ep).Broadcast(text); err != nil {
 		return nil, err
 	}
-	err = json.Unmarshal(text, &jobs)
-	return jobs, err
+	// Not into jobs: rank 0's supervisor reads those at the same time.
+	var mine []plan.Job
+	err = json.Unmarshal(text, &mine)
+	return mine, err
 }
 
 // here is a job that runs on this process: it cannot be ended but with it.
