@@ -160,15 +160,16 @@ func TestUnwritableOutput(t *testing.T) {
 // A full disk ends the run with status 1 and keeps what was finished.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Skipf("needs a file system of its own (root): %s", out)
 	}
 	defer exec.Command("umount", dir).Run()
-	got := call(t, "run", "pingpong", "--path", "host", "--model", "mpi", "-m", "1:4K", "-i", "200000", "-o", dir)
+	got := call(t, "run", "pingpong", "--path", "host", "--model", "mpi", "-m", "1:4K", "-i", "30000", "-o", dir)
 	if got.code != exitFailed || !strings.Contains(got.stderr, "no space left on device") || !strings.Contains(got.stderr, dir) {
 		t.Errorf("exit %d: %s", got.code, got.stderr)
 	}
-	oneLine(t, got.stderr)
+	lines := strings.SplitAfter(strings.TrimSuffix(got.stderr, "\n"), "\n")
+	oneLine(t, lines[len(lines)-1]+"\n") // behind what tells of progress
 	c := readResults(t, dir)
 	if len(c.Records) == 0 || len(c.Damaged) > 0 {
 		t.Errorf("%d records, damaged %v: finished cases were lost", len(c.Records), c.Damaged)
