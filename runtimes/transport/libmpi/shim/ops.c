@@ -9,7 +9,6 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* MPI counts are int. A longer message is one element of a type that is as long: blocks of 1 GiB and the rest. */
 static int long_type(int64_t len, MPI_Datatype *out)
@@ -51,7 +50,7 @@ static gb_done decided(const what *w, enum gb_outcome outcome)
 }
 
 /* Fills d from the end of an operation: st where the call succeeded or failed for this operation, code as returned. */
-static void finish(const what *w, const MPI_Status *st, int code, gb_done *d)
+void gb_finish(const what *w, const MPI_Status *st, int code, gb_done *d)
 {
 	int count, flag = 0;
 
@@ -106,13 +105,13 @@ static int drain(gb_mpi *m, gb_done *done, int ndone)
 	return n;
 }
 
-static what about(const gb_op *op)
+what gb_about(const gb_op *op)
 {
 	return (what){.id = op->id, .peer = op->peer, .tag = op->tag, .len = op->len, .kind = op->kind};
 }
 
 /* Puts a request among those under way. */
-static int keep(gb_mpi *m, const what *w, MPI_Request req)
+int gb_keep(gb_mpi *m, const what *w, MPI_Request req)
 {
 	if (m->npending == m->capacity) {
 		int cap = m->capacity ? 2 * m->capacity : 128;
@@ -154,7 +153,7 @@ static void cancel_gone(what *w, MPI_Request *req)
 static int post(gb_mpi *m, const gb_op *op)
 {
 	MPI_Request req;
-	what w = about(op);
+	what w = gb_about(op);
 	gb_done d;
 	int code;
 
@@ -164,73 +163,11 @@ static int post(gb_mpi *m, const gb_op *op)
 	}
 	if ((code = begin(m, op, &req)) != MPI_SUCCESS) {
 		MPI_Status none = {.MPI_SOURCE = -1, .MPI_TAG = -1};
-		finish(&w, &none, code, &d);
+		gb_finish(&w, &none, code, &d);
 		return push(m, &d);
 	}
 	if (m->ngone && hopeless(m, &w)) cancel_gone(&w, &req);
-	return keep(m, &w, req);
-}
-
-/* Fills d for an operation that went well. Field by field, and peer with tag as one word, because the Go side reads them
- * so: a load that covers two young stores waits until both have left the store buffer, which costs about 5 ns here. */
-static inline void well(gb_done *d, uint32_t id, int32_t peer, int32_t tag, int64_t len)
-{
-	struct {
-		int32_t peer, tag;
-	} both = {peer, tag};
-	uint64_t word;
-	memcpy(&word, &both, sizeof word);
-	d->id = id;
-	memcpy(&d->peer, &word, sizeof word);
-	d->outcome = GB_OK;
-	d->len = len;
-	d->code = MPI_SUCCESS;
-}
-
-/* What lone does when it is not all over at once. */
-static __attribute__((noinline)) int lone_rest(gb_mpi *m, const gb_op *op, gb_done *done, MPI_Request req, int code,
-                                               const MPI_Status *st)
-{
-	what w = about(op);
-	if (code == MPI_SUCCESS) return keep(m, &w, req);
-	finish(&w, st, code, done);
-	return 1;
-}
-
-/* The common case of a blocking call: one operation of less than 2 GiB, and nothing else under way. Between the message's
- * arrival and the return to Go, and from Go to MPI_Isend, there is only what must be. */
-static __attribute__((noinline)) int lone(gb_mpi *m, const gb_op *op, gb_done *done, int polls)
-{
-	MPI_Request req;
-	MPI_Status st;
-	int flag = 0, code, count;
-
-	if (op->kind == GB_SEND) {
-		code = MPI_Isend((void *)(uintptr_t)op->addr, (int)op->len, MPI_BYTE, op->peer, op->tag, m->ctx[op->ctx], &req);
-		while (code == MPI_SUCCESS && polls-- > 0) {
-			code = MPI_Test(&req, &flag, MPI_STATUS_IGNORE);
-			if (flag && code == MPI_SUCCESS) {
-				well(done, op->id, op->peer, op->tag, op->len);
-				return 1;
-			}
-			if (m->yield) sched_yield();
-		}
-		st.MPI_SOURCE = st.MPI_TAG = -1;
-		return lone_rest(m, op, done, req, code, &st);
-	}
-	int source = op->peer == GB_ANY ? MPI_ANY_SOURCE : op->peer, tag = op->tag == GB_ANY ? MPI_ANY_TAG : op->tag;
-	st.MPI_SOURCE = st.MPI_TAG = -1;
-	code = MPI_Irecv((void *)(uintptr_t)op->addr, (int)op->len, MPI_BYTE, source, tag, m->ctx[op->ctx], &req);
-	while (code == MPI_SUCCESS && polls-- > 0) {
-		code = MPI_Test(&req, &flag, &st);
-		if (flag && code == MPI_SUCCESS) {
-			MPI_Get_count(&st, MPI_BYTE, &count);
-			well(done, op->id, st.MPI_SOURCE, st.MPI_TAG, count);
-			return 1;
-		}
-		if (m->yield) sched_yield();
-	}
-	return lone_rest(m, op, done, req, code, &st);
+	return gb_keep(m, &w, req);
 }
 
 int gb_progress(gb_mpi *m)
@@ -272,7 +209,7 @@ static int pass(gb_mpi *m, gb_done *done, int ndone)
 	for (int i = 0; i < some; i++) {
 		what *w = &m->op[first + index[i]];
 		gb_done d;
-		finish(w, &st[i], code == MPI_SUCCESS ? MPI_SUCCESS : st[i].MPI_ERROR, &d);
+		gb_finish(w, &st[i], code == MPI_SUCCESS ? MPI_SUCCESS : st[i].MPI_ERROR, &d);
 		w->kind = OVER;
 		if (n < ndone)
 			done[n++] = d;
@@ -300,7 +237,7 @@ int gb_withdraw(gb_mpi *m)
 		MPI_Status st;
 		int code = MPI_Test(&m->req[i], &flag, &st);
 		if (flag || code != MPI_SUCCESS) {
-			finish(w, &st, code, &d);
+			gb_finish(w, &st, code, &d);
 		} else {
 			d = decided(w, GB_PEER_DIED);
 			MPI_Request_free(&m->req[i]);
@@ -331,7 +268,7 @@ int gb_act(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int 
 {
 	if (nops == 1 && polls > 0 && ndone > 0 && ops->space <= GB_PINNED && ops->len <= INT_MAX &&
 	    (m->npending | m->nqueue | m->ngone) == 0) {
-		int n = lone(m, ops, done, polls);
+		int n = gb_lone(m, ops, done, polls);
 		if (n != 0) return n;
 		return gb_look(m, polls) < 0 ? -1 : drain(m, done, ndone);
 	}

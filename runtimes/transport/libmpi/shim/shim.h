@@ -83,6 +83,13 @@ int gb_progress(gb_mpi *m); /* one pass of progress with nothing to wait for */
 void gb_ops_cancel(gb_mpi *m); /* cancels every receive under way */
 void gb_ops_close(gb_mpi *m);
 
+what gb_about(const gb_op *op);
+int gb_keep(gb_mpi *m, const what *w, MPI_Request req); /* puts a request among those under way */
+void gb_finish(const what *w, const MPI_Status *st, int code, gb_done *d);
+
+/* lone.c */
+int gb_lone(gb_mpi *m, const gb_op *op, gb_done *done, int polls);
+
 /* headers.c */
 int gb_headers_open(gb_mpi *m);
 void gb_headers_close(gb_mpi *m);
