@@ -47,11 +47,9 @@ func transportOf(name string) transportEntry {
 	panic("gpubench: no transport " + name)
 }
 
-var drivers = []gpu.Driver{gpu.CUDA, gpu.Emulated, gpu.CPU}
-
 func probeInproc() plan.Transport {
 	t := plan.Transport{Availability: plan.Availability{OK: true}, Direct: map[string]plan.Availability{}}
-	for _, d := range drivers {
+	for _, d := range gpu.Drivers {
 		if d != gpu.CPU {
 			t.Direct[string(d)] = plan.Availability{OK: true}
 		}
@@ -92,7 +90,7 @@ func probeMPI() plan.Transport {
 		return t
 	}
 	t.OK = true
-	for _, d := range drivers {
+	for _, d := range gpu.Drivers {
 		t.Direct[string(d)] = plan.Availability{Reason: libmpi.NotAware}
 	}
 	return t

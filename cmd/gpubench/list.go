@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/plan"
 	"gpubench/internal/suite"
@@ -74,7 +75,7 @@ func items(m plan.Machine) []item {
 				i.Transports = append(i.Transports, t.name)
 			}
 		}
-		for _, d := range drivers {
+		for _, d := range gpu.Drivers {
 			if m.Devices[string(d)].OK {
 				i.Devices = append(i.Devices, string(d))
 			}
@@ -90,14 +91,14 @@ func items(m plan.Machine) []item {
 	for _, t := range transports {
 		out = append(out, avail("transport", t.name, m.Transports[t.name].Availability))
 	}
-	for _, d := range drivers {
+	for _, d := range gpu.Drivers {
 		dev := m.Devices[string(d)]
 		i := avail("device", string(d), dev.Availability)
 		i.Count = dev.Count
 		out = append(out, i)
 	}
 	for _, t := range transports {
-		for _, d := range drivers {
+		for _, d := range gpu.Drivers {
 			if a, ok := m.Transports[t.name].Direct[string(d)]; ok && d != "cpu" {
 				if a.OK && !m.Devices[string(d)].OK {
 					a = m.Devices[string(d)].Availability

@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"gpubench/internal/plan"
 )
 
 func main() {
@@ -44,11 +42,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return status.code
 	}
 	fmt.Fprintln(stderr, "gpubench: "+err.Error())
-	var usage *plan.UsageError
-	if errors.As(err, &usage) {
-		return exitUsage
-	}
-	return exitUsage // cobra's own errors are about the command line too
+	return exitUsage // a *plan.UsageError or cobra's own: all about the command line
 }
 
 // statusError ends the program with a status; its text, if any, is one line.

@@ -77,7 +77,7 @@ func probe(ctx context.Context, transports []string) plan.Machine {
 		err  error
 	}
 	var asks []string
-	for _, d := range drivers {
+	for _, d := range gpu.Drivers {
 		asks = append(asks, "device:"+string(d))
 	}
 	for _, t := range transports {
@@ -139,15 +139,8 @@ func ask(ctx context.Context, what string) (p probed, err error) {
 
 // memAvailable is the memory that processes may take, in bytes; 0: not known.
 func memAvailable() int64 {
-	text, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for _, line := range strings.Split(string(text), "\n") {
-		var kib int64
-		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
-			return kib << 10
-		}
+	if n := machine.ReadLoad().MemoryAvailableBytes; n != nil {
+		return *n
 	}
 	return 0
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gpubench/gpu"
 	"gpubench/internal/library"
 	"gpubench/internal/report"
 	"gpubench/internal/suite"
@@ -49,7 +50,7 @@ func newVersion() *cobra.Command {
 				benches = append(benches, b.Name)
 			}
 			var devices []string
-			for _, d := range drivers {
+			for _, d := range gpu.Drivers {
 				devices = append(devices, string(d))
 			}
 			fmt.Fprintf(w, "benchmarks: %s\n", strings.Join(benches, ", "))

@@ -4,6 +4,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gpubench/internal/result"
@@ -189,7 +190,7 @@ func (e *expander) variants(b Bench, path string) []variant {
 		if loop == "native" {
 			if len(b.NativeTransports) == 0 {
 				note := b.Name + " has no native loop"
-				if !contains(e.notes, note) {
+				if !slices.Contains(e.notes, note) {
 					e.notes = append(e.notes, note)
 				}
 				continue
@@ -197,7 +198,7 @@ func (e *expander) variants(b Bench, path string) []variant {
 			models = []string{""}
 		}
 		for _, model := range models {
-			if loop == "go" && !contains(b.Models, model) {
+			if loop == "go" && !slices.Contains(b.Models, model) {
 				continue
 			}
 			for _, s := range stagings {
@@ -270,7 +271,7 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 		return "only messages have a space for each side: give one --space for " + b.Name
 	}
 	if v.loop == "native" {
-		if !contains(b.NativeTransports, transport) {
+		if !slices.Contains(b.NativeTransports, transport) {
 			return fmt.Sprintf("no native loop over %s", transport)
 		}
 		if path != "host" {

@@ -6,6 +6,7 @@ package plan
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -153,7 +154,9 @@ func (s Spaces) String() string {
 }
 
 // OnHost reports that neither side lies in device memory.
-func (s Spaces) OnHost() bool { return contains(HostSpaces, s.Send) && contains(HostSpaces, s.Recv) }
+func (s Spaces) OnHost() bool {
+	return slices.Contains(HostSpaces, s.Send) && slices.Contains(HostSpaces, s.Recv)
+}
 
 // ParseSpaces reads SEND[:RECV].
 func ParseSpaces(s string) (Spaces, error) {
@@ -163,7 +166,7 @@ func ParseSpaces(s string) (Spaces, error) {
 	}
 	all := append(append([]string{}, HostSpaces...), DeviceSpaces...)
 	for _, v := range []string{send, recv} {
-		if !contains(all, v) {
+		if !slices.Contains(all, v) {
 			return Spaces{}, fmt.Errorf("%q is no memory space: give %s", v, oneOf(all))
 		}
 	}
@@ -173,7 +176,7 @@ func ParseSpaces(s string) (Spaces, error) {
 // Choose checks that each of a comma-separated list is one of the allowed.
 func Choose(list []string, allowed ...string) ([]string, error) {
 	for _, v := range list {
-		if !contains(allowed, v) {
+		if !slices.Contains(allowed, v) {
 			hint := ""
 			if near := Nearest(v, allowed); near != "" {
 				hint = fmt.Sprintf(" (did you mean %s?)", near)
@@ -189,15 +192,6 @@ func oneOf(names []string) string {
 		return strings.Join(names, "")
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
-}
-
-func contains(list []string, v string) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }
 
 // Nearest returns the allowed name that is closest to what was typed, or ""

@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
@@ -98,7 +99,7 @@ func list(w io.Writer, bench string, recs []result.Record) {
 	by := distinguishing(recs)
 	// A table needs names for its rows even where nothing varies.
 	for _, n := range []string{"path", "device", "model", "transport"} {
-		if !contains(by, n) {
+		if !slices.Contains(by, n) {
 			by = append([]string{n}, by...)
 		}
 	}
@@ -106,7 +107,7 @@ func list(w io.Writer, bench string, recs []result.Record) {
 	p := recs[0].Params
 	fmt.Fprintf(w, "\n# %s:", bench)
 	for _, n := range []string{"grid", "blocks", "odf", "field", "pes"} {
-		if p.Has(n) && !contains(by, n) {
+		if p.Has(n) && !slices.Contains(by, n) {
 			fmt.Fprintf(w, " %s %s", n, text(p, n))
 		}
 	}
@@ -151,7 +152,7 @@ func distinguishing(recs []result.Record) []string {
 	var out []string
 	for _, n := range varying(recs) {
 		values := map[string]string{}
-		implied := !contains(base, n)
+		implied := !slices.Contains(base, n)
 		for _, r := range recs {
 			key := ""
 			for _, b := range base {
@@ -327,19 +328,10 @@ func sorted[V any](set map[string]V) []string {
 	return out
 }
 
-func contains(list []string, v string) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
-}
-
 func without(list []string, drop ...string) []string {
 	var out []string
 	for _, v := range list {
-		if !contains(drop, v) {
+		if !slices.Contains(drop, v) {
 			out = append(out, v)
 		}
 	}

@@ -5,6 +5,7 @@ package suite
 
 import (
 	"fmt"
+	"strings"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
@@ -62,9 +63,9 @@ func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err er
 	if err != nil {
 		return m, err
 	}
-	pages := gpu.DefaultPages
-	if p.String("pages") == "huge" {
-		pages = gpu.HugePages
+	pages, err := gpu.ParsePages(p.String("pages"))
+	if err != nil {
+		return m, err
 	}
 	m.timed = 1
 	stride := (m.size + slotAlign - 1) / slotAlign * slotAlign
@@ -106,14 +107,11 @@ const ackBytes = 4
 
 // sideSpace reads SEND[:RECV]: the first is PE 0's side, the second PE 1's.
 func sideSpace(s string, rank int) (gpu.Space, error) {
-	var sides [2]string
-	sides[0], sides[1] = s, s
-	for i := range s {
-		if s[i] == ':' {
-			sides[0], sides[1] = s[:i], s[i+1:]
-		}
+	send, recv, both := strings.Cut(s, ":")
+	if rank == 0 || !both {
+		return gpu.ParseSpace(send)
 	}
-	return gpu.ParseSpace(sides[rank])
+	return gpu.ParseSpace(recv)
 }
 
 // onHost reports that the host writes and checks this memory; otherwise the

@@ -22,8 +22,7 @@ const referenceCells = 256 * 256 * 256
 func (w *part3D) Check() (result.Validation, error) {
 	var v result.Validation
 	a := &result.Answer{AppliedIterations: int64(w.applied)}
-	sum := 0.0
-	compensation := 0.0
+	var sum neumaier
 	compare, done, err := w.comparison()
 	if err != nil {
 		return v, err
@@ -45,18 +44,11 @@ func (w *part3D) Check() (result.Validation, error) {
 		if !(r.MaxError <= a.MaxError) {
 			a.MaxError = r.MaxError
 		}
-		// Neumaier's sum, over blocks as over cells.
-		t := sum + r.Sum
-		if math.Abs(sum) >= math.Abs(r.Sum) {
-			compensation += (sum - t) + r.Sum
-		} else {
-			compensation += (r.Sum - t) + sum
-		}
-		sum = t
-		compensation += r.Compensation
+		sum.add(r.Sum)
+		sum.rest += r.Compensation
 	}
 	v.Sent = v.Checked
-	a.Sum = sum + compensation
+	a.Sum = sum.value()
 	expected := w.expectedSum()
 	if err := w.checkSum(&v, a.Sum, expected); err != nil {
 		return v, err
@@ -159,6 +151,21 @@ func (w *part3D) checkSum(v *result.Validation, sum, expected float64) error {
 	return nil
 }
 
+// neumaier is a compensated sum: what rounding lost is kept in rest.
+type neumaier struct{ sum, rest float64 }
+
+func (s *neumaier) add(x float64) {
+	t := s.sum + x
+	if math.Abs(s.sum) >= math.Abs(x) {
+		s.rest += (s.sum - t) + x
+	} else {
+		s.rest += (x - t) + s.sum
+	}
+	s.sum = t
+}
+
+func (s *neumaier) value() float64 { return s.sum + s.rest }
+
 // charmSum is the sum over the interior of `--field charm` after n iterations.
 //
 // With the faces at 1 and the interior at 0, 1 − u starts as 1 inside and has
@@ -176,22 +183,15 @@ func charmSum(grid [3]int, n int) float64 {
 			cosine[axis] = append(cosine[axis], 2*math.Cos(a))
 		}
 	}
-	sum, compensation := 0.0, 0.0
+	var sum neumaier
 	for k, wz := range weight[2] {
 		for j, wy := range weight[1] {
 			for i, wx := range weight[0] {
-				x := wx * wy * wz * math.Pow((1+cosine[0][i]+cosine[1][j]+cosine[2][k])/7, float64(n))
-				t := sum + x
-				if math.Abs(sum) >= math.Abs(x) {
-					compensation += (sum - t) + x
-				} else {
-					compensation += (x - t) + sum
-				}
-				sum = t
+				sum.add(wx * wy * wz * math.Pow((1+cosine[0][i]+cosine[1][j]+cosine[2][k])/7, float64(n)))
 			}
 		}
 	}
-	return float64(grid[0])*float64(grid[1])*float64(grid[2]) - (sum + compensation)
+	return float64(grid[0])*float64(grid[1])*float64(grid[2]) - sum.value()
 }
 
 // The last reference computed: all PEs of a process, and the cases that follow

@@ -17,13 +17,13 @@ type problem struct {
 	field        string
 	pes          int
 	pages        gpu.Pages
-	path         string
 }
 
 func newProblem(p result.Params) (problem, error) {
-	q := problem{field: p.String("field"), pes: int(p.Int("pes")), path: p.String("path")}
-	if p.String("pages") == "huge" {
-		q.pages = gpu.HugePages
+	q := problem{field: p.String("field"), pes: int(p.Int("pes"))}
+	var err error
+	if q.pages, err = gpu.ParsePages(p.String("pages")); err != nil {
+		return q, err
 	}
 	for i := range 3 {
 		q.grid[i] = int(p.Ints("grid")[i])
@@ -84,27 +84,13 @@ func (q problem) geometry(at [3]int) (kernels.Block3D, kernels.Domain) {
 	return kernels.NewBlock3D(n[0], n[1], n[2]), d
 }
 
-// space is where fields and packed faces lie.
-func (q problem) space(p result.Params) (gpu.Space, error) {
-	return gpu.ParseSpace(firstSide(p.String("space")))
-}
-
-func firstSide(s string) string {
-	for i := range s {
-		if s[i] == ':' {
-			return s[:i]
-		}
-	}
-	return s
-}
-
 // mine makes the blocks of a PE.
 func (q problem) mine(pe *bench.PE, p result.Params) (*part3D, error) {
 	set, err := kernels.Load(pe.Device)
 	if err != nil {
 		return nil, err
 	}
-	space, err := q.space(p)
+	space, err := gpu.ParseSpace(p.String("space")) // where fields and packed faces lie
 	if err != nil {
 		return nil, err
 	}
