@@ -62,11 +62,11 @@ func hostMemoryLeft(root fs.FS) (left int64, why string) {
 }
 
 // controller is one version of the memory controller's files.
-type controller struct{ name, mount, max, used, cache string }
+type controller struct{ name, mount, max, used, cache, shmem string }
 
 var controllers = []controller{
-	{"", "sys/fs/cgroup", "memory.max", "memory.current", "file"},
-	{"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"},
+	{"", "sys/fs/cgroup", "memory.max", "memory.current", "file", "shmem"},
+	{"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache", "total_shmem"},
 }
 
 func (c controller) left(root fs.FS, dir string) (int64, bool) {
@@ -75,8 +75,11 @@ func (c controller) left(root fs.FS, dir string) (int64, bool) {
 	if !ok1 || !ok2 {
 		return 0, false
 	}
-	cache, _ := field(root, path.Join(dir, "memory.stat"), c.cache)
-	return max(0, limit-used+cache), true
+	stat := path.Join(dir, "memory.stat")
+	cache, _ := field(root, stat, c.cache)
+	shmem, _ := field(root, stat, c.shmem) // is in the cache, and cannot be dropped
+	// The kernel brings these up to date at different times: the cache can be more than all that is used.
+	return max(0, limit-max(0, used-max(0, cache-shmem))), true
 }
 
 // number reads a file that holds one number; "max" is none.
