@@ -432,18 +432,26 @@ func TestAKilledPE(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer cmd.Process.Kill()
+			// The second case runs for seconds from when the first one's record is there.
+			records := func() int {
+				b, _ := os.ReadFile(filepath.Join(dir, "results.jsonl"))
+				return bytes.Count(b, []byte(`"benchmark":`))
+			}
+			for deadline := time.Now().Add(60 * time.Second); records() == 0; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("no case finished\n%s", out.String())
+				}
+			}
+			time.Sleep(500 * time.Millisecond)
 			victim := 0
-			for deadline := time.Now().Add(30 * time.Second); victim == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-				for _, p := range descendants(cmd.Process.Pid) {
-					if c := commandOf(p); strings.Contains(c, "_worker") && !strings.Contains(c, "mpirun") {
-						victim = p
-					}
+			for _, p := range descendants(cmd.Process.Pid) {
+				if c := commandOf(p); strings.Contains(c, "_worker") && !strings.Contains(c, "mpirun") {
+					victim = p
 				}
 			}
 			if victim == 0 {
 				t.Fatalf("no PE came up\n%s", out.String())
 			}
-			time.Sleep(2500 * time.Millisecond) // until the first case has begun
 			if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}

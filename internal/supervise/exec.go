@@ -201,6 +201,9 @@ func (t *tail) String() string {
 var (
 	rankLost = regexp.MustCompile(`(?i)(?:process rank|rank|peer rank is \[\[[^,]*,\d+\],)\s*(\d+)[^\n]*(?:exited|signal|died|killed|lost)`)
 	telling  = regexp.MustCompile(`^(?:panic: |fatal error: |SIG[A-Z]+: |gpubench: |unexpected fault address|libfabric|\[.*\] (?:PMIX|ERROR)).*`)
+	// Open MPI's notice, which it breaks over lines, and MPICH's.
+	notice = regexp.MustCompile(`noticed that process rank [^(]{1,300}\([^)\n]*\)|EXIT STRING: .*`)
+	rule   = regexp.MustCompile(`^[-=]*$`)
 )
 
 // describe says how a job's processes ended, with the most telling of their
@@ -209,17 +212,28 @@ func describe(err error, stderr string) string {
 	how := "they ended without an error"
 	if err != nil {
 		how = err.Error()
+		// What a launcher and a shell make of a signal.
+		var code int
+		if _, err := fmt.Sscanf(how, "exit status %d", &code); err == nil && code > 128 && code <= 128+64 {
+			how = fmt.Sprintf("signal: %v", syscall.Signal(code-128))
+		}
 	}
 	if m := rankLost.FindStringSubmatch(stderr); m != nil {
 		how = "PE " + m[1] + ": " + how
 	}
-	for _, line := range strings.Split(stderr, "\n") {
+	last := ""
+	for line := range strings.Lines(stderr) {
 		if line = strings.TrimSpace(line); telling.MatchString(line) {
 			return how + ": " + line
 		}
+		if !rule.MatchString(line) {
+			last = line
+		}
 	}
-	lines := strings.Split(strings.TrimSpace(stderr), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
+	if m := notice.FindString(stderr); m != "" {
+		last = strings.Join(strings.Fields(m), " ")
+	}
+	if last != "" {
 		return how + ": " + last
 	}
 	return how

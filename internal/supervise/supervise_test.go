@@ -268,13 +268,19 @@ func TestKillDoesNotWaitForAHeldPipe(t *testing.T) {
 }
 
 func TestDescribeNamesTheMostTellingLine(t *testing.T) {
-	for _, c := range []struct{ stderr, want string }{
-		{"", "exit status 2"},
-		{"goroutine 1\npanic: gpu: slice past end of buffer\n\nmore\n", "exit status 2: panic: gpu: slice past end of buffer"},
-		{"one\ntwo\n", "exit status 2: two"},
+	const line = "--------------------------------------------------------------------------\n"
+	for _, c := range []struct{ err, stderr, want string }{
+		{"exit status 2", "", "exit status 2"},
+		{"exit status 2", "goroutine 1\npanic: gpu: slice past end of buffer\n\nmore\n", "exit status 2: panic: gpu: slice past end of buffer"},
+		{"exit status 2", "one\ntwo\n", "exit status 2: two"},
+		{"exit status 137", line + "prterun noticed that process rank 1 with PID 478 on node gpu-01 exited on\nsignal 9 (Killed).\n" + line,
+			"PE 1: signal: killed: noticed that process rank 1 with PID 478 on node gpu-01 exited on signal 9 (Killed)"},
+		{"exit status 9", "=====\n=   EXIT CODE: 9\n=====\nYOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)\nPlease see the FAQ page\n",
+			"exit status 9: EXIT STRING: Killed (signal 9)"},
+		{"exit status 139", line, "signal: segmentation fault"},
 	} {
-		if got := describe(errors.New("exit status 2"), c.stderr); got != c.want {
-			t.Errorf("describe(%q) = %q, want %q", c.stderr, got, c.want)
+		if got := describe(errors.New(c.err), c.stderr); got != c.want {
+			t.Errorf("describe(%q, %q) = %q, want %q", c.err, c.stderr, got, c.want)
 		}
 	}
 }
