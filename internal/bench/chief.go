@@ -154,6 +154,10 @@ func (c *chief) start() {
 	var err error
 	if c.pace, err = newPace(count("iterations"), seconds, count("warmup"), c.s.b.MinBatch); err != nil {
 		c.end(result.Failed, err.Error())
+		return
+	}
+	if c.s.guard() != nil {
+		c.pace.settle = settle
 	}
 }
 

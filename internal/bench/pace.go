@@ -14,6 +14,11 @@ const (
 	// maxSamples bounds the batches of a case: each has its own poisoning and
 	// checking.
 	maxSamples = 1000
+	// settle is how many iterations a batch has at least where poisoning and
+	// checking come before it: its first ones find cold caches. It gives way
+	// to having at least fewSamples batches.
+	settle     = 32
+	fewSamples = 10
 )
 
 // pace plans warm-up and timed batches.
@@ -22,6 +27,7 @@ type pace struct {
 	seconds    float64 // timed seconds in all
 	warmup     int     // warm-up iterations
 	minBatch   int
+	settle     int // see the constant; else 0
 
 	warmed  int
 	warmedS float64
@@ -68,7 +74,7 @@ func (p *pace) next() int {
 			return 0
 		}
 		if p.est > 0 {
-			n = math.Max(n, math.Ceil(p.seconds/maxSamples/p.est))
+			n = math.Max(n, p.share(p.seconds/p.est))
 		}
 		return int(math.Min(n, 1<<30))
 	}
@@ -79,9 +85,14 @@ func (p *pace) next() int {
 	if p.est == 0 { // nothing is known yet: a hundredth shows little harm
 		n = math.Max(n, math.Ceil(float64(p.iterations)/100))
 	}
-	n = math.Max(n, math.Ceil(float64(p.iterations)/maxSamples))
+	n = math.Max(n, p.share(float64(p.iterations)))
 	// As many batches of at least n as there are, the rest spread over them.
 	return rest / max(1, int(float64(rest)/n))
+}
+
+// share is the least a batch may have of all iterations.
+func (p *pace) share(all float64) float64 {
+	return math.Max(math.Ceil(all/maxSamples), math.Min(float64(p.settle), math.Floor(all/fewSamples)))
 }
 
 // warmupSeconds is how long the warm-up lasts at least when time is fixed.

@@ -35,18 +35,25 @@ func (s *session) close() error {
 	return s.protect("Close", s.body.Close)
 }
 
-// poison readies the receive buffers of a body that can be checked after
-// every batch.
-func (s *session) poison() error {
+// guard is the body as one that is to be checked after every batch, nil if it
+// is none.
+func (s *session) guard() Guard {
 	if g, ok := s.body.(Guard); ok && s.validating() {
+		return g
+	}
+	return nil
+}
+
+func (s *session) poison() error {
+	if g := s.guard(); g != nil {
 		return s.protect("Poison", g.Poison)
 	}
 	return nil
 }
 
 func (s *session) inspect() (*result.Validation, error) {
-	g, ok := s.body.(Guard)
-	if !ok || !s.validating() {
+	g := s.guard()
+	if g == nil {
 		return nil, nil
 	}
 	var v result.Validation

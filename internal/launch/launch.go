@@ -189,8 +189,14 @@ func (l Launcher) Command(n int, argv ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(l.Path, append(args, argv...)...)
 	cmd.Env = os.Environ()
-	if l.Kind == OpenMPI && os.Geteuid() == 0 {
-		cmd.Env = append(cmd.Env, "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+	if l.Kind == OpenMPI {
+		if os.Geteuid() == 0 {
+			cmd.Env = append(cmd.Env, "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+		}
+		if os.Getenv("OMPI_MCA_btl") == "" {
+			// One host's PEs never talk through libfabric, and looking for its devices takes a second.
+			cmd.Env = append(cmd.Env, "OMPI_MCA_btl=^ofi")
+		}
 	}
 	return cmd
 }

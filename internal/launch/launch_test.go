@@ -100,4 +100,11 @@ func TestCommand(t *testing.T) {
 	if os.Geteuid() == 0 && !slices.Contains(c.Env, "OMPI_ALLOW_RUN_AS_ROOT=1") {
 		t.Error("root may not run it")
 	}
+	for _, theirs := range []string{"", "self,sm"} {
+		t.Setenv("OMPI_MCA_btl", theirs)
+		c := Launcher{Path: "/x/mpirun", Kind: OpenMPI}.Command(2, "prog")
+		if got := slices.Contains(c.Env, "OMPI_MCA_btl=^ofi"); got != (theirs == "") {
+			t.Errorf("with OMPI_MCA_btl=%q of the user's: set by us: %v", theirs, got)
+		}
+	}
 }

@@ -1,0 +1,50 @@
+package bench
+
+import "testing"
+
+// Batches of a case: long enough that cold caches at their start do not count, and enough of them.
+func TestBatchesSettle(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		iterations int
+		seconds    float64
+		minBatch   int
+		each       float64 // seconds of an iteration
+		least      int     // iterations of a batch
+		samples    [2]int
+	}{
+		{"many short ones: the clock's floor", 10000, 0, 1, 200e-9, 50, [2]int{190, 200}},
+		{"large messages", 1000, 0, 1, 50e-6, 32, [2]int{31, 32}},
+		{"few", 50, 0, 1, 50e-6, 5, [2]int{10, 10}},
+		{"very few", 5, 0, 1, 50e-6, 1, [2]int{5, 5}},
+		{"one", 1, 0, 1, 1e-3, 1, [2]int{1, 1}},
+		{"a benchmark's own least", 100, 0, 20, 1e-3, 20, [2]int{5, 5}},
+		{"no more than so many samples", 1 << 20, 0, 1, 20e-6, 1048, [2]int{990, 1000}},
+		{"by time", 0, 1, 1, 50e-6, 32, [2]int{600, 700}},
+		{"by time, slow ones", 0, 1, 1, 20e-3, 5, [2]int{10, 11}},
+		{"by time, one slower than all of it", 0, 0.1, 1, 1, 1, [2]int{1, 1}},
+	} {
+		p, err := newPace(c.iterations, c.seconds, 4, c.minBatch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.settle = settle
+		for n := p.next(); n > 0; n = p.next() {
+			p.note(batch{n: n, seconds: float64(n) * c.each})
+		}
+		samples := p.finish()
+		if k := len(samples); k < c.samples[0] || k > c.samples[1] {
+			t.Errorf("%s: %d samples, want %v", c.name, k, c.samples)
+		}
+		sum := 0
+		for i, s := range samples {
+			sum += s.n
+			if s.n < c.least {
+				t.Errorf("%s: batch %d has %d iterations, want %d at least", c.name, i, s.n, c.least)
+			}
+		}
+		if c.iterations > 0 && sum != c.iterations {
+			t.Errorf("%s: %d iterations, want %d", c.name, sum, c.iterations)
+		}
+	}
+}
