@@ -202,7 +202,7 @@ func (g *stager) start(q *copyQueue, p *part, dst, src gpu.Memory) error {
 	if len(g.events) == 0 {
 		e, err := g.dev.NewEvent(false)
 		if err != nil {
-			return fmt.Errorf("event of a staging copy: %w", err)
+			return fmt.Errorf("staging copy of %d B: %w", dst.Len, err)
 		}
 		g.events = append(g.events, e)
 	}
