@@ -34,6 +34,8 @@ type transportInfo struct {
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
 	Library string `json:"library,omitempty"`
+	// Short calls of MPI go without cgo; only for the mpi transport.
+	ShortCalls bool `json:"short_calls,omitempty"`
 }
 
 // deviceInfo is what a PE's device says of itself.
@@ -78,7 +80,7 @@ func (w *worker) ready(pe *bench.PE) error {
 		return err
 	}
 	caps := pe.Endpoint.Caps()
-	env := environment{Program: program(), Transport: transportInfo{Name: caps.Name, Version: caps.Version, Library: w.library}}
+	env := environment{Program: program(), Transport: transportInfo{Name: caps.Name, Version: caps.Version, Library: w.library, ShortCalls: w.shortCalls}}
 	var pids []int
 	var snapshots []machine.Snapshot
 	for _, b := range all {

@@ -151,7 +151,7 @@ func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
 func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) (*worker, error) {
 	caps := d.Caps()
 	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: localRank(caps), emit: func(supervise.Event) {},
-		library: d.Library().Full, services: services()}
+		library: d.Library().Full, shortCalls: d.ShortCalls(), services: services()}
 	w.services[suite.NativeLoops] = nativeLoops{d, caps.Rank == 0}
 	if caps.Rank == 0 {
 		w.emit = emit
@@ -228,6 +228,7 @@ type worker struct {
 	rank, size  int
 	local       int
 	library     string
+	shortCalls  bool
 	services    map[string]any
 	emit        func(supervise.Event)
 	dev         *gpu.Device

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -71,6 +73,26 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 	if n < 15 {
 		t.Errorf("go list gave %d packages: the test sees too little", n)
+	}
+}
+
+// C that libmpi/leap calls must not come back into Go, and what is not there cannot be called.
+func TestNoTransportExportsToC(t *testing.T) {
+	root := os.DirFS("../../runtimes")
+	n := 0
+	err := fs.WalkDir(root, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") {
+			return err
+		}
+		n++
+		text, err := fs.ReadFile(root, path)
+		if strings.Contains("\n"+string(text), "\n//export ") {
+			t.Errorf("runtimes/%s exports a function to C", path)
+		}
+		return err
+	})
+	if err != nil || n < 50 {
+		t.Errorf("%d files, %v", n, err)
 	}
 }
 

@@ -23,20 +23,33 @@ import (
 
 const (
 	shortLen   = 256 << 10 // bytes: a longer message costs more than a crossing, and its copy lasts
-	shortPolls = 300       // passes: a few µs. A wait that is longer goes on through cgo
+	shortPolls = 64        // passes: about 2 µs. A wait that is longer goes on through cgo
 )
+
+// EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
+const EnvShortCalls = "GPUBENCH_SHORT_CALLS"
 
 // shortcut holds what a short crossing needs: see package leap.
 type shortcut struct {
 	stack                       *leap.Stack    // nil: everything goes through cgo
 	act, sendHeader, recvHeader uintptr        // addresses of the table's functions
 	world                       unsafe.Pointer // their first argument
+	underWay                    int            // operations posted and not reported: any call may copy for them
 }
 
-func (s *shortcut) prepare() (err error) {
-	if !leap.Available {
+// prepare opens the short way where calls are sure to be short: MPI's calls spin without limit when a network has no
+// room, or the peer has stopped, and yield where ranks share cores. Host memory alone goes over it: waiting for a device
+// inside could wait for a callback into Go.
+func (d *Driver) prepare() (err error) {
+	if !leap.Available || d.oversubscribe || getenv(EnvShortCalls) == "0" {
 		return nil
 	}
+	for _, p := range d.placement {
+		if p.Node != d.placement[0].Node {
+			return nil
+		}
+	}
+	s := &d.short
 	s.act = uintptr(unsafe.Pointer(C.gb_table.act))
 	s.sendHeader = uintptr(unsafe.Pointer(C.gb_table.send_header))
 	s.recvHeader = uintptr(unsafe.Pointer(C.gb_table.recv_header))
@@ -52,20 +65,29 @@ func newDone() *[maxDone]C.gb_done {
 
 // act is gb_mpi_table's.
 func (d *Driver) act(ops []transport.Op, ndone, polls int) int {
-	if s := &d.short; s.stack != nil && len(ops) == 1 && ops[0].Buf.Len <= shortLen {
+	s := &d.short
+	if s.idle() && len(ops) == 1 && ops[0].Buf.Len <= shortLen && ops[0].Buf.Space <= gpu.Pinned {
+		s.underWay = 1
 		n := s.stack.Call3(s.act, s.world, unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(d.done),
 			1, ndone, min(polls, shortPolls))
 		if n != 0 || polls <= shortPolls {
+			s.underWay -= max(n, 0)
 			return n
 		}
 		ops, polls = nil, polls-shortPolls
 	}
-	return int(C.gb_w_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), &d.done[0], C.int(len(ops)),
+	s.underWay += len(ops)
+	n := int(C.gb_w_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), &d.done[0], C.int(len(ops)),
 		C.int(ndone), C.int(polls)))
+	s.underWay -= max(n, 0)
+	return n
 }
 
+// idle reports that the short way is open and that nothing is under way for which a call could last.
+func (s *shortcut) idle() bool { return s.stack != nil && s.underWay == 0 }
+
 func (d *Driver) sendHeader(peer int, h []byte) int {
-	if s := &d.short; s.stack != nil {
+	if s := &d.short; s.idle() {
 		return s.stack.Call2(s.sendHeader, s.world, unsafe.Pointer(unsafe.SliceData(h)), len(h), peer, 0, 0)
 	}
 	return int(C.gb_w_send_header(unsafe.Pointer(unsafe.SliceData(h)), C.int(len(h)), C.int(peer)))
@@ -73,7 +95,7 @@ func (d *Driver) sendHeader(peer int, h []byte) int {
 
 func (d *Driver) recvHeader(buf []byte) (result, peer, n int) {
 	var from C.gb_from
-	if s := &d.short; s.stack != nil {
+	if s := &d.short; s.idle() {
 		result = s.stack.Call3(s.recvHeader, s.world, unsafe.Pointer(unsafe.SliceData(buf)), unsafe.Pointer(&from), len(buf), 0, 0)
 	} else {
 		result = int(C.gb_w_recv_header(unsafe.Pointer(unsafe.SliceData(buf)), &from, C.int(len(buf))))

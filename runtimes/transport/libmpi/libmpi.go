@@ -40,7 +40,6 @@ const maxDone = 256
 type Options struct {
 	Size          int           // ranks that there must be; 0: any number
 	CloseDeadline time.Duration // how long Close waits for the other ranks; 0: DefaultCloseDeadline
-	PlainCgo      bool          // no short crossings (package leap): for comparing
 }
 
 // Driver is this process's rank in MPI_COMM_WORLD.
@@ -95,11 +94,8 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 	if err := d.start(job, joined, o.Size); err != nil {
 		return nil, err
 	}
-	// Ranks that share cores go without: their waits yield, which may take long.
-	if !o.PlainCgo && !d.oversubscribe {
-		if err := d.short.prepare(); err != nil {
-			return nil, err
-		}
+	if err := d.prepare(); err != nil {
+		return nil, err
 	}
 	return d, nil
 }
@@ -128,6 +124,9 @@ func (d *Driver) start(job launch.Job, joined bool, want int) error {
 
 // Caps is constant while the driver is open.
 func (d *Driver) Caps() transport.Caps { return d.caps }
+
+// ShortCalls reports whether short calls go without cgo (package leap).
+func (d *Driver) ShortCalls() bool { return d.short.stack != nil }
 
 // Library says which MPI this is, for the record's environment.
 func (d *Driver) Library() Library { return d.library }

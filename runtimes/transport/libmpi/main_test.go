@@ -4,7 +4,10 @@ package libmpi
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
+
+	"gpubench/runtimes/transport/libmpi/leap"
 )
 
 const (
@@ -35,6 +38,18 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// openCalls is openTest, with every call through cgo where "cgo" is in arg.
+func openCalls(o Options, arg string) (*Driver, error) {
+	if strings.Contains(arg, "cgo") {
+		os.Setenv(EnvShortCalls, "0")
+	}
+	d, err := openTest(o)
+	if err == nil && d.ShortCalls() != (leap.Available && !d.Oversubscribed() && !strings.Contains(arg, "cgo")) {
+		err = fmt.Errorf("%q, short calls: %v", arg, d.ShortCalls())
+	}
+	return d, err
 }
 
 // openTest opens the shim that the test named.

@@ -22,7 +22,7 @@ func init() {
 // suitePart runs the steps. With the argument "device" there is an emulated one, and so the staged paths; "cgo" does
 // without short crossings.
 func suitePart(arg string) error {
-	d, err := openTest(Options{PlainCgo: strings.Contains(arg, "cgo")})
+	d, err := openCalls(Options{}, arg)
 	if err != nil {
 		return err
 	}

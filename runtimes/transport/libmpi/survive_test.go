@@ -289,10 +289,13 @@ func firePart(string) error {
 		}
 	}()
 	defer close(stop)
-	m := testBuffer(16384, false)
+	m := testBuffer(2*shortLen, false)
 	h, buf := make([]byte, 100), make([]byte, ep.Caps().MaxHeader)
 	for i := range 20000 {
-		part := m.Slice(0, 1+i*7%4200) // across the limit of short crossings
+		part := m.Slice(0, 1+i*7%4200)
+		if i%100 == 0 {
+			part = m.Slice(0, shortLen-50+i/100) // across the limit of short crossings
+		}
 		b := part.Bytes()
 		if ep.Rank() == 0 {
 			b[0], b[len(b)-1] = byte(i), byte(i)

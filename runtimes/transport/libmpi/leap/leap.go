@@ -12,7 +12,8 @@
 //   - The goroutine is locked to its thread, and one Stack serves one thread.
 //   - A signal that arrives inside is handled as inside any C code: Go's handlers run on their own signal stack, and
 //     asynchronous preemption leaves code alone that it does not know.
-//   - A memory fault inside ends the process, as it does inside cgo; the traceback says less.
+//   - A memory fault inside ends the process, as it does inside cgo, but without a traceback, and profiles do not show the
+//     caller: for these, send the calls through cgo.
 //
 // Where there is no assembly for the machine Available is false, and callers go through cgo.
 package leap

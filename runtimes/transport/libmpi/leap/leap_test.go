@@ -1,4 +1,4 @@
-//go:build amd64
+//go:build linux && amd64
 
 package leap
 
@@ -99,9 +99,9 @@ func TestUnderFire(t *testing.T) {
 		}
 		done <- n
 	}()
-	timer := &syscall.Timeval{Usec: 500}
-	setitimer(t, timer)
-	defer setitimer(t, &syscall.Timeval{})
+	// Profiling signals, whose handler unwinds what runs.
+	runtime.SetCPUProfileRate(2000)
+	defer runtime.SetCPUProfileRate(0)
 	began := time.Now()
 	calls := 0
 	for ; time.Since(began) < 500*time.Millisecond; calls++ {
@@ -128,12 +128,34 @@ func grow(s *Stack, fn uintptr, p, q *int32, depth int) int {
 	return s.Call2(fn, unsafe.Pointer(p), unsafe.Pointer(q), 0, 0, 0, 0)
 }
 
-// setitimer sends SIGPROF at intervals; Go's handler unwinds what runs.
-func setitimer(t *testing.T, every *syscall.Timeval) {
-	const itimerProf = 2
-	v := [2]syscall.Timeval{*every, *every}
-	if _, _, errno := syscall.Syscall(syscall.SYS_SETITIMER, itimerProf, uintptr(unsafe.Pointer(&v)), 0); errno != 0 {
-		t.Fatal(errno)
+// A call that lasts holds up a stop of the world for as long, and no longer.
+func TestALongCall(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	s, fn := stack(t), code(t,
+		0x89, 0xd0, // mov eax, edx
+		0xff, 0xc8, // again: dec eax
+		0x75, 0xfc, // jnz again
+		0xc3)
+	collected := make(chan struct{})
+	go func() {
+		for range 20 {
+			runtime.GC()
+		}
+		close(collected)
+	}()
+	for n, over := 0, false; !over; n++ {
+		if got := s.Call2(fn, nil, nil, 20_000_000, 0, 0, 0); got != 0 { // several ms
+			t.Fatalf("call %d: %d", n, got)
+		}
+		select {
+		case <-collected:
+			over = true
+		default:
+		}
+		if n > 10000 {
+			t.Fatal("no collection ends beside calls")
+		}
 	}
 }
 
