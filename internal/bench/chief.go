@@ -156,9 +156,7 @@ func (c *chief) start() {
 		c.end(result.Failed, err.Error())
 		return
 	}
-	if c.s.guard() != nil {
-		c.pace.settle = settle
-	}
+	c.pace.settle = c.s.guard() != nil
 }
 
 // batch turns the PEs' clocks into a sample.

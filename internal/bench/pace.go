@@ -14,10 +14,12 @@ const (
 	// maxSamples bounds the batches of a case: each has its own poisoning and
 	// checking.
 	maxSamples = 1000
-	// settle is how many iterations a batch has at least where poisoning and
-	// checking come before it: its first ones find cold caches. It gives way
-	// to having at least fewSamples batches.
+	// settle and settleTime are how many iterations a batch has at least, and
+	// how long it lasts, where poisoning and checking come before it: its first
+	// iterations find cold caches and a peer that is late by a microsecond. Both
+	// give way to having fewSamples batches.
 	settle     = 32
+	settleTime = 20 * time.Millisecond
 	fewSamples = 10
 )
 
@@ -27,7 +29,7 @@ type pace struct {
 	seconds    float64 // timed seconds in all
 	warmup     int     // warm-up iterations
 	minBatch   int
-	settle     int // see the constant; else 0
+	settle     bool // see the constant
 
 	warmed  int
 	warmedS float64
@@ -92,7 +94,15 @@ func (p *pace) next() int {
 
 // share is the least a batch may have of all iterations.
 func (p *pace) share(all float64) float64 {
-	return math.Max(math.Ceil(all/maxSamples), math.Min(float64(p.settle), math.Floor(all/fewSamples)))
+	n := math.Ceil(all / maxSamples)
+	if p.settle {
+		long := float64(settle)
+		if p.est > 0 {
+			long = math.Max(long, math.Ceil(settleTime.Seconds()/p.est))
+		}
+		n = math.Max(n, math.Min(long, math.Floor(all/fewSamples)))
+	}
+	return n
 }
 
 // warmupSeconds is how long the warm-up lasts at least when time is fixed.

@@ -95,6 +95,7 @@ func indices(n int) []int {
 }
 
 func (r *runner) run(ctx context.Context) error {
+	again := false // PEs that ended before their first case get one more try
 	for len(r.left) > 0 {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -108,6 +109,8 @@ func (r *runner) run(ctx context.Context) error {
 		case len(r.left) == 0:
 		case end.fatal != "":
 			return r.rest(result.Failed, end.fatal)
+		case len(r.left) == before && end.died && !again && !r.c.Once:
+			again = true // launchers fail now and then, for a lost socket or a port that is taken
 		case len(r.left) == before:
 			return r.rest(result.Failed, "the PEs ended before the first case: "+end.how)
 		case r.c.Once:
@@ -149,7 +152,10 @@ func (r *runner) keep(i int, rec result.Record) error {
 }
 
 // ending is how a launch ended.
-type ending struct{ fatal, how string }
+type ending struct {
+	fatal, how string
+	died       bool // by themselves, and in no case
+}
 
 // launch starts PEs for the cases that are left and follows them.
 func (r *runner) launch(ctx context.Context) (end ending, err error) {
@@ -263,7 +269,7 @@ func (w *watch) gone() (ending, error) {
 	}
 	how := describe(w.p.Wait(), w.p.Tail())
 	if w.current < 0 {
-		return ending{how: how}, nil
+		return ending{how: how, died: true}, nil
 	}
 	return ending{how: how}, w.r.verdict(w.current, result.Failed, "the PEs were lost: "+how, w.started)
 }

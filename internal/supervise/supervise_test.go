@@ -164,6 +164,24 @@ func TestPEsThatNeverComeUp(t *testing.T) {
 	want(t, got, "c0 "+reason, "c1 "+reason)
 }
 
+func TestPEsThatDieBeforeTheirFirstCaseGetOneMoreTry(t *testing.T) {
+	got, err := run(t, 2, Config{}, []string{"ready", "die prterun: no socket"}, []string{"ready", "start 0", "ok 0", "start 1", "ok 1", "end"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, got, "c0 ok", "c1 ok")
+	got, err = run(t, 1, Config{}, []string{"die prterun: no socket"}, []string{"die prterun: no socket"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, got, "c0 failed the PEs ended before the first case: signal: killed: prterun: no socket")
+	got, err = run(t, 1, Config{Once: true}, []string{"die it"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, got, "c0 failed the PEs ended before the first case: signal: killed: it")
+}
+
 func TestFatalFailsTheRestWithoutARestart(t *testing.T) {
 	got, err := run(t, 2, Config{}, []string{"fatal kernels are missing"})
 	if err != nil {

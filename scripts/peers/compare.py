@@ -156,8 +156,8 @@ def pingpong(o):
                   "-i", count]
         launch = [mpirun, "-n", "2", "--bind-to", "none"]
         arguments = ["-s", str(size), "-i", count]
-        programs = [Program("gpubench, mpi model", gpubench(*common), metric("latency", "mean")),
-                    Program("gpubench, native loop", gpubench(*common, "--loop", "native"), metric("latency", "mean"))]
+        programs = [Program("gpubench, mpi model", gpubench(*common), metric("latency", "median")),
+                    Program("gpubench, native loop", gpubench(*common, "--loop", "native"), metric("latency", "median"))]
         for again in ("", " (again)"):
             programs.append(Program("C" + again, [*launch, c, *arguments, *(["-huge"] if o.pages == "huge" else [])], key("latency_s")))
         if o.peers:

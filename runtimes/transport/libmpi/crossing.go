@@ -2,6 +2,8 @@
 package libmpi
 
 /*
+#cgo noescape gb_w_run_loop
+#cgo nocallback gb_w_run_loop
 #cgo noescape gb_w_act
 #cgo nocallback gb_w_act
 #cgo noescape gb_w_send_header
@@ -22,19 +24,22 @@ import (
 )
 
 const (
-	shortLen   = 256 << 10 // bytes: a longer message costs more than a crossing, and its copy lasts
-	shortPolls = 64        // passes: about 2 µs. A wait that is longer goes on through cgo
+	shortLen   = 4 << 20 // bytes: the copy of a longer message lasts
+	shortPolls = 64      // passes of one call, about 2 µs: between two calls Go can stop the thread
 )
 
 // EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
 const EnvShortCalls = "GPUBENCH_SHORT_CALLS"
 
-// shortcut holds what a short crossing needs: see package leap.
+// shortcut holds what a short crossing needs: see package leap. Besides the crossing it spares what cgo costs a thread
+// that waits: after 20 µs in there Go's scheduler takes the thread for blocked and starts another, on the other PE's core.
 type shortcut struct {
-	stack                       *leap.Stack    // nil: everything goes through cgo
-	act, sendHeader, recvHeader uintptr        // addresses of the table's functions
+	stack                       *leap.Stack // nil: everything goes through cgo
+	act, sendHeader, recvHeader uintptr     // addresses of the table's functions
+	runLoop                     uintptr
 	world                       unsafe.Pointer // their first argument
 	underWay                    int            // operations posted and not reported: any call may copy for them
+	lone                        bool           // the only one under way is short
 }
 
 // prepare opens the short way where calls are sure to be short: MPI's calls spin without limit when a network has no
@@ -53,6 +58,7 @@ func (d *Driver) prepare() (err error) {
 	s.act = uintptr(unsafe.Pointer(C.gb_table.act))
 	s.sendHeader = uintptr(unsafe.Pointer(C.gb_table.send_header))
 	s.recvHeader = uintptr(unsafe.Pointer(C.gb_table.recv_header))
+	s.runLoop = uintptr(unsafe.Pointer(C.gb_table.run_loop))
 	s.world = unsafe.Pointer(C.gb_world)
 	s.stack, err = leap.NewStack()
 	return err
@@ -66,36 +72,53 @@ func newDone() *[maxDone]C.gb_done {
 // act is gb_mpi_table's.
 func (d *Driver) act(ops []transport.Op, ndone, polls int) int {
 	s := &d.short
-	if s.idle() && len(ops) == 1 && ops[0].Buf.Len <= shortLen && ops[0].Buf.Space <= gpu.Pinned {
-		s.underWay = 1
-		n := s.stack.Call3(s.act, s.world, unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(d.done),
-			1, ndone, min(polls, shortPolls))
-		if n != 0 || polls <= shortPolls {
-			s.underWay -= max(n, 0)
-			return n
-		}
-		ops, polls = nil, polls-shortPolls
-	}
 	s.underWay += len(ops)
-	n := int(C.gb_w_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), &d.done[0], C.int(len(ops)),
-		C.int(ndone), C.int(polls)))
+	if len(ops) > 0 {
+		s.lone = s.underWay == 1 && ops[0].Buf.Len <= shortLen && ops[0].Buf.Space <= gpu.Pinned
+	}
+	var n int
+	if s.open() {
+		for {
+			n = s.stack.Call3(s.act, s.world, unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(d.done),
+				len(ops), ndone, min(polls, shortPolls))
+			if polls -= shortPolls; n != 0 || polls <= 0 {
+				break
+			}
+			ops = nil
+		}
+	} else {
+		n = int(C.gb_w_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), &d.done[0], C.int(len(ops)),
+			C.int(ndone), C.int(polls)))
+	}
 	s.underWay -= max(n, 0)
 	return n
 }
 
-// idle reports that the short way is open and that nothing is under way for which a call could last.
-func (s *shortcut) idle() bool { return s.stack != nil && s.underWay == 0 }
+// open reports that the short way is there, and nothing under way for which a call could last.
+func (s *shortcut) open() bool {
+	return s.stack != nil && (s.underWay == 0 || s.lone && s.underWay == 1)
+}
 
 func (d *Driver) sendHeader(peer int, h []byte) int {
-	if s := &d.short; s.idle() {
+	if s := &d.short; s.open() {
 		return s.stack.Call2(s.sendHeader, s.world, unsafe.Pointer(unsafe.SliceData(h)), len(h), peer, 0, 0)
 	}
 	return int(C.gb_w_send_header(unsafe.Pointer(unsafe.SliceData(h)), C.int(len(h)), C.int(peer)))
 }
 
+// loopPolls is the passes of one call of a native loop: about a millisecond.
+const loopPolls = 10000
+
+func (d *Driver) runLoop(l *C.gb_loop) int {
+	if s := &d.short; s.open() && l.bytes*C.int64_t(max(1, l.window)) <= shortLen {
+		return s.stack.Call2(s.runLoop, s.world, unsafe.Pointer(l), loopPolls, 0, 0, 0)
+	}
+	return int(C.gb_w_run_loop(l, loopPolls))
+}
+
 func (d *Driver) recvHeader(buf []byte) (result, peer, n int) {
 	var from C.gb_from
-	if s := &d.short; s.idle() {
+	if s := &d.short; s.open() {
 		result = s.stack.Call3(s.recvHeader, s.world, unsafe.Pointer(unsafe.SliceData(buf)), unsafe.Pointer(&from), len(buf), 0, 0)
 	} else {
 		result = int(C.gb_w_recv_header(unsafe.Pointer(unsafe.SliceData(buf)), &from, C.int(len(buf))))

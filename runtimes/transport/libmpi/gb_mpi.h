@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define GB_MPI_ABI 1
+#define GB_MPI_ABI 2
 
 enum {
 	GB_CONTEXTS = 16,     /* duplicated communicators for tagged messages */
@@ -67,15 +67,17 @@ typedef struct gb_loop {
 	int32_t peer, tag;
 	uint64_t sbuf, rbuf;
 	int64_t bytes;
-	int32_t window;
-	int64_t iterations;
-	double deadline_s; /* longest wait for one message; negative: for ever */
+	int32_t window;     /* messages between acknowledgements of 4 bytes; 0: the reply is as long as the message */
+	int32_t phase;      /* the loop's own */
+	int64_t iterations; /* counts down */
+	double began;       /* the loop's own */
+	double seconds;     /* of all iterations, once they are over */
 } gb_loop;
 
 typedef struct gb_mpi gb_mpi; /* one opened world */
 
-/* The table. Every function is called from the thread that called open. -1 means failure: see fail. act, send_header and
- * recv_header have their pointers first, and no more than six arguments: package leap passes them on. */
+/* The table. Every function is called from the thread that called open. -1 means failure: see fail. act, send_header,
+ * recv_header and run_loop have their pointers first, and no more than six arguments: package leap passes them on. */
 typedef struct gb_mpi_table {
 	uint32_t abi;  /* GB_MPI_ABI as compiled into the shim */
 	uint32_t size; /* sizeof(gb_mpi_table) likewise */
@@ -103,9 +105,10 @@ typedef struct gb_mpi_table {
 	int (*send_header)(gb_mpi *m, const void *h, int n, int peer);
 	int (*recv_header)(gb_mpi *m, void *buf, gb_from *from, int cap);
 
-	/* Loops whole in C; *seconds is this rank's time. Return 1 when the deadline passed, 2 when the peer died. */
-	int (*pingpong)(gb_mpi *m, const gb_loop *l, double *seconds);
-	int (*bandwidth)(gb_mpi *m, const gb_loop *l, double *seconds);
+	/* run_loop goes on with a loop for so many passes of progress: 0 over, 1 there is more to do, 2 the peer is gone.
+	 * loop_end follows, whatever came last. */
+	int (*run_loop)(gb_mpi *m, gb_loop *l, int polls);
+	void (*loop_end)(gb_mpi *m, const gb_loop *l);
 
 	/* close ends MPI: 0 in order; 1 not all ranks came within the time, so that MPI_Finalize was left out. Nothing but
 	 * fail may follow. */

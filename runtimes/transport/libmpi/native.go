@@ -21,7 +21,7 @@ type Loop struct {
 	First      bool
 	Send, Recv gpu.Memory    // host memory
 	Bytes      int           // of a message
-	Window     int           // bandwidth: messages between acknowledgements
+	Window     int           // bandwidth alone: messages between acknowledgements
 	Iterations int           // round trips, or windows
 	Deadline   time.Duration // longest wait for one message (or window); 0: transport.DefaultDeadline; negative: for ever
 }
@@ -29,7 +29,8 @@ type Loop struct {
 // NativePingpong makes Iterations round trips and returns this rank's time for all of them. Half a round trip is that
 // divided by 2·Iterations.
 func (d *Driver) NativePingpong(l Loop) (time.Duration, error) {
-	return d.native("native ping-pong", l, func(c *C.gb_loop, s *C.double) C.int { return C.gb_w_pingpong(c, s) })
+	l.Window = 0
+	return d.native("native ping-pong", l)
 }
 
 // NativeBandwidth sends Iterations windows of Window messages, each answered by 4 bytes, as osu_bw does.
@@ -37,10 +38,10 @@ func (d *Driver) NativeBandwidth(l Loop) (time.Duration, error) {
 	if l.Window < 1 {
 		panic("libmpi: a window of less than one message")
 	}
-	return d.native("native bandwidth", l, func(c *C.gb_loop, s *C.double) C.int { return C.gb_w_bandwidth(c, s) })
+	return d.native("native bandwidth", l)
 }
 
-func (d *Driver) native(name string, l Loop, run func(*C.gb_loop, *C.double) C.int) (time.Duration, error) {
+func (d *Driver) native(name string, l Loop) (time.Duration, error) {
 	switch {
 	case d.closed:
 		panic("libmpi: native loop after Close")
@@ -63,19 +64,27 @@ func (d *Driver) native(name string, l Loop, run func(*C.gb_loop, *C.double) C.i
 	c := C.gb_loop{
 		ctx: C.uint8_t(l.Ctx), peer: C.int32_t(l.Peer), tag: C.int32_t(l.Tag),
 		sbuf: C.uint64_t(l.Send.Addr), rbuf: C.uint64_t(l.Recv.Addr), bytes: C.int64_t(l.Bytes),
-		window: C.int32_t(l.Window), iterations: C.int64_t(l.Iterations), deadline_s: C.double(l.Deadline.Seconds()),
+		window: C.int32_t(l.Window), iterations: C.int64_t(l.Iterations),
 	}
 	if l.First {
 		c.first = 1
 	}
-	var seconds C.double
-	switch run(&c, &seconds) {
-	case 0:
-		return time.Duration(float64(seconds) * 1e9), nil
-	case 1:
-		return 0, fmt.Errorf("%s with rank %d: nothing came for %v: %w", name, l.Peer, l.Deadline, transport.ErrDeadline)
-	case 2:
-		return 0, fmt.Errorf("%s: %w", name, d.peerGone(l.Peer))
+	defer C.gb_w_loop_end(&c)
+	at, since := c, time.Now()
+	for {
+		switch d.runLoop(&c) {
+		case 0:
+			return time.Duration(float64(c.seconds) * 1e9), nil
+		case 1:
+			if c.iterations != at.iterations || c.phase != at.phase {
+				at, since = c, time.Now()
+			} else if l.Deadline >= 0 && time.Since(since) > l.Deadline {
+				return 0, fmt.Errorf("%s with rank %d: nothing came for %v: %w", name, l.Peer, l.Deadline, transport.ErrDeadline)
+			}
+		case 2:
+			return 0, fmt.Errorf("%s: %w", name, d.peerGone(l.Peer))
+		default:
+			return 0, d.failure()
+		}
 	}
-	return 0, d.failure()
 }

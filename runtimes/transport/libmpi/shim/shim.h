@@ -54,6 +54,11 @@ struct gb_mpi {
 	int16_t slot_free[SLOTS], slot_busy[SLOTS];
 	int nfree, nbusy;
 
+	/* The native loop. */
+	MPI_Request *loop_req, loop_in; /* of a leg; the persistent receive */
+	int nloop;
+	char loop_ack[4];
+
 	/* Who is gone: said goodbye or died. */
 	MPI_Request goodbye;
 	uint8_t *gone, *died, *reported;
@@ -104,8 +109,8 @@ int gb_watch(gb_mpi *m, const int *fds, int yield);
 int gb_look(gb_mpi *m, int polls); /* notices who is gone; called after polls passes that found nothing */
 
 /* native.c */
-int gb_pingpong(gb_mpi *m, const gb_loop *l, double *seconds);
-int gb_bandwidth(gb_mpi *m, const gb_loop *l, double *seconds);
+int gb_run_loop(gb_mpi *m, gb_loop *l, int polls);
+void gb_loop_end(gb_mpi *m, const gb_loop *l);
 
 /* describe.c */
 int gb_library(char *text, int n);
