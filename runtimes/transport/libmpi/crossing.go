@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	shortLen   = 4 << 20 // bytes: the copy of a longer message lasts
-	shortPolls = 64      // passes of one call, about 2 µs: between two calls Go can stop the thread
+	shortLen   = 64 << 20 // bytes: 5 ms or so of copying, for which a stop of the world has to wait
+	shortPolls = 64       // passes of one call, about 2 µs: between two calls Go can stop the thread
 )
 
 // EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.

@@ -289,12 +289,12 @@ func firePart(string) error {
 		}
 	}()
 	defer close(stop)
-	m := testBuffer(2*shortLen, false)
+	m := testBuffer(shortLen+2, false)
 	h, buf := make([]byte, 100), make([]byte, ep.Caps().MaxHeader)
 	for i := range 20000 {
 		part := m.Slice(0, 1+i*7%4200)
-		if i%100 == 0 {
-			part = m.Slice(0, shortLen-50+i/100) // across the limit of short crossings
+		if i%4000 == 0 {
+			part = m.Slice(0, shortLen-2+i/4000) // across the limit of short crossings
 		}
 		b := part.Bytes()
 		if ep.Rank() == 0 {
