@@ -18,7 +18,7 @@ const (
 	// how long it lasts, where poisoning and checking come before it: its first
 	// iterations find cold caches and a peer that is late by a microsecond. Both
 	// give way to having fewSamples batches.
-	settle     = 32
+	settle     = 100
 	settleTime = 20 * time.Millisecond
 	fewSamples = 10
 )

@@ -16,7 +16,7 @@ func TestBatchesSettle(t *testing.T) {
 		{"short ones", 10000, 0, 1, 200e-9, 1000, [2]int{10, 10}},
 		{"many short ones", 2e6, 0, 1, 200e-9, 1e5, [2]int{20, 20}},
 		{"large messages", 1000, 0, 1, 50e-6, 100, [2]int{10, 10}},
-		{"very large messages", 1000, 0, 1, 5e-3, 32, [2]int{31, 32}},
+		{"very large messages", 2000, 0, 1, 5e-3, 100, [2]int{19, 20}},
 		{"few", 50, 0, 1, 50e-6, 5, [2]int{10, 10}},
 		{"very few", 5, 0, 1, 50e-6, 1, [2]int{5, 5}},
 		{"one", 1, 0, 1, 1e-3, 1, [2]int{1, 1}},

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Holds gpubench against its peers by MEASURING.md's rule for ratios: fresh launches of every program, interleaved in an
-order drawn anew for each round, at least ten of each; per program the median over launches and, against the first one,
-the ratio of medians with a 95 % interval (bootstrap over rounds). The reference is run twice under two names: its ratio
+order drawn anew for each round, at least ten of each; per program the median over launches and, against the reference, the
+median of the rounds' ratios with a 95 % interval (bootstrap over rounds), so that what changes from round to round on the
+machine falls out. The reference is run twice under two names: its ratio
 to itself shows what the machine's noise makes of a ratio. Writes Markdown, with the commands, to stdout.
 
     scripts/peers/compare.py jacobi3d [--grid 192,192,192] [--threads 2] [--launches 10] [--pages default|huge] [--peers]
@@ -151,7 +152,7 @@ def pingpong(o):
     mpirun, mpicc = setting("GPUBENCH_MPIRUN_OPENMPI"), setting("GPUBENCH_MPICC_OPENMPI")
     c = compiled(mpicc, "pingpong_mpi.c", "-O2")
     for size in (int(s) for s in o.size.split(",")):
-        count = str(max(20, min(200000, int(4e9 / (size + 20000)))))
+        count = str(max(1000, min(200000, int(4e9 / (size + 20000)))))
         common = ["pingpong", "--model", "mpi", "--transport", "mpi", "--path", "host", "--pages", o.pages, "-m", str(size),
                   "-i", count]
         launch = [mpirun, "-n", "2", "--bind-to", "none"]
@@ -175,15 +176,11 @@ def commands(o):
     compare(o.title, [programs[0], again, *programs[1:]], o, programs[0].name, "µs", 1e6)
 
 
-def interval(a, b, rng):
-    """95 % bootstrap interval of median(a) / median(b), rounds drawn together since they were run together."""
-    n = len(a)
-    ratios = []
-    for _ in range(4000):
-        pick = [rng.randrange(n) for _ in range(n)]
-        ratios.append(statistics.median(a[i] for i in pick) / statistics.median(b[i] for i in pick))
-    ratios.sort()
-    return ratios[int(0.025 * len(ratios))], ratios[int(0.975 * len(ratios))]
+def ratio(a, b, rng):
+    """The median over rounds of a / b within the round, and its 95 % bootstrap interval."""
+    ratios = [x / y for x, y in zip(a, b)]
+    again = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(4000))
+    return statistics.median(ratios), again[int(0.025 * len(again))], again[int(0.975 * len(again))]
 
 
 def compare(title, programs, o, reference, unit, scale):
@@ -203,9 +200,9 @@ def compare(title, programs, o, reference, unit, scale):
     print(f"| program | median ({unit}) | least to most | time over {reference} | 95 % interval |\n| --- | --- | --- | --- | --- |")
     for p in programs:
         t = times[p.name]
-        low, high = interval(t, ref, rng)
+        middle, low, high = ratio(t, ref, rng)
         print(f"| {p.name} | {scale * statistics.median(t):.4g} | {scale * min(t):.4g} to {scale * max(t):.4g} | "
-              + ("1 | |" if p.name == reference else f"{statistics.median(t) / statistics.median(ref):.3f} | {low:.3f} to {high:.3f} |"))
+              + ("1 | |" if p.name == reference else f"{middle:.3f} | {low:.3f} to {high:.3f} |"))
     print("\n```\n" + "\n".join(dict.fromkeys(p.shown() for p in programs)) + "\n```\n", flush=True)
 
 
