@@ -18,7 +18,9 @@ import (
 	"gpubench/internal/bench"
 	"gpubench/internal/launch"
 	"gpubench/internal/machine"
+	"gpubench/internal/machine/nvml"
 	"gpubench/internal/plan"
+	"gpubench/internal/result"
 	"gpubench/internal/suite"
 	"gpubench/internal/supervise"
 	"gpubench/kernels"
@@ -234,6 +236,7 @@ type worker struct {
 	dev         *gpu.Device
 	budget      machine.Budget
 	environment string
+	clocks      func() *result.Clocks
 }
 
 // run opens what the PE needs, runs the cases, and closes it again.
@@ -252,6 +255,12 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 	// case that needs what is missing here says so itself.
 	if set, err := kernels.Load(w.dev); err == nil {
 		defer func() { _ = set.Close() }()
+	}
+	if w.rank == 0 && w.dev.Driver() == gpu.CUDA {
+		if lib, err := nvml.Open(); err == nil {
+			defer lib.Close()
+			w.clocks = func() *result.Clocks { return clocksOf(lib, w.dev.Info().UUID) }
+		}
 	}
 	d, err := open(w.dev)
 	if err != nil {
@@ -287,7 +296,7 @@ func (w *worker) cases(pe *bench.PE) error {
 			return fmt.Errorf("no benchmark %s: the PEs are of another build", c.Benchmark)
 		}
 		w.emit(supervise.Event{Kind: supervise.Start, Case: i})
-		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment})
+		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment, Clocks: w.clocks})
 		w.emit(supervise.Event{Kind: supervise.Done, Case: i, Record: &rec})
 		if err != nil {
 			return err

@@ -19,6 +19,7 @@ type chief struct {
 	reports []report            // of the last task, by PE
 	over    bool
 	devices []string
+	clocks  *result.Clocks
 	traffic traffic
 	lanes   []laneOf
 	status  result.Status
@@ -60,6 +61,9 @@ func (c *chief) after(done task) task {
 	}
 	if c.n = c.pace.next(); c.n > 0 {
 		return doBatch
+	}
+	if c.s.c.Clocks != nil {
+		c.clocks = c.s.c.Clocks()
 	}
 	if c.s.validating() {
 		return doCheck

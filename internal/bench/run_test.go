@@ -385,6 +385,28 @@ func TestLostPE(t *testing.T) {
 	})
 }
 
+func TestClocksAreReadAfterTheLastBatch(t *testing.T) {
+	var f *fake
+	b := &Benchmark{Name: "fake", Metrics: []Metric{{Name: "latency", Unit: "s"}},
+		New: map[Model]func(*PE, result.Params) (Body, error){MPI: func(pe *PE, _ result.Params) (Body, error) {
+			f = &fake{pe: pe, each: time.Microsecond, buf: make([]byte, 64)}
+			return f, nil
+		}}}
+	asked := ""
+	onPEs(t, 1, nil, func(pe *PE) {
+		r, err := Run(pe, b, Case{Params: params(1, nil), Clocks: func() *result.Clocks {
+			asked = strings.Join(f.calls, " ")
+			return &result.Clocks{SMMHz: 1755, MemoryMHz: 2619}
+		}})
+		if err != nil || r.Clocks == nil || r.Clocks.SMMHz != 1755 {
+			t.Errorf("%+v, %v", r.Clocks, err)
+		}
+	})
+	if !strings.HasSuffix(asked, "batch inspect poison") || asked+" check close" != strings.Join(f.calls, " ") {
+		t.Errorf("asked after %q of %q", asked, f.calls)
+	}
+}
+
 func TestOversubscribedHasNoLimit(t *testing.T) {
 	for _, over := range []bool{false, true} {
 		b := &Benchmark{Name: "b", Metrics: []Metric{{Name: "latency", Unit: "s"}}, New: map[Model]func(*PE, result.Params) (Body, error){
