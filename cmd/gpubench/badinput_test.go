@@ -164,7 +164,10 @@ func TestFullDisk(t *testing.T) {
 		t.Skipf("needs a file system of its own (root): %s", out)
 	}
 	defer exec.Command("umount", dir).Run()
-	got := call(t, "run", "pingpong", "--path", "host", "--model", "mpi", "-m", "1:4K", "-i", "30000", "-o", dir)
+	if err := os.WriteFile(filepath.Join(dir, "other"), make([]byte, 12<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := call(t, "run", "pingpong", "--path", "host", "-m", "1:4K", "-i", "20000", "-o", dir) // 26 records of about 1 KiB
 	if got.code != exitFailed || !strings.Contains(got.stderr, "no space left on device") || !strings.Contains(got.stderr, dir) {
 		t.Errorf("exit %d: %s", got.code, got.stderr)
 	}
