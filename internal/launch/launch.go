@@ -63,6 +63,16 @@ func Joined(getenv func(string) string) (Job, bool) {
 	return job, true
 }
 
+// Unranked counts the tasks of a Slurm step that started this process without telling it its rank, as srun does without
+// PMI; 0 where there is no such step.
+func Unranked(getenv func(string) string) int {
+	n, err := strconv.Atoi(getenv("SLURM_STEP_NUM_TASKS"))
+	if _, joined := Joined(getenv); err != nil || n < 2 || joined {
+		return 0
+	}
+	return n
+}
+
 // Launcher is an mpirun that can start PEs on this host.
 type Launcher struct {
 	Path string

@@ -41,6 +41,23 @@ func TestJoined(t *testing.T) {
 	}
 }
 
+func TestUnranked(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		want int
+	}{
+		{nil, 0},
+		{[]string{"SLURM_PROCID=0", "SLURM_NTASKS=8"}, 0},         // a batch shell
+		{[]string{"SLURM_PROCID=0", "SLURM_STEP_NUM_TASKS=1"}, 0}, // an interactive step
+		{[]string{"SLURM_PROCID=1", "SLURM_STEP_NUM_TASKS=4"}, 4},
+		{[]string{"SLURM_PROCID=1", "SLURM_STEP_NUM_TASKS=4", "PMIX_RANK=1"}, 0},
+	} {
+		if got := Unranked(env(c.env...)); got != c.want {
+			t.Errorf("%q: %d, want %d", c.env, got, c.want)
+		}
+	}
+}
+
 // fake writes an mpirun that says what it is.
 func fake(t *testing.T, dir, says string) string {
 	t.Helper()

@@ -90,7 +90,6 @@ func (e *expander) resolveDevice() error {
 		e.device = "cuda"
 		if !e.m.Devices["cuda"].OK {
 			e.device = "emulated"
-			e.notes = append(e.notes, "no CUDA device here (gpubench list says why): staged and direct cases run on the emulated one")
 		}
 	} else if d := e.m.Devices[e.device]; !d.OK {
 		return usage("--device", "%s cannot be used here: %s", e.device, d.Reason)
@@ -272,7 +271,7 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 	}
 	if v.loop == "native" {
 		if !slices.Contains(b.NativeTransports, transport) {
-			return fmt.Sprintf("no native loop over %s", transport)
+			return fmt.Sprintf("no native loop over %s: give --transport %s", transport, strings.Join(b.NativeTransports, " or "))
 		}
 		if path != "host" {
 			return "the native loop has the host path alone"

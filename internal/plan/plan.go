@@ -152,10 +152,15 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 		}
 	}
 	p := Plan{Device: e.device, Notes: e.notes}
+	standIn := false
 	for _, c := range e.cases {
 		if c.Skip != "" {
 			p.Skipped = append(p.Skipped, c)
 		}
+		standIn = standIn || c.Params.String("device") == "emulated"
+	}
+	if standIn && o.Device != "emulated" {
+		p.Notes = append(p.Notes, "no CUDA device here (gpubench list says why): staged and direct cases run on the emulated one")
 	}
 	p.Jobs = group(e.cases, o)
 	if p.Cases() == 0 {
@@ -251,22 +256,20 @@ func group(cases []Case, o Options) []Job {
 }
 
 // Without leaves out the cases that are done already: what --resume does.
-func (p Plan) Without(done func(result.Key) bool) (left Plan, dropped int) {
-	left = p
+func (p Plan) Without(done func(result.Key) bool) Plan {
+	left := p
 	left.Jobs = nil
 	for _, j := range p.Jobs {
 		kept := j
 		kept.Cases = nil
 		for _, c := range j.Cases {
-			if done(c.Key()) {
-				dropped++
-				continue
+			if !done(c.Key()) {
+				kept.Cases = append(kept.Cases, c)
 			}
-			kept.Cases = append(kept.Cases, c)
 		}
 		if len(kept.Cases) > 0 {
 			left.Jobs = append(left.Jobs, kept)
 		}
 	}
-	return left, dropped
+	return left
 }

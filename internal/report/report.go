@@ -16,6 +16,8 @@ import (
 type Report interface {
 	Environment(result.Environment) error
 	Record(result.Record) error
+	// Before takes a record of an earlier run that this one goes on with: tables show it too.
+	Before(result.Record)
 	// Close writes what could not be written before all was known.
 	Close() error
 }
@@ -36,6 +38,7 @@ type lines struct{ w io.Writer }
 
 func (l *lines) Environment(e result.Environment) error { return l.put(e) }
 func (l *lines) Record(r result.Record) error           { return l.put(r) }
+func (l *lines) Before(result.Record)                   {}
 func (l *lines) Close() error                           { return nil }
 
 func (l *lines) put(v any) error {
@@ -59,7 +62,8 @@ func (c *collected) Record(r result.Record) error {
 	c.recs = append(c.recs, r)
 	return nil
 }
-func (c *collected) Close() error { return c.write(c.w, c.title, c.recs) }
+func (c *collected) Before(r result.Record) { c.recs = append(c.recs, r) }
+func (c *collected) Close() error           { return c.write(c.w, c.title, c.recs) }
 
 // scale is how a metric is shown: people read µs and GB/s, records keep s and
 // B/s.

@@ -233,14 +233,17 @@ func firstMetric(recs []result.Record, name string) (result.Metric, bool) {
 
 // notes say what the figures do not.
 func notes(w io.Writer, recs []result.Record) {
-	emulated, over := false, false
+	emulated, over, shown := false, 0, 0
 	lanes := map[string]map[string]bool{}
 	for _, r := range recs {
 		if r.Status != result.OK {
 			continue
 		}
 		emulated = emulated || r.Params["device"] == "emulated"
-		over = over || r.Oversubscribed
+		shown++
+		if r.Oversubscribed {
+			over++
+		}
 		if r.PathTaken != nil && text(r.Params, "path") != "host" {
 			k := text(r.Params, "path") + " over " + text(r.Params, "transport")
 			if lanes[k] == nil {
@@ -252,24 +255,40 @@ func notes(w io.Writer, recs []result.Record) {
 	if emulated {
 		fmt.Fprintln(w, emulatedNote)
 	}
-	if over {
-		fmt.Fprintln(w, "# oversubscribed: more threads than CPUs; such figures count for correctness alone")
+	if over > 0 {
+		which := fmt.Sprintf("%d of %d cases", over, shown)
+		if over == shown {
+			which = "all cases"
+		} else if over == count(recs, func(r result.Record) bool { return r.Params["device"] == "emulated" }) &&
+			over == count(recs, func(r result.Record) bool { return r.Params["device"] == "emulated" && r.Oversubscribed }) {
+			which = "those on the emulated device"
+		}
+		fmt.Fprintf(w, "# oversubscribed, with more threads than CPUs: %s; such figures count for correctness alone\n", which)
 	}
 	for _, k := range sorted(lanes) {
 		fmt.Fprintf(w, "# %s went by: %s\n", k, strings.Join(sorted(lanes[k]), ", "))
 	}
 }
 
+func count(recs []result.Record, which func(result.Record) bool) (n int) {
+	for _, r := range recs {
+		if r.Status == result.OK && which(r) {
+			n++
+		}
+	}
+	return n
+}
+
 // writeSummary counts the cases and gives the reasons of those that are not ok.
 func writeSummary(w io.Writer, recs []result.Record) error {
-	count := map[result.Status]int{}
+	by := map[result.Status]int{}
 	type group struct {
 		n     int
 		first result.Record
 	}
 	reasons := map[string]*group{}
 	for _, r := range recs {
-		count[r.Status]++
+		by[r.Status]++
 		if r.Status == result.OK {
 			continue
 		}
@@ -287,7 +306,7 @@ func writeSummary(w io.Writer, recs []result.Record) error {
 		}
 		fmt.Fprintf(w, "# %s (%s)\n", line, which)
 	}
-	_, err := fmt.Fprintf(w, "# %s\n", Totals(count))
+	_, err := fmt.Fprintf(w, "# %s\n", Totals(by))
 	return err
 }
 

@@ -131,7 +131,8 @@ func (e *LoadError) Error() string {
 		return fmt.Sprintf("cu: %s is no CUDA driver of version 11 or later: it lacks %s%s; %s",
 			e.Path, strings.Join(names, ", "), more, advice)
 	}
-	return fmt.Sprintf("cu: no CUDA driver: %s: %s; %s", e.Path, e.Reason, advice)
+	reason := strings.TrimPrefix(e.Reason, e.Path+": ") // dlerror begins with the path, mostly
+	return fmt.Sprintf("cu: no CUDA driver: %s: %s; %s", e.Path, reason, advice)
 }
 
 // Is makes errors.Is(err, errors.ErrUnsupported) true.

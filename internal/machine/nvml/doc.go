@@ -8,6 +8,7 @@ package nvml
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // LibraryEnv names the library to load instead of libnvidia-ml.so.1: an absolute path.
@@ -62,7 +63,7 @@ type UnsupportedError struct {
 // Error says what was looked for and what to do.
 func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("nvml: no management library: %s: %s; it comes with NVIDIA's driver (or set %s to its absolute path)",
-		e.Path, e.Reason, LibraryEnv)
+		e.Path, strings.TrimPrefix(e.Reason, e.Path+": "), LibraryEnv) // dlerror begins with the path, mostly
 }
 
 // Is makes errors.Is(err, errors.ErrUnsupported) true.
