@@ -19,7 +19,11 @@ func (rt *Runtime) take(run bool) bool {
 	c := &rt.pe.core
 	src, n, ok, err := rt.ep.RecvHeader(rt.in)
 	if ok {
-		c.deliver(src, rt.in[:n], run)
+		if b, err := unseal(src, rt.in[:n]); err != nil {
+			c.fail(err)
+		} else {
+			c.deliver(src, b, run)
+		}
 	} else if err != nil {
 		rt.lost(src, err)
 	}
@@ -83,6 +87,8 @@ func (p *enginePort) Send(pe int, h []byte, x *transfer) {
 		rt.move(x)
 		return
 	}
+	h = append(rt.out[:0], h...)
+	h = le.AppendUint32(h, checksum(h))
 	if rt.backlog[pe].n == 0 {
 		sent, err := rt.ep.TrySendHeader(pe, h)
 		if sent {

@@ -37,7 +37,7 @@ type Runtime struct {
 	ep      *transport.Endpoint
 	yield   bool
 	began   time.Time
-	in      []byte // the header being taken
+	in, out []byte // the header being taken, the one being sent
 	backlog []fifo // by PE: headers that its queue had no room for
 	behind  int    // headers in there
 	moves   []move // under way
@@ -59,9 +59,9 @@ func New(ep *transport.Endpoint, c Config) (*Runtime, error) {
 	if c.Fanout == 0 {
 		c.Fanout = DefaultFanout
 	}
-	rt := &Runtime{ep: ep, yield: c.Yield, began: time.Now(), in: make([]byte, caps.MaxHeader), backlog: make([]fifo, caps.Size)}
+	rt := &Runtime{ep: ep, yield: c.Yield, began: time.Now(), in: make([]byte, caps.MaxHeader), out: make([]byte, 0, caps.MaxHeader), backlog: make([]fifo, caps.Size)}
 	rt.pe = &PE{rt: rt}
-	rt.pe.core = *newCore(rt.pe, caps.Rank, caps.Size, caps.MaxHeader, c.Fanout, (*enginePort)(rt))
+	rt.pe.core = *newCore(rt.pe, caps.Rank, caps.Size, caps.MaxHeader-sealLen, c.Fanout, (*enginePort)(rt))
 	rt.pe.deadline = int64(c.Deadline)
 	rt.pe.poll = rt.pollInline
 	rt.copies.device = ep.Device()

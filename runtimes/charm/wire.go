@@ -16,10 +16,14 @@
 //	join       4 run   8 hash of names   16 hash of arrays        go  4 run        exit  4 run   16 root
 //	fail       16 text        quiet  16 target        wave  4 number        sum  4 number   8 made   16 done
 //	probe      4 number       report 4 number   8 idle ns   16 text
+//
+// On the wire a checksum of 4 bytes follows.
 package charm
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math/bits"
 	"unsafe"
 )
 
@@ -94,6 +98,40 @@ func number(b []byte) uint16        { return le.Uint16(b[2:]) }
 func word(b []byte, at int) uint32  { return le.Uint32(b[at:]) }
 func root(b []byte) uint32          { return le.Uint32(b[16:]) }
 func setRoot(b []byte, root uint32) { le.PutUint64(b[16:], uint64(root)) }
+
+// sealLen is the length of the checksum behind a message.
+const sealLen = 4
+
+// checksum covers a message but for a channel's payload inside, which is the program's to check. A single flipped bit
+// always changes it: rotations and exclusive or lose none.
+func checksum(b []byte) uint32 {
+	n := len(b)
+	if n >= channelLen && kindOf(b) == kindChannel && mode(b) == modeInline {
+		b = b[:channelLen]
+	}
+	h := uint64(n) << 20
+	for ; len(b) >= 8; b = b[8:] {
+		h = bits.RotateLeft64(h, 9) ^ le.Uint64(b)
+	}
+	for _, x := range b {
+		h = bits.RotateLeft64(h, 9) ^ uint64(x)
+	}
+	return uint32(h) ^ uint32(h>>32)
+}
+
+// unseal takes the checksum off a message.
+func unseal(src int, b []byte) ([]byte, error) {
+	n := len(b) - sealLen
+	if n < headerLen {
+		return nil, fmt.Errorf("charm: a message from PE %d, offset %d: expected at least %d bytes, found %d",
+			src, len(b), headerLen+sealLen, len(b))
+	}
+	if want, got := checksum(b[:n]), le.Uint32(b[n:]); want != got {
+		return nil, fmt.Errorf("charm: a message of %d B from PE %d, offset %d: expected checksum %#08x, found %#08x: it was damaged on its way",
+			n, src, n, want, got)
+	}
+	return b[:n], nil
+}
 
 // target is where a value goes in the end. It travels as it lies in memory.
 type target struct {

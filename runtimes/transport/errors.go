@@ -15,7 +15,7 @@ var (
 	ErrPeerDied    = errors.New("the peer has died or closed its endpoint")
 	ErrCancelled   = errors.New("cancelled")
 	ErrUnsupported = fmt.Errorf("not possible on this transport (%w)", errors.ErrUnsupported)
-	ErrMismatch    = errors.New("the peer stages messages in another way")
+	ErrMismatch    = errors.New("the peer stages messages in another way, or the message was damaged on its way")
 	ErrArgument    = errors.New("impossible argument")
 )
 

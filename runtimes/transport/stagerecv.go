@@ -43,7 +43,7 @@ func (e *Endpoint) cameIn(p *part, c *Completion) {
 	if p.first {
 		e.firstCame(p, c)
 	} else if c.Len != p.n {
-		t.fail(fmt.Errorf("a chunk of %d B instead of %d: %w", c.Len, p.n, ErrMismatch))
+		t.fail(fmt.Errorf("a staged message's chunk, offset %d: expected %d bytes, found %d: %w", p.off+min(c.Len, p.n), p.n, c.Len, ErrMismatch))
 	}
 	if t.err != nil || t.discard {
 		e.stage.drop(p)
@@ -65,7 +65,7 @@ func (e *Endpoint) firstCame(p *part, c *Completion) {
 	h, err := readHeader(p.b.m.Slice(dataAt-headerBytes, c.Len).Bytes())
 	if err != nil {
 		t.fail(err)
-		t.total, t.begun = 0, 0
+		t.total, t.chunk, t.seq, t.begun = h.total, h.chunk, h.seq, h.first // zero, unless what follows is known
 		return
 	}
 	t.total, t.chunk, t.seq, t.begun = h.total, h.chunk, h.seq, p.n

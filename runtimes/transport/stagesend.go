@@ -74,7 +74,7 @@ func (e *Endpoint) newSendPart(t *transfer) error {
 	}
 	src := t.buf.Slice(p.off, n)
 	if p.first && t.header > 0 {
-		h := header{total: t.total, chunk: t.chunk, seq: t.seq}
+		h := header{total: t.total, chunk: t.chunk, first: n, seq: t.seq}
 		h.write(p.b.m.Slice(dataAt-headerBytes, headerBytes).Bytes())
 	}
 	switch {

@@ -2,7 +2,7 @@
 //
 // Simple: the whole buffer is copied to the host, sent as one plain message, and copied to the device.
 //
-// Pipelined: the first message, with the sender's context and tag, is a header of 16 bytes and the first bytes (at most
+// Pipelined: the first message, with the sender's context and tag, is a header of 24 bytes and the first bytes (at most
 // firstBytes, so that every receiver has room for it); the rest follows in chunks on CtxStaging, with the header's
 // sequence number as tag. What follows leaves only after the first message has, so that a send can be cancelled until
 // the receiver has taken it. Every message on the contexts but CtxControl has this form, whatever memory it is in, since
@@ -17,13 +17,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/bits"
 
 	"gpubench/gpu"
 )
 
 const (
-	headerBytes = 16
+	headerBytes = 24
 	dataAt      = 64             // where the data of a staging buffer begins; the header lies right before it
 	firstBytes  = 64 << 10       // the most data in a first message
 	hostFirst   = 8 << 10        // the same from host memory, where each byte of it costs a copy
@@ -32,32 +33,44 @@ const (
 	headerMagic = uint16(0x5047) // catches a peer that does not pipeline
 )
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli) // an instruction of the processor's
+
 // header is what a first message begins with.
 type header struct {
 	total int
 	chunk int
+	first int    // bytes that this message carries
 	seq   uint16 // of the pair of PEs; the tag of what follows
 }
 
 func (h header) write(b []byte) {
 	binary.LittleEndian.PutUint64(b, uint64(h.total))
 	binary.LittleEndian.PutUint32(b[8:], uint32(h.chunk))
-	binary.LittleEndian.PutUint16(b[12:], h.seq)
-	binary.LittleEndian.PutUint16(b[14:], headerMagic)
+	binary.LittleEndian.PutUint32(b[12:], uint32(h.first))
+	binary.LittleEndian.PutUint16(b[16:], h.seq)
+	binary.LittleEndian.PutUint16(b[18:], headerMagic)
+	binary.LittleEndian.PutUint32(b[20:], crc32.Checksum(b[:20], castagnoli))
 }
 
 // readHeader checks a first message of len(b) bytes.
 func readHeader(b []byte) (header, error) {
-	if len(b) < headerBytes || binary.LittleEndian.Uint16(b[14:]) != headerMagic {
-		return header{}, fmt.Errorf("a message of %d B without a header of pipelined staging: %w", len(b), ErrMismatch)
+	if len(b) < headerBytes {
+		return header{}, fmt.Errorf("a message of %d B, too short for the header of pipelined staging, %d B: %w", len(b), headerBytes, ErrMismatch)
+	}
+	if want, got := crc32.Checksum(b[:20], castagnoli), binary.LittleEndian.Uint32(b[20:]); want != got {
+		return header{}, fmt.Errorf("the header of pipelined staging, offset 20: expected checksum %#08x, found %#08x: %w", want, got, ErrMismatch)
 	}
 	h := header{
 		total: int(binary.LittleEndian.Uint64(b)),
 		chunk: int(binary.LittleEndian.Uint32(b[8:])),
-		seq:   binary.LittleEndian.Uint16(b[12:]),
+		first: int(binary.LittleEndian.Uint32(b[12:])),
+		seq:   binary.LittleEndian.Uint16(b[16:]),
 	}
 	n := len(b) - headerBytes
-	if h.total < n || h.chunk <= 0 || h.chunk > maxChunk || h.seq > MaxTag || n == 0 && h.total > 0 {
+	if n != h.first {
+		return h, fmt.Errorf("a staged message's first part, offset %d: expected %d bytes, found %d: %w", min(n, h.first), h.first, n, ErrMismatch)
+	}
+	if binary.LittleEndian.Uint16(b[18:]) != headerMagic || h.total < n || h.chunk <= 0 || h.chunk > maxChunk || h.seq > MaxTag || n == 0 && h.total > 0 {
 		return header{}, fmt.Errorf("a staging header of %d B in chunks of %d B over a message of %d B: %w",
 			h.total, h.chunk, n, ErrMismatch)
 	}

@@ -25,14 +25,14 @@ func (s *scratch) free() error {
 	return unix.Munmap(s.mapped)
 }
 
-// place is the byte and the bit in it. ok is false where the message has no such bit.
+// place is the byte and the bit in it. Bits beyond an end go round, so that a fault strikes every message but an empty
+// one: there ok is false.
 func place(n int, bit int64) (at int, mask byte, ok bool) {
-	if bit < 0 {
-		bit += int64(n) * 8
-	}
-	if bit < 0 || bit >= int64(n)*8 {
+	if n == 0 {
 		return 0, 0, false
 	}
+	all := int64(n) * 8
+	bit = (bit%all + all) % all
 	return int(bit / 8), 1 << (bit % 8), true
 }
 
@@ -42,7 +42,7 @@ func flipBit(b []byte, bit int64) {
 	}
 }
 
-// flipped is a copy of m with one bit wrong; nil where there is no such bit.
+// flipped is a copy of m with one bit wrong; nil where m is empty.
 func (w *driver) flipped(m gpu.Memory, bit int64) (*scratch, error) {
 	at, mask, ok := place(m.Len, bit)
 	if !ok {

@@ -25,7 +25,7 @@ import (
 
 const (
 	shortLen   = 64 << 20 // bytes: 5 ms or so of copying, for which a stop of the world has to wait
-	shortPolls = 64       // passes of one call, about 2 µs: between two calls Go can stop the thread
+	shortPolls = 256      // passes of one call, 10 µs or so: between two calls Go can stop the thread
 )
 
 // EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
