@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -18,6 +19,13 @@ func TestBadInput(t *testing.T) {
 	}
 	empty := filepath.Join(dir, "empty")
 	if err := os.Mkdir(empty, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(dir, "fifo")
+	if err := os.Mkdir(fifo, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(fifo, resultsFile), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	stranger := filepath.Join(dir, "stranger")
@@ -81,13 +89,19 @@ func TestBadInput(t *testing.T) {
 		{args: "run --blocks 1,1,2 --odf 2", want: "--odf: --blocks says how many blocks"},
 		{args: "run --odf 0", want: "--odf: 0 is out of range"},
 		{args: "run --odf 1,,2", want: `--odf: "1,,2" has an empty place`},
-		{args: "run --quick=perhaps", want: `invalid argument "perhaps"`},
+		{args: "run --quick=perhaps", want: `invalid argument "perhaps"|give true or false`},
+		{args: "version --quiet", want: "unknown flag: --quiet|gpubench version --help"},
+		{args: "run --model=", want: "--model: the value is empty"},
+		{args: "run --pes=", want: "--pes: the value is empty"},
+		{args: "run --grid=", want: "--grid: the value is empty"},
 		{args: "run -o", want: "flag needs an argument"},
-		{args: "run --output=", want: "--output: the name is empty"},
+		{args: "run --output=", want: "--output: the value is empty"},
 		{args: "run pingpong --quick -o " + text, want: "-o: |not a directory|give a folder that can be written"},
 		{args: "run pingpong --quick -o /proc/nowhere", want: "-o: |/proc/nowhere"},
 		{args: "run --resume " + empty, want: "--resume: |no such file|begun with -o"},
 		{args: "run --resume " + empty + " -o elsewhere", want: "--resume: a run goes on in its own folder"},
+		{args: "run --resume " + fifo, want: "--resume: |not a regular file"},
+		{args: "run pingpong", env: "TMPDIR=" + filepath.Join(dir, "nowhere"), want: "TMPDIR: |nowhere|name a folder that can be written"},
 		{args: "run --device cuda", env: "GPUBENCH_LIBCUDA=" + text, want: "--device: cuda cannot be used here|" + text},
 		{args: "run --device cuda", env: "GPUBENCH_LIBCUDA=/nonexistent/libcuda.so.1", want: "--device: cuda cannot be used here|/nonexistent/libcuda.so.1"},
 		{args: "run --transport mpi", env: "GPUBENCH_MPIRUN=/nonexistent/mpirun", want: "transport mpi: /nonexistent/mpirun|GPUBENCH_MPIRUN"},

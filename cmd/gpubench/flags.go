@@ -70,8 +70,8 @@ type settings struct {
 	strict  bool
 }
 
-// options checks each flag alone. The first that is wrong is reported.
-func (f *runFlags) options(benchmarks []string, changed func(string) bool) (o plan.Options, s settings, err error) {
+// options checks each flag alone; given visits those that were given. The first that is wrong is reported.
+func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (o plan.Options, s settings, err error) {
 	p := &flagParser{}
 	o = plan.Options{
 		Benchmarks: benchmarks, Validate: f.validate, Quick: f.quick,
@@ -124,11 +124,11 @@ func (f *runFlags) options(benchmarks []string, changed func(string) bool) (o pl
 	if f.timeout != "" {
 		s.timeout = p.duration("--timeout", f.timeout)
 	}
-	for _, dir := range []string{"output", "resume"} {
-		if changed(dir) && map[string]string{"output": f.output, "resume": f.resume}[dir] == "" {
-			p.note("--"+dir, fmt.Errorf("the name is empty: give a folder"))
+	given(func(flag *pflag.Flag) {
+		if v := flag.Value.String(); v == "" || v == "[]" { // "[]": an empty list
+			p.note("--"+flag.Name, fmt.Errorf("the value is empty: give one, or leave the flag out"))
 		}
-	}
+	})
 	if f.resume != "" {
 		if f.output != "" && f.output != f.resume {
 			p.note("--resume", fmt.Errorf("a run goes on in its own folder: leave out -o, or give the same folder"))

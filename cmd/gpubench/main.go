@@ -10,6 +10,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"gpubench/internal/launch"
 )
 
 func main() {
@@ -41,6 +44,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return status.code
 	}
+	if job, joined := launch.Joined(os.Getenv); joined && job.Rank > 0 {
+		time.Sleep(linger) // rank 0 says it
+		return exitUsage
+	}
 	fmt.Fprintln(stderr, "gpubench: "+err.Error())
 	return exitUsage // a *plan.UsageError or cobra's own: all about the command line
 }
@@ -71,6 +78,8 @@ func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	// Without this a closed stdout ends the process at once. Nobody reads the channel: the write's error says all.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
 		for n := 0; ; n++ {

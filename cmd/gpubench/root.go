@@ -32,8 +32,8 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	root.AddCommand(newRun(), newList(), newVersion(), newWorker(), newProbe())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return &plan.UsageError{Text: flagError(err)}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return &plan.UsageError{Text: flagError(c, err)}
 	})
 	return root
 }
@@ -59,6 +59,10 @@ func unknownCommand(c *cobra.Command, args []string) error {
 func quote(s string) string { return `"` + s + `"` }
 
 // flagError makes pflag's error name the mend.
-func flagError(err error) string {
-	return strings.TrimSuffix(err.Error(), ".") + ": gpubench run --help lists the flags"
+func flagError(c *cobra.Command, err error) string {
+	text := strings.TrimSuffix(err.Error(), ".")
+	if before, _, ok := strings.Cut(text, ": strconv.ParseBool"); ok {
+		text = before + ": give true or false"
+	}
+	return text + ": " + c.CommandPath() + " --help lists the flags"
 }

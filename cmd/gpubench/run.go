@@ -38,7 +38,7 @@ below that can run here, and says what it left out and why.`,
   gpubench run jacobi3d -n 4 --grid 256,256,256 --odf 1,4
   mpirun -n 2 gpubench run bandwidth --path host`,
 		RunE: func(c *cobra.Command, args []string) error {
-			o, s, err := f.options(args, c.Flags().Changed)
+			o, s, err := f.options(args, c.Flags().Visit)
 			if err != nil {
 				return err
 			}
@@ -67,6 +67,9 @@ func (r *runCommand) run(ctx context.Context) error {
 	if n := launch.Unranked(os.Getenv); n > 0 {
 		return &plan.UsageError{Text: fmt.Sprintf("srun started %d tasks and told none of them its rank: give srun --mpi=pmix (or pmi2), start gpubench with mpirun, or as one task", n)}
 	}
+	if err := checkTemp(); err != nil {
+		return err
+	}
 	p, err := r.plan(ctx)
 	if err != nil {
 		return err
@@ -85,6 +88,19 @@ func checkEnvironment() error {
 	}
 	if err := gpu.CheckEnv(); err != nil {
 		return &plan.UsageError{Text: err.Error()}
+	}
+	return nil
+}
+
+// checkTemp sees that jobs can be written down for their PEs.
+func checkTemp() error {
+	f, err := os.CreateTemp("", "gpubench-job-*.json")
+	if err == nil {
+		_, err = f.WriteString("{}")
+		err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	if err != nil {
+		return &plan.UsageError{Flag: "TMPDIR", Text: fmt.Sprintf("%v: name a folder that can be written", err)}
 	}
 	return nil
 }
@@ -171,6 +187,8 @@ func (r *runCommand) finish(out *sink, runErr error) error {
 		return ended(runErr)
 	case err != nil:
 		return fail(exitFailed, "%v", err)
+	case out.deaf != nil:
+		return fail(exitFailed, "%v; the records are in %s", out.deaf, r.s.output)
 	case out.count[result.Failed]+out.count[result.Timeout] > 0:
 		return fail(exitFailed, "%s", report.Totals(out.count))
 	case r.s.strict && out.count[result.Skipped] > 0:
@@ -194,6 +212,7 @@ type sink struct {
 	report   report.Report
 	progress *progress
 	count    map[result.Status]int
+	deaf     error                        // stdout's: records go to disk alone from then on
 	done     map[result.Key]result.Record // by --resume
 }
 
@@ -243,7 +262,17 @@ func (s *sink) Environment(e result.Environment) error {
 			return err
 		}
 	}
-	return s.report.Environment(e)
+	return s.tell(s.report.Environment(e))
+}
+
+// tell takes what became of stdout. With records on disk a run goes on without it.
+func (s *sink) tell(err error) error {
+	if err == nil || s.w == nil {
+		return err
+	}
+	s.deaf = err
+	s.report = report.None
+	return nil
 }
 
 func (s *sink) Record(r result.Record) error {
@@ -260,7 +289,7 @@ func (s *sink) keep(r result.Record) error {
 			return err
 		}
 	}
-	return s.report.Record(r)
+	return s.tell(s.report.Record(r))
 }
 
 // title is what describes the run in text formats.

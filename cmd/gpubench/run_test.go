@@ -236,7 +236,15 @@ func TestFaultsAreFound(t *testing.T) {
 	}{
 		{flips, "pingpong --path host -m 4K", []string{"PE", "offset", "expected", "found"}},
 		// A flip in one of the model's own headers is its error, or a wrong answer.
-		{flips, "pingpong --path host -m 4K --model charm", []string{"PE"}},
+		{flips, "pingpong --path host -m 4K --model charm", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=flip:2:62@0", "pingpong --path host -m 64 --model charm", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=flip:1:90@0", "pingpong --path host -m 64 --model charm", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=truncate:1", "pingpong --path host -m 64 --model charm", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=flip:3:5", "jacobi3d --path host --grid 16,16,16 -i 20 --model charm", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=flip:5:62@0", "pingpong --path staged -m 64", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=truncate:1", "pingpong --path staged -m 64", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=truncate:2:4@0", "bandwidth --path staged -m 256K", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT=truncate:2", "jacobi3d --path staged --grid 16,16,16 -i 20", []string{"PE", "offset", "expected", "found"}},
 		{"GPUBENCH_FAULT=truncate:3", "pingpong --path host -m 4K", []string{"PE", "offset", "expected", "found"}},
 		{"GPUBENCH_FAULT=flip:12:62", "jacobi3d --path host --grid 16,16,16 -i 20", []string{"PE", "cell", "expected", "found"}},
 		{"GPUBENCH_EMU_FLIP=copy:100", "pingpong --path staged -m 4K", []string{"PE", "offset", "expected", "found"}},
@@ -332,6 +340,62 @@ func TestStepWithoutPMI(t *testing.T) {
 		t.Errorf("exit %d: %s", got.code, got.stderr)
 	}
 	oneLine(t, got.stderr)
+}
+
+// Whoever reads stdout may stop: with -o the run goes on without, and says so.
+func TestClosedStdout(t *testing.T) {
+	dir := t.TempDir()
+	cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "-m", "1:1K", "-i", "2000", "--format", "jsonl", "-o", dir)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = w, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	_, _ = r.Read(make([]byte, 100))
+	r.Close()
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(errs.String(), "broken pipe; the records are in "+dir) {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+	if n := len(readResults(t, dir).Records); n != 11 {
+		t.Errorf("%d records, want 11", n)
+	}
+}
+
+// An output folder that is moved away while the run goes on is made again, with all that was in it.
+func TestVanishedOutput(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "-m", "1,2,4", "--time", "1s", "-o", dir)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	path := filepath.Join(dir, resultsFile)
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if b, _ := os.ReadFile(path); bytes.Count(b, []byte(`"benchmark":`)) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no case finished: %s", errs.String())
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitOK {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+	if n := len(readResults(t, dir).Records); n != 3 {
+		t.Errorf("%d records, want 3", n)
+	}
 }
 
 // Ctrl-C stops within two seconds, keeps every finished case, and leaves no

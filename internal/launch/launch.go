@@ -203,6 +203,9 @@ func (l Launcher) Command(n int, argv ...string) *exec.Cmd {
 		if os.Geteuid() == 0 {
 			cmd.Env = append(cmd.Env, "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
 		}
+		if os.Getenv("HOME") == "" {
+			cmd.Env = append(cmd.Env, "HOME="+os.TempDir()) // without one it cannot start
+		}
 		if os.Getenv("OMPI_MCA_btl") == "" {
 			// One host's PEs never talk through libfabric, and looking for its devices takes a second.
 			cmd.Env = append(cmd.Env, "OMPI_MCA_btl=^ofi")

@@ -117,6 +117,10 @@ func TestCommand(t *testing.T) {
 	if os.Geteuid() == 0 && !slices.Contains(c.Env, "OMPI_ALLOW_RUN_AS_ROOT=1") {
 		t.Error("root may not run it")
 	}
+	t.Setenv("HOME", "")
+	if c := (Launcher{Path: "/x/mpirun", Kind: OpenMPI}).Command(2, "prog"); !slices.Contains(c.Env, "HOME="+os.TempDir()) {
+		t.Error("without a home Open MPI does not start")
+	}
 	for _, theirs := range []string{"", "self,sm"} {
 		t.Setenv("OMPI_MCA_btl", theirs)
 		c := Launcher{Path: "/x/mpirun", Kind: OpenMPI}.Command(2, "prog")

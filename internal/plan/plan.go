@@ -5,6 +5,7 @@ package plan
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sort"
 
 	"gpubench/internal/result"
@@ -151,7 +152,7 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 			return Plan{}, err
 		}
 	}
-	p := Plan{Device: e.device, Notes: e.notes}
+	p := Plan{Device: e.device, Notes: append(e.notes, idle(o, chosen)...)}
 	standIn := false
 	for _, c := range e.cases {
 		if c.Skip != "" {
@@ -167,6 +168,23 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 		return p, e.nothing()
 	}
 	return p, nil
+}
+
+// idle names the flags that none of the chosen benchmarks has a use for.
+func idle(o Options, chosen []Bench) (notes []string) {
+	for _, f := range []struct {
+		flag, param string
+		given       bool
+	}{
+		{"-m", "size_bytes", len(o.Sizes) > 0}, {"-W", "window", o.Window > 0}, {"--field", "field", len(o.Field) > 0},
+		{"--grid", "grid", o.Grid[0] > 0}, {"--blocks", "grid", o.Blocks[0] > 0}, {"--odf", "grid", len(o.ODF) > 0},
+	} {
+		used := slices.ContainsFunc(chosen, func(b Bench) bool { return slices.Contains(b.Params, f.param) })
+		if f.given && !used {
+			notes = append(notes, f.flag+" concerns none of these benchmarks")
+		}
+	}
+	return notes
 }
 
 func chooseBenches(names []string, all []Bench) ([]Bench, error) {

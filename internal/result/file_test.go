@@ -239,3 +239,48 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// The file of a Writer may be taken away, or cut, by others.
+func TestTheFileIsLost(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "results.jsonl")
+	w, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	put := func(id string) error {
+		r := New("pingpong", Params{"size_bytes": int64(8)}, OK, "")
+		r.ID = id
+		return w.Write(r)
+	}
+	lines := func(want int) {
+		t.Helper()
+		c, err := ReadFile(path)
+		if err != nil || len(c.Records) != want || len(c.Damaged) > 0 {
+			t.Fatalf("%+v, %v; want %d records", c, err, want)
+		}
+	}
+	for i, lose := range []func() error{
+		func() error { return nil },
+		func() error { return os.RemoveAll(filepath.Dir(dir)) },
+		func() error { return os.Rename(path, path+".old") },
+	} {
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		if err := put(string(rune('a' + i))); err != nil {
+			t.Fatal(err)
+		}
+		lines(i + 1)
+	}
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("z"); err == nil || !strings.Contains(err.Error(), "another process has cut it") || !strings.Contains(err.Error(), path) {
+		t.Errorf("a file that was cut: %v", err)
+	}
+}

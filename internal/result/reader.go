@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // maxLine bounds a line: 10 million samples of 20 digits fit.
@@ -38,11 +39,14 @@ func (d Damage) String() string {
 
 // ReadFile reads the file at path.
 func ReadFile(path string) (*Contents, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // not to wait for a pipe's writer
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if st, err := f.Stat(); err == nil && !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("read %s: not a regular file", path)
+	}
 	c, err := Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)

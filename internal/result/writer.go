@@ -150,7 +150,47 @@ func Line(v any) ([]byte, error) {
 	return append(b, '\n'), err
 }
 
+// found makes sure that the path still leads to the file. Where it does not, all finished lines are written there anew:
+// the old file is open as long as this Writer.
+func (w *Writer) found() error {
+	f, ok := w.f.(*os.File)
+	if !ok {
+		return nil
+	}
+	mine, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if mine.Size() < w.size {
+		return fmt.Errorf("another process has cut it from %d B to %d B", w.size, mine.Size())
+	}
+	if there, err := os.Stat(w.path); err == nil && os.SameFile(mine, there) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(w.path), 0o777); err != nil {
+		return err
+	}
+	again, err := Open(w.path)
+	if err != nil {
+		return err
+	}
+	lines := make([]byte, w.size)
+	if _, err = f.ReadAt(lines, 0); err == nil && len(lines) > 0 {
+		err = again.append(lines)
+	}
+	if err != nil {
+		again.f.Close()
+		return err
+	}
+	f.Close()
+	w.f, w.size, w.torn = again.f, again.size, false
+	return nil
+}
+
 func (w *Writer) append(line []byte) error {
+	if err := w.found(); err != nil {
+		return w.wrap("write", err)
+	}
 	if w.torn {
 		if err := w.mend(); err != nil {
 			return w.wrap("write", err)
