@@ -23,10 +23,7 @@ import (
 	"gpubench/runtimes/transport/libmpi/leap"
 )
 
-const (
-	shortLen   = 64 << 20 // bytes: 5 ms or so of copying, for which a stop of the world has to wait
-	shortPolls = 256      // passes of one call, 10 µs or so: between two calls Go can stop the thread
-)
+const shortLen = 64 << 20 // bytes: 5 ms or so of copying, for which a stop of the world has to wait
 
 // EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
 const EnvShortCalls = "GPUBENCH_SHORT_CALLS"
@@ -77,15 +74,8 @@ func (d *Driver) act(ops []transport.Op, ndone, polls int) int {
 		s.lone = s.underWay == 1 && ops[0].Buf.Len <= shortLen && ops[0].Buf.Space <= gpu.Pinned
 	}
 	var n int
-	if s.open() {
-		for {
-			n = s.stack.Call3(s.act, s.world, unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(d.done),
-				len(ops), ndone, min(polls, shortPolls))
-			if polls -= shortPolls; n != 0 || polls <= 0 {
-				break
-			}
-			ops = nil
-		}
+	if s.open() { // an Endpoint's polls are some 10 µs
+		n = s.stack.Call3(s.act, s.world, unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(d.done), len(ops), ndone, polls)
 	} else {
 		n = int(C.gb_w_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), &d.done[0], C.int(len(ops)),
 			C.int(ndone), C.int(polls)))
