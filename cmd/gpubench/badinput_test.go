@@ -111,6 +111,7 @@ func TestBadInput(t *testing.T) {
 		{args: "run --transport mpi", env: "GPUBENCH_MPI_SHIM=" + text, want: "transport mpi: |" + text},
 		{args: "run", env: "GPUBENCH_FAULT=explode:1", want: "GPUBENCH_FAULT: |explode"},
 		{args: "run", env: "GPUBENCH_FAULT=flip:none", want: "GPUBENCH_FAULT: |none"},
+		{args: "run", env: "GPUBENCH_SHORT_CALLS=x", want: "GPUBENCH_SHORT_CALLS: |neither 0 nor 1"},
 		{args: "run", env: "GPUBENCH_EMU_DEVICES=many", want: "GPUBENCH_EMU_DEVICES|many"},
 		{args: "run", env: "GPUBENCH_EMU_FAIL=alloc:x:2", want: "GPUBENCH_EMU_FAIL"},
 		{args: "run pingpong --device emulated --path staged -m 1M", env: "GPUBENCH_EMU_MEM=65536", want: "device memory"},

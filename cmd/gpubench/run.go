@@ -24,6 +24,7 @@ import (
 	"gpubench/internal/suite"
 	"gpubench/internal/supervise"
 	"gpubench/runtimes/transport/faulty"
+	"gpubench/runtimes/transport/libmpi"
 )
 
 func newRun() *cobra.Command {
@@ -88,6 +89,9 @@ func checkEnvironment() error {
 	}
 	if err := gpu.CheckEnv(); err != nil {
 		return &plan.UsageError{Text: err.Error()}
+	}
+	if v := os.Getenv(libmpi.EnvShortCalls); v != "" && v != "0" && v != "1" {
+		return &plan.UsageError{Flag: libmpi.EnvShortCalls, Text: fmt.Sprintf("%q is neither 0 nor 1", v)}
 	}
 	return nil
 }
