@@ -251,7 +251,6 @@ func TestTheFileIsLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
 	put := func(id string) error {
 		r := New("pingpong", Params{"size_bytes": int64(8)}, OK, "")
 		r.ID = id
@@ -277,6 +276,17 @@ func TestTheFileIsLost(t *testing.T) {
 		}
 		lines(i + 1)
 	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lines(3)
+	if w, err = Open(path); err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -138,7 +138,7 @@ func (w *Writer) WriteEnvironment(e Environment) error {
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.f.Close(); err != nil {
+	if err := errors.Join(w.found(), w.f.Close()); err != nil {
 		return w.wrap("close", err)
 	}
 	return nil
