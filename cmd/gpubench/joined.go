@@ -23,7 +23,7 @@ import (
 // joined runs this rank's part.
 func (r *runCommand) joined(ctx context.Context, job launch.Job) error {
 	if err := r.fit(job); err != nil {
-		return quietUnless(job.Rank == 0, err)
+		return err
 	}
 	// Children are started before MPI is, by rank 0 alone.
 	var jobs []plan.Job
@@ -37,7 +37,7 @@ func (r *runCommand) joined(ctx context.Context, job launch.Job) error {
 	}
 	shim, _, err := mpiFor(job, true)
 	if err != nil {
-		return quietUnless(job.Rank == 0, &plan.UsageError{Flag: "--transport mpi", Text: err.Error()})
+		return &plan.UsageError{Flag: "--transport mpi", Text: err.Error()}
 	}
 	opened := make(chan error)
 	orders := make(chan []plan.Job, 1)
@@ -55,7 +55,7 @@ func (r *runCommand) joined(ctx context.Context, job launch.Job) error {
 		close(ended)
 	}()
 	if err := <-opened; err != nil {
-		return quietUnless(job.Rank == 0, &plan.UsageError{Flag: "--transport mpi", Text: err.Error()})
+		return &plan.UsageError{Flag: "--transport mpi", Text: err.Error()}
 	}
 	orders <- jobs // rank 0's count
 	if job.Rank != 0 {
@@ -97,16 +97,8 @@ func (r *runCommand) fit(job launch.Job) error {
 	return nil
 }
 
-// quietUnless leaves the message to rank 0.
-func quietUnless(first bool, err error) error {
-	if first {
-		return err
-	}
-	time.Sleep(linger) // a launcher ends all ranks when one has failed
-	return fail(exitUsage, "")
-}
-
-// linger is how long other ranks leave rank 0 to write after something failed.
+// linger is how long other ranks leave rank 0 to write after something failed:
+// a launcher ends all ranks when one has.
 const linger = 2 * time.Second
 
 // follow waits for a rank's part other than 0's.

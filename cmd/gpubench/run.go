@@ -266,17 +266,19 @@ func (s *sink) Environment(e result.Environment) error {
 			return err
 		}
 	}
-	return s.tell(s.report.Environment(e))
+	return s.tell(func() error { return s.report.Environment(e) })
 }
 
-// tell takes what became of stdout. With records on disk a run goes on without it.
-func (s *sink) tell(err error) error {
-	if err == nil || s.w == nil {
-		return err
+// tell reports to stdout. With records on disk a run goes on without it.
+func (s *sink) tell(say func() error) error {
+	if s.deaf != nil {
+		return nil
 	}
-	s.deaf = err
-	s.report = report.None
-	return nil
+	err := say()
+	if err != nil && s.w != nil {
+		s.deaf, err = err, nil
+	}
+	return err
 }
 
 func (s *sink) Record(r result.Record) error {
@@ -293,7 +295,7 @@ func (s *sink) keep(r result.Record) error {
 			return err
 		}
 	}
-	return s.tell(s.report.Record(r))
+	return s.tell(func() error { return s.report.Record(r) })
 }
 
 // title is what describes the run in text formats.

@@ -33,16 +33,6 @@ var Formats = map[string]func(w io.Writer, title []string) Report{
 // Names lists the formats in a fixed order.
 func Names() []string { return []string{"text", "jsonl", "csv", "osu"} }
 
-// None is for a run whose stdout is gone.
-var None Report = none{}
-
-type none struct{}
-
-func (none) Environment(result.Environment) error { return nil }
-func (none) Record(result.Record) error           { return nil }
-func (none) Before(result.Record)                 {}
-func (none) Close() error                         { return nil }
-
 // lines writes each finding as a JSON line at once.
 type lines struct{ w io.Writer }
 

@@ -233,16 +233,21 @@ func firstMetric(recs []result.Record, name string) (result.Metric, bool) {
 
 // notes say what the figures do not.
 func notes(w io.Writer, recs []result.Record) {
-	emulated, over, shown := false, 0, 0
+	shown, emulated, over, both := 0, 0, 0, 0 // cases; on the emulated device, oversubscribed, both
 	lanes := map[string]map[string]bool{}
 	for _, r := range recs {
 		if r.Status != result.OK {
 			continue
 		}
-		emulated = emulated || r.Params["device"] == "emulated"
 		shown++
 		if r.Oversubscribed {
 			over++
+		}
+		if r.Params["device"] == "emulated" {
+			emulated++
+			if r.Oversubscribed {
+				both++
+			}
 		}
 		if r.PathTaken != nil && text(r.Params, "path") != "host" {
 			k := text(r.Params, "path") + " over " + text(r.Params, "transport")
@@ -252,15 +257,15 @@ func notes(w io.Writer, recs []result.Record) {
 			lanes[k][r.PathTaken.Lane] = true
 		}
 	}
-	if emulated {
+	if emulated > 0 {
 		fmt.Fprintln(w, emulatedNote)
 	}
 	if over > 0 {
 		which := fmt.Sprintf("%d of %d cases", over, shown)
-		if over == shown {
+		switch {
+		case over == shown:
 			which = "all cases"
-		} else if over == count(recs, func(r result.Record) bool { return r.Params["device"] == "emulated" }) &&
-			over == count(recs, func(r result.Record) bool { return r.Params["device"] == "emulated" && r.Oversubscribed }) {
+		case over == both && over == emulated:
 			which = "those on the emulated device"
 		}
 		fmt.Fprintf(w, "# oversubscribed, with more threads than CPUs: %s; such figures count for correctness alone\n", which)
@@ -270,25 +275,16 @@ func notes(w io.Writer, recs []result.Record) {
 	}
 }
 
-func count(recs []result.Record, which func(result.Record) bool) (n int) {
-	for _, r := range recs {
-		if r.Status == result.OK && which(r) {
-			n++
-		}
-	}
-	return n
-}
-
 // writeSummary counts the cases and gives the reasons of those that are not ok.
 func writeSummary(w io.Writer, recs []result.Record) error {
-	by := map[result.Status]int{}
+	count := map[result.Status]int{}
 	type group struct {
 		n     int
 		first result.Record
 	}
 	reasons := map[string]*group{}
 	for _, r := range recs {
-		by[r.Status]++
+		count[r.Status]++
 		if r.Status == result.OK {
 			continue
 		}
@@ -306,7 +302,7 @@ func writeSummary(w io.Writer, recs []result.Record) error {
 		}
 		fmt.Fprintf(w, "# %s (%s)\n", line, which)
 	}
-	_, err := fmt.Fprintf(w, "# %s\n", Totals(by))
+	_, err := fmt.Fprintf(w, "# %s\n", Totals(count))
 	return err
 }
 
