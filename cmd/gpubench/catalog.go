@@ -96,16 +96,16 @@ func probeMPI() plan.Transport {
 	return t
 }
 
-// nativeLoops adapts libmpi's loops to what the suite asks for.
+// nativeLoops adapts a driver's loops to what the suite asks for.
 type nativeLoops struct {
-	d     *libmpi.Driver
+	d     transport.Looper
 	first bool
 }
 
 var _ suite.Native = nativeLoops{}
 
-func (n nativeLoops) loop(peer int, send, recv gpu.Memory, iterations, window int) libmpi.Loop {
-	return libmpi.Loop{Ctx: transport.CtxModel, Peer: peer, Tag: 1, First: n.first, Send: send, Recv: recv,
+func (n nativeLoops) loop(peer int, send, recv gpu.Memory, iterations, window int) transport.Loop {
+	return transport.Loop{Ctx: transport.CtxModel, Peer: peer, Tag: 1, First: n.first, Send: send, Recv: recv,
 		Bytes: send.Len, Iterations: iterations, Window: window}
 }
 

@@ -152,7 +152,7 @@ func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
 // newRankWorker is the PE of a rank. All ranks call it.
 func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) (*worker, error) {
 	caps := d.Caps()
-	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: localRank(caps), emit: func(supervise.Event) {},
+	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: caps.Places[caps.Rank].LocalRank, emit: func(supervise.Event) {},
 		library: d.Library().Full, shortCalls: d.ShortCalls(), services: services()}
 	w.services[suite.NativeLoops] = nativeLoops{d, caps.Rank == 0}
 	if caps.Rank == 0 {
@@ -211,17 +211,6 @@ func shareBudget(d *libmpi.Driver, busy int) (b machine.Budget, err error) {
 	b.Oversubscribed = machine.Oversubscribed(here, b.TeamThreads+busy)
 	b.GOMAXPROCS = 2
 	return b, nil
-}
-
-// localRank counts the PEs before this one on its host.
-func localRank(c transport.Caps) int {
-	n := 0
-	for r := range c.Rank {
-		if r < len(c.Places) && c.Places[r].Host == c.Places[c.Rank].Host {
-			n++
-		}
-	}
-	return n
 }
 
 // worker is one PE.

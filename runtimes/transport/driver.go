@@ -96,8 +96,11 @@ type Driver interface {
 
 // Place says where a PE runs.
 type Place struct {
-	Host string // host name
-	PID  int    // process, 0 where not known
+	Host      string // host name
+	PID       int    // process, 0 where not known
+	Node      int    // nodes are numbered by their least PE; those of one node share memory
+	LocalRank int    // number of the PE within its node
+	LocalSize int    // PEs of that node
 }
 
 // Caps says what a driver is and can do. It does not change while the driver is open.

@@ -216,8 +216,8 @@ func (d *driver) makeCaps() transport.Caps {
 			c.Why[s] = "this PE has no device"
 		}
 	}
-	for range d.w.n {
-		c.Places = append(c.Places, transport.Place{Host: d.w.host, PID: d.w.pid})
+	for r := range d.w.n {
+		c.Places = append(c.Places, transport.Place{Host: d.w.host, PID: d.w.pid, LocalRank: r, LocalSize: d.w.n})
 	}
 	return c
 }

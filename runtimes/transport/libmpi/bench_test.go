@@ -26,7 +26,7 @@ var loops = []struct {
 	run  func(d *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) error
 }{
 	{"native", func(d *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) error {
-		_, err := d.NativePingpong(Loop{Ctx: 1, Peer: 1 - ep.Rank(), Tag: 1, First: ep.Rank() == 0, Send: send, Recv: recv,
+		_, err := d.NativePingpong(transport.Loop{Ctx: 1, Peer: 1 - ep.Rank(), Tag: 1, First: ep.Rank() == 0, Send: send, Recv: recv,
 			Bytes: send.Len, Iterations: n})
 		return err
 	}},

@@ -46,8 +46,8 @@ func (d *Driver) prepare() (err error) {
 	if !leap.Available || d.oversubscribe || getenv(EnvShortCalls) == "0" {
 		return nil
 	}
-	for _, p := range d.placement {
-		if p.Node != d.placement[0].Node {
+	for _, p := range d.places {
+		if p.Node != d.places[0].Node {
 			return nil
 		}
 	}

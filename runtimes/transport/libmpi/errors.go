@@ -64,9 +64,9 @@ func (d *Driver) completionError(c *C.gb_done) error {
 
 // peerGone names a peer that has closed or died, and where it ran.
 func (d *Driver) peerGone(peer int) error {
-	if peer < 0 || peer >= len(d.placement) {
+	if peer < 0 || peer >= len(d.places) {
 		return transport.ErrPeerDied
 	}
-	p := d.placement[peer]
+	p := d.places[peer]
 	return fmt.Errorf("rank %d (process %d on %s): %w", peer, p.PID, p.Host, transport.ErrPeerDied)
 }

@@ -47,7 +47,7 @@ type Driver struct {
 	done          *[maxDone]C.gb_done // in C memory
 	caps          transport.Caps
 	library       Library
-	placement     []Placement
+	places        []transport.Place
 	oversubscribe bool
 	closeDeadline time.Duration
 	closed        bool
@@ -115,9 +115,7 @@ func (d *Driver) start(job launch.Job, joined bool, want int) error {
 		Contexts: C.GB_CONTEXTS, MaxHeader: C.GB_MAX_HEADER,
 		Spaces: [4]bool{gpu.Pageable: true, gpu.Pinned: true},
 		Why:    [4]string{gpu.OnDevice: why, gpu.Managed: why},
-	}
-	for _, p := range d.placement {
-		d.caps.Places = append(d.caps.Places, transport.Place{Host: p.Host, PID: p.PID})
+		Places: d.places,
 	}
 	return nil
 }

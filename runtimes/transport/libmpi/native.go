@@ -14,34 +14,22 @@ import (
 	"gpubench/runtimes/transport"
 )
 
-// Loop is one run of a native loop. Both ranks give the same, but for Peer, buffers and First.
-type Loop struct {
-	Ctx        uint8
-	Peer, Tag  int // an acknowledgement comes back with Tag+1
-	First      bool
-	Send, Recv gpu.Memory    // host memory
-	Bytes      int           // of a message
-	Window     int           // bandwidth alone: messages between acknowledgements
-	Iterations int           // round trips, or windows
-	Deadline   time.Duration // longest wait for one message (or window); 0: transport.DefaultDeadline; negative: for ever
-}
-
 // NativePingpong makes Iterations round trips and returns this rank's time for all of them. Half a round trip is that
 // divided by 2·Iterations.
-func (d *Driver) NativePingpong(l Loop) (time.Duration, error) {
+func (d *Driver) NativePingpong(l transport.Loop) (time.Duration, error) {
 	l.Window = 0
 	return d.native("native ping-pong", l)
 }
 
 // NativeBandwidth sends Iterations windows of Window messages, each answered by 4 bytes, as osu_bw does.
-func (d *Driver) NativeBandwidth(l Loop) (time.Duration, error) {
+func (d *Driver) NativeBandwidth(l transport.Loop) (time.Duration, error) {
 	if l.Window < 1 {
 		panic("libmpi: a window of less than one message")
 	}
 	return d.native("native bandwidth", l)
 }
 
-func (d *Driver) native(name string, l Loop) (time.Duration, error) {
+func (d *Driver) native(name string, l transport.Loop) (time.Duration, error) {
 	switch {
 	case d.closed:
 		panic("libmpi: native loop after Close")

@@ -12,19 +12,9 @@ import (
 	"os"
 	"syscall"
 	"unsafe"
+
+	"gpubench/runtimes/transport"
 )
-
-// Placement says where one rank runs.
-type Placement struct {
-	Host      string
-	PID       int
-	Node      int // nodes are numbered by their least rank; those of one node share memory (MPI_COMM_TYPE_SHARED)
-	LocalRank int // number of the rank within its node
-	LocalSize int // ranks of that node
-}
-
-// Placement lists every rank.
-func (d *Driver) Placement() []Placement { return d.placement }
 
 // Oversubscribed reports whether this node has more ranks than cores that they may run on. Waits then yield.
 func (d *Driver) Oversubscribed() bool { return d.oversubscribe }
@@ -60,11 +50,11 @@ func (d *Driver) place(rank, size int) error {
 			nodes[p.Leader] = len(nodes)
 		}
 		name, _, _ := bytes.Cut(p.Host[:], []byte{0})
-		d.placement = append(d.placement, Placement{Host: string(name), PID: int(p.PID), Node: nodes[p.Leader], LocalRank: local[p.Leader]})
+		d.places = append(d.places, transport.Place{Host: string(name), PID: int(p.PID), Node: nodes[p.Leader], LocalRank: local[p.Leader]})
 		local[p.Leader]++
 	}
 	for i, p := range all {
-		d.placement[i].LocalSize = local[p.Leader]
+		d.places[i].LocalSize = local[p.Leader]
 	}
 	d.oversubscribe = local[mine.Leader] > cores(all, mine.Leader)
 	return d.watch(all, rank)
