@@ -20,7 +20,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/libmpi/leap"
+	"gpubench/runtimes/transport/internal/leap"
 )
 
 const shortLen = 64 << 20 // bytes: 5 ms or so of copying, for which a stop of the world has to wait

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"syscall"
 
 	"gpubench/internal/launch"
 )
@@ -64,19 +63,4 @@ func checkWorld(lib Library, job launch.Job, joined bool, want, size int) error 
 		return &LauncherError{lib, fmt.Sprintf("formed a world of %d, not %d", size, want)}
 	}
 	return nil
-}
-
-const (
-	prSetPDeathSig = 1
-	sigKill        = 9
-)
-
-// dieWithParent has the kernel end this process when the launcher's daemon that started it ends: a rank that spins in C
-// would outlive it for ever. The setting belongs to the calling thread, which stays as long as the rank.
-func dieWithParent() {
-	parent := os.Getppid()
-	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPDeathSig, sigKill, 0)
-	if os.Getppid() != parent { // it ended just now
-		os.Exit(1)
-	}
 }

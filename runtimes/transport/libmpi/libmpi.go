@@ -14,7 +14,6 @@
 package libmpi
 
 /*
-#cgo linux LDFLAGS: -ldl
 #include <stdlib.h>
 #include "world.h"
 */
@@ -28,6 +27,8 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/launch"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/internal/hosts"
+	"gpubench/runtimes/transport/internal/shims"
 )
 
 // DefaultCloseDeadline is how long Close waits for the other ranks.
@@ -77,12 +78,11 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 		return nil, err
 	}
 	if joined {
-		dieWithParent()
+		hosts.DieWithParent()
 	}
 	var fail C.gb_fail
-	C.gb_save_signals()
-	opened := C.gb_w_open(&fail)
-	C.gb_restore_signals()
+	var opened C.int
+	shims.Guard(func() { opened = C.gb_w_open(&fail) })
 	if opened != 0 {
 		return nil, failure(&fail)
 	}

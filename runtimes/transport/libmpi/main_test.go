@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gpubench/runtimes/transport/libmpi/leap"
+	"gpubench/runtimes/transport/internal/leap"
 )
 
 const (

@@ -17,6 +17,7 @@ import (
 
 	"gpubench/internal/launch"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/internal/hosts"
 )
 
 func init() {
@@ -109,7 +110,7 @@ func death() error {
 		}
 		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
-	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPDeathSig, 0, 0)
+	syscall.RawSyscall(syscall.SYS_PRCTL, hosts.PRSetPDeathSig, 0, 0)
 	if err := ep.Send(1, m.Slice(0, 8), 1, 1); err != nil {
 		return err
 	}
