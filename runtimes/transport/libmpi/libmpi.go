@@ -26,13 +26,17 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/signals"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/internal/hosts"
-	"gpubench/runtimes/transport/internal/shims"
+	"gpubench/runtimes/transport/internal/leap"
 )
 
 // DefaultCloseDeadline is how long Close waits for the other ranks.
 const DefaultCloseDeadline = 30 * time.Second
+
+// EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
+const EnvShortCalls = leap.EnvShortCalls
 
 // maxDone bounds the completions that one crossing brings back.
 const maxDone = 256
@@ -82,7 +86,7 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 	}
 	var fail C.gb_fail
 	var opened C.int
-	shims.Guard(func() { opened = C.gb_w_open(&fail) })
+	signals.Keep(func() { opened = C.gb_w_open(&fail) })
 	if opened != 0 {
 		return nil, failure(&fail)
 	}
@@ -124,7 +128,7 @@ func (d *Driver) start(job launch.Job, joined bool, want int) error {
 func (d *Driver) Caps() transport.Caps { return d.caps }
 
 // ShortCalls reports whether short calls go without cgo (package leap).
-func (d *Driver) ShortCalls() bool { return d.short.stack != nil }
+func (d *Driver) ShortCalls() bool { return d.short.Stack != nil }
 
 // Library says which MPI this is, for the record's environment.
 func (d *Driver) Library() Library { return d.library }

@@ -2,7 +2,6 @@
 #include "shims.h"
 
 #include <dlfcn.h>
-#include <signal.h>
 #include <stdio.h>
 
 const void *gb_shim_open(const char *path, const char *entry, uint32_t abi, uint32_t size, int *result, char *text, int n)
@@ -22,21 +21,4 @@ const void *gb_shim_open(const char *path, const char *entry, uint32_t abi, uint
 	if (!table || table[0] != abi || table[1] != size) return NULL;
 	*result = 0;
 	return table;
-}
-
-static struct sigaction before[NSIG];
-
-void gb_save_signals(void)
-{
-	for (int s = 1; s < NSIG; s++) sigaction(s, NULL, &before[s]);
-}
-
-void gb_restore_signals(void)
-{
-	for (int s = 1; s < NSIG; s++) {
-		struct sigaction now;
-		/* 32 and 33 are the C library's own and cannot be asked for. */
-		if (sigaction(s, NULL, &now) != 0 || now.sa_sigaction == before[s].sa_sigaction) continue;
-		sigaction(s, &before[s], NULL);
-	}
 }

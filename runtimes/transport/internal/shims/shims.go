@@ -1,4 +1,4 @@
-// Package shims loads the C shims of MPI and UCX at run time, and keeps what these libraries do to signals away from Go.
+// Package shims loads the C shims of MPI and UCX at run time.
 package shims
 
 /*
@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"unsafe"
+
+	"gpubench/internal/signals"
 )
 
 // Load opens a shim and asks its entry for the table of that ABI and size, whose first two words say both. Nothing of
@@ -27,7 +29,7 @@ func Load(path, entry string, abi uint32, size uintptr) (table unsafe.Pointer, r
 	var text [4096]C.char
 	var result C.int
 	quiet()
-	Guard(func() { // UCX changes them as soon as it is loaded
+	signals.Keep(func() { // UCX changes them as soon as it is loaded
 		table = C.gb_shim_open(cpath, centry, C.uint32_t(abi), C.uint32_t(size), &result, &text[0], C.int(len(text)))
 	})
 	switch result {
@@ -41,16 +43,9 @@ func Load(path, entry string, abi uint32, size uintptr) (table unsafe.Pointer, r
 	return table, reason
 }
 
-// Guard calls f, which starts a library, and undoes what that does to signal handlers.
-func Guard(f func()) {
-	C.gb_save_signals()
-	defer C.gb_restore_signals()
-	f()
-}
-
 // quiet tells Open MPI and UCX to leave signals alone; their handlers would turn a nil dereference in Go into the end of
-// the process. UCX reads this when its library is loaded. What they install all the same Guard undoes. A user's own
-// setting stays.
+// the process. UCX reads this when its library is loaded. What they install all the same package signals
+// undoes. A user's own setting stays.
 func quiet() {
 	for _, kv := range [][2]string{{"UCX_HANDLE_ERRORS", "none"}, {"UCX_ERROR_SIGNALS", ""}, {"OMPI_MCA_opal_signal", ""}} {
 		if _, set := os.LookupEnv(kv[0]); !set {
