@@ -64,7 +64,7 @@ func OpenWith(libraryPath string, x Exchange, o Options) (*Driver, error) {
 	}
 	d.oversubscribe = hosts.Oversubscribed(all, x.Rank())
 	places := hosts.Places(all)
-	if err := start(x, places, o, lib); err != nil {
+	if err := start(x, places); err != nil {
 		return nil, err
 	}
 	d.caps = transport.Caps{
@@ -102,7 +102,7 @@ type StartError struct {
 func (e *StartError) Error() string { return fmt.Sprintf("ucx: PE %d: %s", e.PE, e.Reason) }
 
 // start makes context and worker. Where that fails the others are told, instead of waiting for an address.
-func start(x Exchange, places []transport.Place, o Options, lib Library) error {
+func start(x Exchange, places []transport.Place) error {
 	var fail C.gb_fail
 	var opened C.int
 	signals.Keep(func() {
@@ -139,13 +139,15 @@ func (d *Driver) connect(x Exchange, all []hosts.Passport, o Options) error {
 		return err
 	}
 	d.takeSpaces(cards, o)
+	mine = card{address: []byte("connected")}
 	for i, c := range cards {
 		near := C.int(0)
 		if all[i].Node == all[x.Rank()].Node {
 			near = 1
 		}
 		if C.gb_u_connect(unsafe.Pointer(&c.address[0]), C.int(i), near) < 0 {
-			return fmt.Errorf("ucx: connecting to PE %d: %w", i, d.failure())
+			mine.reason = fmt.Sprintf("connecting to PE %d: %v", i, d.failure())
+			break
 		}
 	}
 	yield := C.int(0)
@@ -154,12 +156,15 @@ func (d *Driver) connect(x Exchange, all []hosts.Passport, o Options) error {
 	}
 	fds := hosts.Watch(all, x.Rank())
 	if C.gb_u_watch((*C.int)(unsafe.Pointer(&fds[0])), yield) < 0 {
-		return d.failure()
+		mine.reason = d.failure().Error()
 	}
-	return nil
+	// Nobody goes on, and perhaps ends, before all are connected.
+	_, err = gatherCards(x, mine)
+	return err
 }
 
-// A card is what PEs tell each other when UCX has started: what memory it takes and the worker's address, or why not.
+// A card is what PEs tell each other when UCX has started: what memory it takes and the worker's address, or why it has
+// not.
 type card struct {
 	spaces  byte
 	address []byte

@@ -68,9 +68,10 @@ int gb_headers_open(gb_ucx *m)
 static void header_left(void *request, ucs_status_t status, void *arg)
 {
 	gb_ucx *m = arg;
-	(void)status; /* of a peer that is gone: said by recv_header */
+	/* A status other than UCS_OK is that of a peer which is gone: recv_header says so. */
+	if (gb_inside(m, request, status)) return;
 	m->slot_free[m->nfree++] = (int16_t)((req *)request)->slot;
-	ucp_request_free(request);
+	gb_free(request);
 }
 
 int gb_send_header(gb_ucx *m, const void *h, int n, int peer)
@@ -92,10 +93,13 @@ int gb_send_header(gb_ucx *m, const void *h, int n, int peer)
 	param.cb.send = header_left;
 	param.user_data = m;
 	param.memory_type = UCS_MEMORY_TYPE_HOST;
+	m->inside = UCS_INPROGRESS;
 	ucs_status_ptr_t p = ucp_am_send_nbx(m->peers[peer].ep, AM_HEADER, &m->rank, sizeof m->rank, buf, (size_t)n, &param);
 	if (UCS_PTR_IS_PTR(p)) {
 		((req *)p)->slot = s;
-		return 1;
+		if (gb_keep(m, p)) return 1;
+		ucp_request_free(p);
+		p = UCS_STATUS_PTR(m->inside);
 	}
 	m->slot_free[m->nfree++] = s;
 	if (!p) return 1;

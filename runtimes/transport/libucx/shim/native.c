@@ -69,6 +69,7 @@ static leg leg_of(gb_ucx *m, struct loop *s, const gb_loop *l, int sending)
 static void over(gb_ucx *m, void *request, ucs_status_t status)
 {
 	req *r = request;
+	if (gb_inside(m, r, status)) return;
 	if (r->over) {
 		m->lost--;
 	} else {
@@ -76,7 +77,7 @@ static void over(gb_ucx *m, void *request, ucs_status_t status)
 		m->loop->left--;
 		if (status != UCS_OK) m->loop->status = status;
 	}
-	ucp_request_free(request);
+	gb_free(r);
 }
 
 static void sent(void *request, ucs_status_t status, void *arg) { over(arg, request, status); }
@@ -91,12 +92,13 @@ static void fetched(void *request, ucs_status_t status, size_t n, void *arg)
 {
 	gb_ucx *m = arg;
 	(void)n;
-	const req *r = request;
+	req *r = request;
+	if (gb_inside(m, r, status)) return;
 	if (m->loop && m->loop->serial == r->id) { /* a fetch that outlives its loop has nothing to report to */
 		m->loop->in[r->kind].here++;
 		if (status != UCS_OK) m->loop->status = status;
 	}
-	ucp_request_free(request);
+	gb_free(r);
 }
 
 /* Takes an active message to where the loop has it. 1: there is none for it yet. */
@@ -119,11 +121,14 @@ static int take(gb_ucx *m, int ack, void *data, size_t n, int rndv)
 		.user_data = m,
 		.memory_type = in->memory,
 	};
+	m->inside = UCS_INPROGRESS;
 	ucs_status_ptr_t p = ucp_am_recv_data_nbx(m->worker, data, in->buf, n == in->bytes ? n : 0, &param);
 	if (UCS_PTR_IS_PTR(p)) {
 		((req *)p)->kind = (uint8_t)ack;
 		((req *)p)->id = s->serial;
-		return 0;
+		if (gb_keep(m, p)) return 0;
+		ucp_request_free(p);
+		p = UCS_STATUS_PTR(m->inside);
 	}
 	if (UCS_PTR_IS_ERR(p)) s->status = UCS_PTR_STATUS(p);
 	in->here++;
@@ -234,6 +239,7 @@ static inline int post(gb_ucx *m, const gb_loop *l, const leg *g)
 		param.cb.recv = received;
 	}
 	for (int i = 0; i < g->n; i++) {
+		m->inside = UCS_INPROGRESS;
 		if (l->am)
 			p = ucp_am_send_nbx(ep, (unsigned)g->id, NULL, 0, g->buf, g->bytes, &param);
 		else if (g->sending)
@@ -242,6 +248,11 @@ static inline int post(gb_ucx *m, const gb_loop *l, const leg *g)
 			p = ucp_tag_recv_nbx(m->worker, g->buf, g->bytes, g->tag, ~(ucp_tag_t)0, &param);
 		if (!p) continue;
 		if (UCS_PTR_IS_ERR(p)) return gb_failed(m, g->sending ? "send" : "ucp_tag_recv_nbx", UCS_PTR_STATUS(p));
+		if (!gb_keep(m, p)) {
+			ucp_request_free(p);
+			if (m->inside != UCS_OK) s->status = m->inside;
+			continue;
+		}
 		((req *)p)->slot = i;
 		((req *)p)->over = 0;
 		s->under_way[i] = p;

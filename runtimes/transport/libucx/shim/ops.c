@@ -50,8 +50,6 @@ static inline void fill(gb_done *d, uint32_t id, int kind, int32_t peer, int32_t
 	d->kind = (uint8_t)kind;
 }
 
-static int is_gone(const gb_ucx *m, int peer) { return peer >= 0 && m->peers[peer].gone; }
-
 /* The end of an operation as UCX gives it. */
 static void finish(gb_ucx *m, const req *r, ucs_status_t status, const ucp_tag_recv_info_t *info)
 {
@@ -60,7 +58,7 @@ static void finish(gb_ucx *m, const req *r, ucs_status_t status, const ucp_tag_r
 	if (status == UCS_ERR_CANCELED && r->cancelled) {
 		outcome = r->gone ? GB_PEER_DIED : GB_CANCELLED;
 		status = UCS_OK; /* as was asked for */
-	} else if (outcome == GB_FAILED && is_gone(m, r->peer)) {
+	} else if (outcome == GB_FAILED && r->peer >= 0 && gb_ending(m, r->peer)) {
 		outcome = GB_PEER_DIED;
 	}
 	if (r->kind == GB_RECV && info && (outcome == GB_OK || outcome == GB_TRUNCATED))
@@ -93,16 +91,13 @@ static void ended(gb_ucx *m, req *r, ucs_status_t status, const ucp_tag_recv_inf
 		unlist(m, r);
 		finish(m, r, status, info);
 	}
-	ucp_request_free(r);
+	gb_free(r);
 }
 
 static void sent(void *request, ucs_status_t status, void *arg)
 {
 	gb_ucx *m = arg;
-	if (m->posting) {
-		m->posted = status;
-		return;
-	}
+	if (gb_inside(m, request, status)) return;
 	if (m->describe) gb_ask(m, request, GB_SEND, 1);
 	ended(m, request, status, NULL);
 }
@@ -110,8 +105,8 @@ static void sent(void *request, ucs_status_t status, void *arg)
 static void received(void *request, ucs_status_t status, const ucp_tag_recv_info_t *info, void *arg)
 {
 	gb_ucx *m = arg;
-	if (m->posting) {
-		m->posted = status, m->posted_info = *info;
+	if (gb_inside(m, request, status)) {
+		m->inside_info = *info;
 		return;
 	}
 	if (m->describe) gb_ask(m, request, GB_RECV, 1);
@@ -139,16 +134,18 @@ static req about(const gb_op *op)
 	return (req){.id = op->id, .peer = op->peer, .tag = op->tag, .len = op->len, .kind = op->kind};
 }
 
-/* UCX has kept the operation, or was told not to end it at once. */
-static __attribute__((noinline)) void kept(gb_ucx *m, const gb_op *op, void *request)
+/* UCX has not ended the operation at once, or was told not to. */
+static __attribute__((noinline)) void pending(gb_ucx *m, const gb_op *op, void *request)
 {
 	req *r = request, what = about(op);
 	if (m->describe) gb_ask(m, request, op->kind, 0);
-	if (m->posting && m->posted != UCS_INPROGRESS) {
-		finish(m, &what, m->posted, &m->posted_info);
+	if (!gb_keep(m, r)) {
+		if (m->describe) gb_ask(m, request, op->kind, 1);
+		finish(m, &what, m->inside, &m->inside_info);
 		ucp_request_free(request);
 		return;
 	}
+	what.kept = 1;
 	*r = what;
 	enlist(m, r);
 	if (m->ngone && hopeless(m, r->peer)) cancel_gone(m, r);
@@ -171,11 +168,10 @@ static inline int post(gb_ucx *m, const gb_op *op)
 	param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMORY_TYPE | m->describe;
 	param.user_data = m;
 	param.memory_type = gb_memory[op->space];
-	if (m->describe) m->posting = 1, m->posted = UCS_INPROGRESS;
+	m->inside = UCS_INPROGRESS;
 	if (op->kind == GB_SEND) {
 		if (m->ngone && m->peers[op->peer].gone) {
 			fill(place(m), op->id, GB_SEND, op->peer, op->tag, 0, GB_PEER_DIED, UCS_OK);
-			m->posting = 0;
 			return 0;
 		}
 		param.cb.send = sent;
@@ -187,7 +183,7 @@ static inline int post(gb_ucx *m, const gb_op *op)
 		int peer = op->peer, tag = op->tag;
 		if (peer == GB_ANY) mask &= ~((ucp_tag_t)(GB_MAX_PEERS - 1) << 32), peer = 0;
 		if (tag == GB_ANY) mask &= ~(ucp_tag_t)UINT32_MAX, tag = 0;
-		param.op_attr_mask |= UCP_OP_ATTR_FIELD_RECV_INFO;
+		param.op_attr_mask |= UCP_OP_ATTR_FIELD_RECV_INFO | m->recv_flags;
 		param.recv_info.tag_info = &info;
 		param.cb.recv = received;
 		p = ucp_tag_recv_nbx(m->worker, addr, (size_t)op->len, gb_tag(op->ctx, peer, tag), mask, &param);
@@ -199,9 +195,8 @@ static inline int post(gb_ucx *m, const gb_op *op)
 		if (UCS_PTR_IS_ERR(p))
 			refused(m, op, UCS_PTR_STATUS(p));
 		else
-			kept(m, op, p);
+			pending(m, op, p);
 	}
-	m->posting = 0;
 	return 0;
 }
 
@@ -278,4 +273,14 @@ void gb_ops_cancel(gb_ucx *m)
 	}
 }
 
-void gb_ops_close(gb_ucx *m) { free(m->queue); }
+/* Drops what came for no receive: UCX would warn of each. */
+void gb_ops_close(gb_ucx *m)
+{
+	ucp_request_param_t param = {.op_attr_mask = UCP_OP_ATTR_FIELD_MEMORY_TYPE, .memory_type = UCS_MEMORY_TYPE_HOST};
+	ucp_tag_recv_info_t info;
+	ucp_tag_message_h message;
+	while ((message = ucp_tag_probe_nb(m->worker, 0, 0, 1, &info))) {
+		ucs_status_ptr_t p = ucp_tag_msg_recv_nbx(m->worker, NULL, 0, message, &param);
+		if (UCS_PTR_IS_PTR(p)) ucp_request_free(p);
+	}
+}

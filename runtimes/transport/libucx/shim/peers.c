@@ -126,6 +126,19 @@ int gb_look(gb_ucx *m, int polls)
 	return 0;
 }
 
+int gb_ending(gb_ucx *m, int peer)
+{
+	/* A process lets go of its shared memory some time before it counts as ended. */
+	enum { ENDING_MS = 100 };
+	if (m->peers[peer].gone || m->peers[peer].broken != UCS_OK) return 1;
+	if (!m->watched || m->watched[peer].fd < 0) return 0;
+	m->attention = 1;
+	struct pollfd fd = m->watched[peer];
+	if (poll(&fd, 1, ENDING_MS) <= 0) return 0;
+	m->last_look = 0;
+	return 1;
+}
+
 static void left(void *request, ucs_status_t status, void *arg)
 {
 	gb_ucx *m = arg;
@@ -162,7 +175,7 @@ int gb_part(gb_ucx *m, double deadline_s)
 
 	m->leaving = 0;
 	for (int p = 0; p < m->size; p++) {
-		if (p == m->rank || m->peers[p].died || m->peers[p].broken != UCS_OK) continue;
+		if (p == m->rank || !m->peers[p].ep || m->peers[p].died || m->peers[p].broken != UCS_OK) continue;
 		begun(m, ucp_am_send_nbx(m->peers[p].ep, AM_GOODBYE, &m->rank, sizeof m->rank, NULL, 0, &param));
 	}
 	/* All others have to come here too: what they have begun to fetch from this PE's memory is then over. */

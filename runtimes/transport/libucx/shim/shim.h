@@ -27,6 +27,7 @@ typedef struct req {
 	uint8_t cancelled; /* ucp_request_cancel was called */
 	uint8_t gone;      /* it was called because the peer is gone */
 	uint8_t over;      /* the shim has reported the end; UCX has not yet */
+	uint8_t kept;      /* the call that began it has returned, and what stands here is true */
 	int32_t slot;      /* of a header on its way, or of a native loop's message */
 } req;
 
@@ -77,6 +78,11 @@ struct gb_ucx {
 	struct early *early;
 	uint32_t loops;
 
+	/* The end of an operation inside the call that began it: UCS_INPROGRESS for none. */
+	ucs_status_t inside;
+	ucp_tag_recv_info_t inside_info;
+	uint32_t recv_flags; /* of receives: see open */
+
 	/* Who is gone. */
 	int ngone, ndied, nreported;
 	int attention; /* a goodbye or an endpoint's end waits for a look */
@@ -88,9 +94,6 @@ struct gb_ucx {
 
 	/* Descriptions. */
 	uint32_t describe; /* UCP_OP_ATTR_FLAG_NO_IMM_CMPL, or 0 */
-	int posting;       /* an operation is being posted that must not end at once */
-	ucs_status_t posted;
-	ucp_tag_recv_info_t posted_info;
 	char text[2][2][TEXT]; /* by kind: as posted, and as ended */
 
 	gb_fail failed;
@@ -122,6 +125,29 @@ static inline ucp_tag_t gb_tag(int ctx, int source, int tag)
 	return (ucp_tag_t)ctx << 56 | (ucp_tag_t)(uint32_t)source << 32 | (uint32_t)tag;
 }
 
+/* Whether a callback comes from inside the call that begins its operation, as it does with some versions of UCX, and
+ * with UCP_OP_ATTR_FLAG_NO_IMM_CMPL: what stands in the request is not true yet. The caller looks at m->inside. */
+static inline int gb_inside(gb_ucx *m, const req *r, ucs_status_t status)
+{
+	if (r->kept) return 0;
+	m->inside = status;
+	return 1;
+}
+
+/* Whether a call's request has ended inside of it, and is to be freed. */
+static inline int gb_keep(gb_ucx *m, req *r)
+{
+	if (m->inside != UCS_INPROGRESS) return 0;
+	r->kept = 1;
+	return 1;
+}
+
+static inline void gb_free(req *r)
+{
+	r->kept = 0;
+	ucp_request_free(r);
+}
+
 /* One pass of progress. */
 static inline unsigned gb_progress(gb_ucx *m) { return ucp_worker_progress(m->worker); }
 
@@ -138,6 +164,7 @@ void gb_peers_close(gb_ucx *m);
 int gb_connect(gb_ucx *m, const void *address, int peer, int near);
 int gb_part(gb_ucx *m, double deadline_s); /* says goodbye and waits for all: 0 all came, 1 not */
 int gb_watch(gb_ucx *m, const int *fds, int yield);
+int gb_ending(gb_ucx *m, int peer); /* after a failure: whether that is because the peer has ended */
 int gb_look(gb_ucx *m, int polls); /* notices who is gone; called after polls passes that found nothing */
 
 /* native.c */

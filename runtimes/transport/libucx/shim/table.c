@@ -11,13 +11,18 @@ int gb_failed(gb_ucx *m, const char *call, ucs_status_t status)
 	return -1;
 }
 
+static void init(void *request) { ((req *)request)->kept = 0; }
+
 static int start(gb_ucx *m, int local)
 {
+	unsigned major, minor, release;
 	ucp_params_t params = {
 		.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_REQUEST_SIZE | UCP_PARAM_FIELD_TAG_SENDER_MASK |
-		              UCP_PARAM_FIELD_ESTIMATED_NUM_EPS | UCP_PARAM_FIELD_ESTIMATED_NUM_PPN | UCP_PARAM_FIELD_NAME,
+		              UCP_PARAM_FIELD_ESTIMATED_NUM_EPS | UCP_PARAM_FIELD_ESTIMATED_NUM_PPN | UCP_PARAM_FIELD_NAME |
+		              UCP_PARAM_FIELD_REQUEST_INIT,
 		.features = UCP_FEATURE_TAG | UCP_FEATURE_AM,
 		.request_size = sizeof(req),
+		.request_init = init,
 		.tag_sender_mask = (ucp_tag_t)(GB_MAX_PEERS - 1) << 32,
 		.estimated_num_eps = (size_t)m->size,
 		.estimated_num_ppn = (size_t)local,
@@ -29,6 +34,10 @@ static int start(gb_ucx *m, int local)
 		.flags = UCP_WORKER_FLAG_IGNORE_REQUEST_LEAK, /* of peers that are gone: see gb_withdraw */
 	};
 	ucp_context_attr_t attr = {.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES};
+
+	/* Before 1.17 a receive that ends at once may leave out whose message it was and how long. */
+	ucp_get_version(&major, &minor, &release);
+	if (major == 1 && minor < 17) m->recv_flags = UCP_OP_ATTR_FLAG_NO_IMM_CMPL;
 
 	TRY(m, ucp_init, (&params, NULL, &m->context));
 	TRY(m, ucp_context_query, (m->context, &attr));
@@ -74,11 +83,12 @@ static int close_world(gb_ucx *m, double deadline_s)
 	gb_ops_cancel(m);
 	int result = gb_part(m, deadline_s);
 	gb_loops_close(m);
+	gb_ops_close(m);
 	gb_peers_close(m);
 	ucp_worker_destroy(m->worker); /* ends what UCX still has: its callbacks find m */
 	ucp_cleanup(m->context);
 	gb_headers_close(m);
-	gb_ops_close(m);
+	free(m->queue);
 	free(m);
 	return result;
 }
