@@ -28,11 +28,6 @@ func (d *Driver) CUDAReport() string {
 	return strings.Join(parts, ", ")
 }
 
-// cudaReason is why device and managed memory are not taken.
-func (d *Driver) cudaReason() string {
-	return d.library.Version + " is not known to take device pointers (" + d.CUDAReport() + ")"
-}
-
 // mapped reports whether a library whose file name contains name is in this process.
 func mapped(name string) bool {
 	f, err := os.Open("/proc/self/maps")
