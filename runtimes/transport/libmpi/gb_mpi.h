@@ -120,7 +120,8 @@ typedef struct gb_mpi_table {
 	 * text, and returns its enum gb_outcome. */
 	void (*fail)(const gb_mpi *m, gb_fail *out);
 	int (*explain)(int code, char *class_name, int nclass, char *text, int ntext);
-	/* cuda writes what the library tells of CUDA: a line of text, empty where it tells nothing. */
+	/* cuda writes what the library tells of CUDA: a line of text, empty where it tells nothing. Returns what
+	 * MPIX_Query_cuda_support answers, -1 where there is no such function. */
 	int (*cuda)(char *text, int n);
 } gb_mpi_table;
 

@@ -118,7 +118,7 @@ func (d *Driver) start(job launch.Job, joined bool, o Options) error {
 	}
 	for _, s := range []gpu.Space{gpu.OnDevice, gpu.Managed} {
 		if d.caps.Spaces[s] = o.Device; !o.Device {
-			d.caps.Why[s] = d.library.Version + " is not known to take device pointers (" + d.CUDAReport() + ")"
+			d.caps.Why[s] = d.library.Version + " is not known to take device pointers (" + d.CUDA().Text + ")"
 		}
 	}
 	if o.Device {
