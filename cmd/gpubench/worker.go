@@ -94,7 +94,7 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
 		return errors.Join(err, dev.Close())
 	}
-	err = runRank(o, d, emit)
+	err = runRank(o, d, dev.dev, emit)
 	return errors.Join(err, dev.Close())
 }
 
@@ -150,11 +150,14 @@ func services() map[string]any {
 	return s
 }
 
-// runRank makes this process's main thread a PE.
-func runRank(o workOrder, d *opened, emit func(supervise.Event)) error {
+// runRank makes this process's main thread a PE. held is the device that stays open with the transport.
+func runRank(o workOrder, d *opened, held *gpu.Device, emit func(supervise.Event)) error {
 	w, err := newRankWorker(o, d, emit)
 	if err != nil {
 		return err
+	}
+	if o.Job.Device != string(gpu.CPU) {
+		w.dev = held
 	}
 	return w.run(func(*gpu.Device) (transport.Driver, error) { return d.Driver, nil })
 }
@@ -246,10 +249,12 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		w.emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
 		return err
 	}
-	if w.dev, err = w.openDevice(); err != nil {
-		return fatal(err)
+	if w.dev == nil {
+		if w.dev, err = w.openDevice(); err != nil {
+			return fatal(err)
+		}
+		defer func() { err = errors.Join(err, w.dev.Close()) }()
 	}
-	defer func() { err = errors.Join(err, w.dev.Close()) }()
 	// Loaded once for all cases, and unloaded before the device is closed. A
 	// case that needs what is missing here says so itself.
 	if set, err := kernels.Load(w.dev); err == nil {

@@ -52,6 +52,14 @@ func (c Counts) Sub(o Counts) Counts {
 		c.HostToHost.sub(o.HostToHost), c.Undecided.sub(o.Undecided)}
 }
 
+func (c Count) add(o Count) Count { return Count{c.Copies + o.Copies, c.Bytes + o.Bytes} }
+
+// Add is the sum of two.
+func (c Counts) Add(o Counts) Counts {
+	return Counts{c.DeviceToDevice.add(o.DeviceToDevice), c.ToHost.add(o.ToHost), c.ToDevice.add(o.ToDevice),
+		c.HostToHost.add(o.HostToHost), c.Undecided.add(o.Undecided)}
+}
+
 var (
 	mu     sync.Mutex
 	loaded atomic.Pointer[functions]

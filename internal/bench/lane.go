@@ -61,20 +61,20 @@ func (e evidence) lane() (l transport.Lane, ok bool) {
 	c := near.Copies
 	l.HowKnown = "counted the driver's copies that libraries asked for, on all PEs"
 	l.Detail = fmt.Sprintf("%d messages of %d B in all: %d copies of %d B between devices, %d of %d B to the host, %d of %d B to devices",
-		near.Sent.Messages, near.Sent.Bytes, c.DeviceToDevice.Calls, c.DeviceToDevice.Bytes,
-		c.ToHost.Calls, c.ToHost.Bytes, c.ToDevice.Calls, c.ToDevice.Bytes)
+		near.Sent.Messages, near.Sent.Bytes, c.DeviceToDevice.Copies, c.DeviceToDevice.Bytes,
+		c.ToHost.Copies, c.ToHost.Bytes, c.ToDevice.Copies, c.ToDevice.Bytes)
 	switch {
-	case c.ToHost.Calls+c.ToDevice.Calls > 0:
+	case c.ToHost.Copies+c.ToDevice.Copies > 0:
 		l.Name = transport.LaneLibraryStaged
-	case far.Copies.ToHost.Calls+far.Copies.ToDevice.Calls+far.Copies.Undecided.Calls > 0:
+	case far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies+far.Copies.Undecided.Copies > 0:
 		// Not in what was looked at closely, and yet in a timed batch.
 		l.Name = transport.LaneLibraryStaged
 		l.Detail = fmt.Sprintf("in timed batches, %d messages: %d copies of %d B between devices, %d others", far.Sent.Messages,
-			far.Copies.DeviceToDevice.Calls, far.Copies.DeviceToDevice.Bytes,
-			far.Copies.ToHost.Calls+far.Copies.ToDevice.Calls+far.Copies.Undecided.Calls)
-	case c.DeviceToDevice.Bytes >= near.Sent.Bytes && far.Copies.DeviceToDevice.Bytes >= far.Sent.Bytes:
+			far.Copies.DeviceToDevice.Copies, far.Copies.DeviceToDevice.Bytes,
+			far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies+far.Copies.Undecided.Copies)
+	case int64(c.DeviceToDevice.Bytes) >= near.Sent.Bytes && int64(far.Copies.DeviceToDevice.Bytes) >= far.Sent.Bytes:
 		l.Name = transport.LaneIPC
-	case c.DeviceToDevice.Calls == 0:
+	case c.DeviceToDevice.Copies == 0:
 		return l, false // the network card or the processor reached into device memory: the driver knows nothing of it
 	default:
 		l.Name = transport.LaneUnknown

@@ -8,7 +8,7 @@ import (
 )
 
 func TestLaneFromCopies(t *testing.T) {
-	k := func(calls, bytes int64) witness.Kind { return witness.Kind{Calls: calls, Bytes: bytes} }
+	k := func(copies, bytes uint64) witness.Count { return witness.Count{Copies: copies, Bytes: bytes} }
 	sent := transport.Traffic{Messages: 4, Bytes: 4000}
 	none := witness.Counts{}
 	direct := witness.Counts{DeviceToDevice: k(4, 4000)}
