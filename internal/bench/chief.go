@@ -22,6 +22,7 @@ type chief struct {
 	clocks  *result.Clocks
 	traffic traffic
 	lanes   []laneOf
+	staging *result.Staging
 	status  result.Status
 	reason  string
 	broken  *blame
@@ -40,6 +41,9 @@ func (c *chief) decide(reports []report) order {
 	if o.Do == doBatch {
 		o.N = c.n
 	}
+	if o.Do == doOpen && c.staging != nil {
+		o.Chunk = int(c.staging.ChunkBytes)
+	}
 	if o.Do == doEnd {
 		o.Status, o.Broken = c.status, c.broken
 	}
@@ -54,7 +58,9 @@ func (c *chief) after(done task) task {
 		return doEnd
 	case c.status != result.OK:
 		return doClose
-	case done == doPath:
+	case done == doPath && c.chunk():
+		return doTune
+	case done == doPath || done == doTune:
 		return doOpen
 	case done == doCheck:
 		return doClose
@@ -94,6 +100,8 @@ func (c *chief) note(done task, reports []report) {
 		return
 	}
 	switch done {
+	case doTune:
+		c.tuned(reports[0].Tuning)
 	case doOpen:
 		c.start()
 	case doBatch:

@@ -24,6 +24,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.Oversubscribed = c.over
 	r.ProcessesPerDevice = c.processesPerDevice()
 	r.Clocks = c.clocks
+	r.Staging = c.staging
 	if s.validating() && c.pace != nil {
 		v := c.validation()
 		r.Validation = &v

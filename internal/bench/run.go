@@ -55,6 +55,7 @@ type task string
 
 const (
 	doPath  task = "path"  // set the endpoint's path
+	doTune  task = "tune"  // find the chunk size
 	doOpen  task = "open"  // make the body
 	doBatch task = "batch" // barrier, batch, inspection
 	doCheck task = "check" // the untimed pass
@@ -66,6 +67,7 @@ const (
 type order struct {
 	Do     task
 	N      int           `json:",omitempty"` // iterations of a batch
+	Chunk  int           `json:",omitempty"` // before the body is made: of pipelined staging
 	Status result.Status `json:",omitempty"` // at the end
 	Broken *blame        `json:",omitempty"` // at the end: the PEs cannot go on
 }
@@ -84,6 +86,7 @@ type report struct {
 	Seconds     float64            `json:",omitempty"`
 	Laps        []float64          `json:",omitempty"` // seconds, as session.laps
 	Check       *result.Validation `json:",omitempty"`
+	Tuning      [][]float64        `json:",omitempty"` // seconds of round trips, by chunk size
 	Lane        *transport.Lane    `json:",omitempty"`
 	Traffic     *traffic           `json:",omitempty"`
 	Over        bool               `json:",omitempty"` // oversubscribed
@@ -120,10 +123,18 @@ func (s *session) carryOut(o order) (r report, lost error) {
 	var err error
 	switch o.Do {
 	case doPath:
-		err = s.setPath()
+		err = s.setPath(0)
 		r.Over = s.pe.Oversubscribed
+	case doTune:
+		err, lost = s.tune(&r)
 	case doOpen:
-		if err = s.protect("New", s.open); err == nil {
+		if o.Chunk > 0 {
+			err = s.setPath(o.Chunk)
+		}
+		if err == nil {
+			err = s.protect("New", s.open)
+		}
+		if err == nil {
 			err = s.poison()
 		}
 		r.Device = s.device()

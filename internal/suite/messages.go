@@ -5,7 +5,6 @@ package suite
 
 import (
 	"fmt"
-	"strings"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
@@ -59,7 +58,7 @@ func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err er
 	if m.stream, err = pe.Device.NewStream(); err != nil {
 		return m, err
 	}
-	space, err := sideSpace(p.String("space"), pe.Rank)
+	space, err := bench.SideSpace(p.String("space"), pe.Rank)
 	if err != nil {
 		return m, err
 	}
@@ -104,15 +103,6 @@ const checkBytes = 64 << 20
 
 // ackBytes is the size of a window's acknowledgement, as in OSU's.
 const ackBytes = 4
-
-// sideSpace reads SEND[:RECV]: the first is PE 0's side, the second PE 1's.
-func sideSpace(s string, rank int) (gpu.Space, error) {
-	send, recv, both := strings.Cut(s, ":")
-	if rank == 0 || !both {
-		return gpu.ParseSpace(send)
-	}
-	return gpu.ParseSpace(recv)
-}
 
 // onHost reports that the host writes and checks this memory; otherwise the
 // device does.
