@@ -23,6 +23,7 @@ type chief struct {
 	traffic traffic
 	lanes   []laneOf
 	staging *result.Staging
+	legs    []legReport // by PE
 	status  result.Status
 	reason  string
 	broken  *blame
@@ -63,6 +64,8 @@ func (c *chief) after(done task) task {
 	case done == doPath || done == doTune:
 		return doOpen
 	case done == doCheck:
+		return c.afterCheck()
+	case done == doLegs:
 		return doClose
 	}
 	if c.n = c.pace.next(); c.n > 0 {
@@ -73,6 +76,13 @@ func (c *chief) after(done task) task {
 	}
 	if c.s.validating() {
 		return doCheck
+	}
+	return c.afterCheck()
+}
+
+func (c *chief) afterCheck() task {
+	if c.s.hasLegs() {
+		return doLegs
 	}
 	return doClose
 }
@@ -88,6 +98,9 @@ func (c *chief) note(done task, reports []report) {
 		}
 		if r.Traffic != nil {
 			c.traffic.add(*r.Traffic)
+		}
+		if r.Legs != nil {
+			c.legs = append(c.legs, *r.Legs)
 		}
 		if r.Lane != nil {
 			c.lanes = append(c.lanes, laneOf{pe, *r.Lane})

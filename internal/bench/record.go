@@ -41,8 +41,9 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		r.Metrics, r.Samples = nil, nil
 		return r
 	}
-	if s.c.Limit != nil && !r.Oversubscribed && s.text("device") != "emulated" {
-		r.Limit = s.c.Limit(&r)
+	c.legMetrics(&r)
+	if limited(&r, s.c.MPS) {
+		r.Limit = c.limit(&r)
 	}
 	return r
 }

@@ -59,6 +59,7 @@ const (
 	doOpen  task = "open"  // make the body
 	doBatch task = "batch" // barrier, batch, inspection
 	doCheck task = "check" // the untimed pass
+	doLegs  task = "legs"  // measure what a staged message is made of
 	doClose task = "close" // lane, counters, free everything
 	doEnd   task = "end"
 )
@@ -87,6 +88,7 @@ type report struct {
 	Laps        []float64          `json:",omitempty"` // seconds, as session.laps
 	Check       *result.Validation `json:",omitempty"`
 	Tuning      [][]float64        `json:",omitempty"` // seconds of round trips, by chunk size
+	Legs        *legReport         `json:",omitempty"`
 	Lane        *transport.Lane    `json:",omitempty"`
 	Traffic     *traffic           `json:",omitempty"`
 	Over        bool               `json:",omitempty"` // oversubscribed
@@ -146,6 +148,8 @@ func (s *session) carryOut(o order) (r report, lost error) {
 			r.Check = &v
 			return err
 		})
+	case doLegs:
+		err, lost = s.legs(&r)
 	case doClose:
 		r.Traffic = trafficOf(s.pe.Endpoint.Stats())
 		err = errors.Join(s.protect("Probe", func() error { r.Lane = s.lane(); return nil }), s.close())

@@ -21,6 +21,8 @@ const CacheBytes = "last_cache_bytes"
 // slotAlign keeps messages of a rotating buffer on cache lines of their own.
 const slotAlign = 128
 
+var _ bench.Staged = (*messages)(nil)
+
 // messages is one PE's buffers. PEs 0 and 1 exchange messages; the others
 // have none and wait at the loop's barriers.
 type messages struct {
@@ -34,6 +36,8 @@ type messages struct {
 	send, recv []gpu.Memory // slots; message i uses slot i mod use
 	use        int          // slots that a batch uses
 	timed      int          // slots that a timed batch uses
+	window     int          // messages under way at once
+	oneWay     bool         // PE 0 sends alone
 	last       int          // messages of the last batch, as far as slots go
 	ack        [2]gpu.Memory
 }
@@ -42,7 +46,7 @@ type messages struct {
 // far as checkBytes goes), writes the pattern of step 0, and poisons what is
 // to be received.
 func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err error) {
-	m = &messages{pe: pe, peer: 1 - pe.Rank, size: int(p.Int("size_bytes"))}
+	m = &messages{pe: pe, peer: 1 - pe.Rank, size: int(p.Int("size_bytes")), window: window, oneWay: p.Has("window")}
 	if pe.Rank > 1 {
 		m.peer = -1
 		return m, nil
@@ -216,6 +220,20 @@ func (m *messages) Probe() (buf gpu.Memory, peer int) {
 		return gpu.Memory{}, m.peer
 	}
 	return m.send[0], m.peer
+}
+
+// Slots are a timed batch's, for the staging legs.
+func (m *messages) Slots() (send, recv []gpu.Memory, window int) {
+	if m.peer < 0 {
+		return nil, nil, m.window
+	}
+	if !m.oneWay || m.pe.Rank == 0 {
+		send = m.send[:m.timed]
+	}
+	if !m.oneWay || m.pe.Rank == 1 {
+		recv = m.recv[:m.timed]
+	}
+	return send, recv, m.window
 }
 
 // got notes a message of a batch and checks its length.
