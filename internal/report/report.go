@@ -6,6 +6,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
@@ -74,7 +75,7 @@ type scale struct {
 
 func scaleOf(metric, unit string) scale {
 	switch {
-	case metric == "latency":
+	case metric == "latency", slices.Contains(legNames, metric):
 		return scale{"us", 1e6}
 	case unit == "s":
 		return scale{"ms", 1e3}

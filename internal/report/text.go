@@ -75,21 +75,26 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		fmt.Fprintf(w, "\n# %s over %s:%s %s PEs\n", bench, transport, what, text(some[0].Params, "pes"))
 		head := []string{"# size"}
 		for _, s := range all {
-			label := s.label
-			if label == "" {
-				label = text(s.first.Params, "model") + " " + text(s.first.Params, "path")
+			head = append(head, s.name())
+			if s.limited() {
+				head = append(head, limitHead)
 			}
-			head = append(head, label)
 		}
 		rows := [][]string{head}
 		for _, n := range sizes(all) {
 			row := []string{fmt.Sprint(n)}
 			for _, s := range all {
 				row = append(row, value(s.rows[n], main, sc))
+				if s.limited() {
+					row = append(row, ofLimit(s.rows[n]))
+				}
 			}
 			rows = append(rows, row)
 		}
 		table(w, rows)
+		for _, s := range all {
+			legs(w, s)
+		}
 	}
 }
 
@@ -117,8 +122,13 @@ func list(w io.Writer, bench string, recs []result.Record) {
 		m, _ := firstMetric(recs, name)
 		head = append(head, fmt.Sprintf("%s (%s)", strings.TrimSuffix(name, "_time"), scaleOf(name, m.Unit).unit))
 	}
+	all := seriesOf(recs, by)
+	limited := slices.ContainsFunc(all, (*series).limited)
+	if limited {
+		head = append(head, limitHead)
+	}
 	rows := [][]string{append(head, "checked", "largest error")}
-	for _, s := range seriesOf(recs, by) {
+	for _, s := range all {
 		for _, c := range s.rows {
 			var row []string
 			for _, n := range by {
@@ -127,6 +137,9 @@ func list(w io.Writer, bench string, recs []result.Record) {
 			for _, name := range metrics {
 				m, _ := firstMetric(recs, name)
 				row = append(row, value(c, name, scaleOf(name, m.Unit)))
+			}
+			if limited {
+				row = append(row, ofLimit(c))
 			}
 			rows = append(rows, append(row, checked(c)...))
 		}
