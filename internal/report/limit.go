@@ -16,6 +16,12 @@ import (
 // limitHead is the column of fractions: 1.00 is at the limit.
 const limitHead = "of limit"
 
+// wrongNote explains the word in that column.
+const wrongNote = "# wrong: such a case went more than 2 % beyond its limit, which is therefore none"
+
+// wrongLimit says whether a record shows its limit to be wrong.
+func wrongLimit(r result.Record) bool { return r.Limit != nil && math.IsNaN(r.Limit.Fraction) }
+
 // limited says whether any case of the series has a limit.
 func (s *series) limited() bool {
 	for _, c := range s.rows {
@@ -37,7 +43,7 @@ func ofLimit(c *cell) string {
 		if r.Limit == nil {
 			continue
 		}
-		if math.IsNaN(r.Limit.Fraction) {
+		if wrongLimit(r) {
 			return "wrong"
 		}
 		fractions = append(fractions, r.Limit.Fraction)

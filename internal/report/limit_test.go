@@ -34,13 +34,14 @@ func TestLimitsInTheTable(t *testing.T) {
 		"8       1.000   9.000      0.70\n",
 		"64             failed         -\n",
 		"1024            9.000     wrong\n",
+		wrongNote + "\n",
 		"# legs of staged at 1024 B, each alone and in one piece: to host 4.000 us, wire 3.000 us, to device 1.024 us\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the text lacks %q:\n%s", want, got)
 		}
 	}
-	if got := render(t, "text", fixed()); strings.Contains(got, limitHead) || strings.Contains(got, "legs") {
+	if got := render(t, "text", fixed()); strings.Contains(got, limitHead) || strings.Contains(got, "legs") || strings.Contains(got, wrongNote) {
 		t.Errorf("limits or legs of nothing:\n%s", got)
 	}
 	apps := fixed()[len(fixed())-2:]

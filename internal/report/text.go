@@ -246,6 +246,9 @@ func firstMetric(recs []result.Record, name string) (result.Metric, bool) {
 
 // notes say what the figures do not.
 func notes(w io.Writer, recs []result.Record) {
+	if slices.ContainsFunc(recs, wrongLimit) {
+		fmt.Fprintln(w, wrongNote)
+	}
 	shown, emulated, over, both := 0, 0, 0, 0 // cases; on the emulated device, oversubscribed, both
 	lanes := map[string]map[string]bool{}
 	for _, r := range recs {
