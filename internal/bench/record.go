@@ -24,6 +24,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.Oversubscribed = c.over
 	r.ProcessesPerDevice = c.processesPerDevice()
 	r.Clocks = c.clocks
+	r.Staging = c.staging
 	if s.validating() && c.pace != nil {
 		v := c.validation()
 		r.Validation = &v
@@ -40,8 +41,9 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		r.Metrics, r.Samples = nil, nil
 		return r
 	}
-	if s.c.Limit != nil && !r.Oversubscribed && s.text("device") != "emulated" {
-		r.Limit = s.c.Limit(&r)
+	c.legMetrics(&r)
+	if limited(&r, s.c.MPS) {
+		r.Limit = c.limit(&r)
 	}
 	return r
 }
