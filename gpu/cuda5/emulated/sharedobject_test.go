@@ -68,10 +68,23 @@ func TestSharedObject(t *testing.T) {
 	flags := []string{"-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-fcf-protection=none", "-Wl,-z,defs", "-Wl,-Bsymbolic"}
 	library := compile(t, "libcuda.so.1", true, append(flags, "-DEMU_SHARED", "-Wl,-soname,libcuda.so.1")...)
 	nvml := compile(t, "libnvidia-ml.so.1", false, append(flags, "-Wl,-soname,libnvidia-ml.so.1", filepath.Join("nvml", "nvml.c"))...)
-	if err := os.Rename(nvml, filepath.Join(filepath.Dir(library), filepath.Base(nvml))); err != nil {
+	beside := filepath.Join(filepath.Dir(library), filepath.Base(nvml))
+	if err := os.Rename(nvml, beside); err != nil {
 		t.Fatal(err)
 	}
 	program := compile(t, "shared", false, "-O1", filepath.Join("testdata", "shared.c"))
+	for name, env := range map[string][]string{
+		"nvml": {"GPUBENCH_EMU_DEVICES=3", "GPUBENCH_EMU_NVLINKS=4", "CUDA_VISIBLE_DEVICES=2,0"},
+		"sync": {"GPUBENCH_EMU_DELAY_US=200000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := exec.CommandContext(t.Context(), program, library, name, beside)
+			c.Env = append(clean(), env...)
+			if out, err := c.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
 	t.Run("all tests of the copy", func(t *testing.T) { again(t, library) })
 	t.Run("refused", func(t *testing.T) { refused(t, library) })
 	t.Run("exports", func(t *testing.T) { checkExports(t, library) })
