@@ -8,6 +8,7 @@ package rendezvous
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,14 +20,15 @@ import (
 	"gpubench/internal/signals"
 )
 
-// pmix is a PE that a PMIx launcher started. PMIx counts its users in a process: MPI may start it again.
+// pmix is a PE that a PMIx launcher started. PMIx counts its users in a process, so MPI may start it too; but once the
+// last one has ended it, it cannot start again: OpenPMIx 5.0 aborts when it is then ended for the second time.
 type pmix struct {
 	rank, size int
+	round      int
 	err        error
 }
 
-// rounds counts the AllGathers of this process: what PMIx is given cannot be taken back, so no two have one name.
-var rounds atomic.Uint32
+var opened atomic.Bool
 
 var library struct {
 	sync.Mutex
@@ -36,6 +38,9 @@ var library struct {
 func openPMIx(getenv func(string) string, timeout time.Duration) (Exchange, error) {
 	if err := loadPMIx(getenv); err != nil {
 		return nil, err
+	}
+	if opened.Swap(true) {
+		return nil, errors.New("rendezvous: this process has opened its exchange before, and PMIx cannot start twice")
 	}
 	p := &pmix{}
 	err := within("PMIx_Init", timeout, func() (err error) {
@@ -171,7 +176,8 @@ func (p *pmix) AllGather(data []byte, timeout time.Duration) ([][]byte, error) {
 	}
 	mine := append([]byte{}, data...) // the caller may change it after a timeout
 	all := make([][]byte, p.size)
-	key := fmt.Sprintf("gpubench.%d", rounds.Add(1))
+	p.round++
+	key := fmt.Sprintf("gpubench.%d", p.round) // what PMIx was given cannot be taken back
 	if p.err = within("all-gather over PMIx", timeout, func() error { return gather(p.rank, key, mine, all) }); p.err != nil {
 		return nil, p.err
 	}
