@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,13 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 	n := int(o.Job.PEs)
 	budget := machine.NewBudget(cpusAllowed(), n, 0, n*busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), budget.GOMAXPROCS))
+	seat, err := seatOf(o.Job.Device)
+	if err != nil {
+		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
+		return err
+	}
+	seats := slices.Repeat([]machine.Seat{seat}, n) // threads of one process see the same
+	choice := machine.Assign(seats)
 	w := inproc.NewWorld(n)
 	errs := make([]error, n)
 	var wg sync.WaitGroup
@@ -106,7 +114,7 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 		go func() {
 			defer wg.Done()
 			runtime.LockOSThread() // and never unlocked: the thread ends with its PE
-			p := &worker{o: o, rank: rank, size: n, local: rank, budget: budget, services: services(), emit: func(supervise.Event) {}}
+			p := &worker{o: o, rank: rank, size: n, seats: seats, choice: choice, budget: budget, services: services(), emit: func(supervise.Event) {}}
 			if rank == 0 {
 				p.emit = emit
 			}
@@ -152,72 +160,28 @@ func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
 // newRankWorker is the PE of a rank. All ranks call it.
 func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) (*worker, error) {
 	caps := d.Caps()
-	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: caps.Places[caps.Rank].LocalRank, emit: func(supervise.Event) {},
+	w := &worker{o: o, rank: caps.Rank, size: caps.Size, emit: func(supervise.Event) {},
 		library: d.Library().Full, shortCalls: d.ShortCalls(), services: services()}
 	w.services[suite.NativeLoops] = nativeLoops{d, caps.Rank == 0}
 	if caps.Rank == 0 {
 		w.emit = emit
 	}
 	var err error
-	w.budget, err = shareBudget(d, busyThreads(o.Job.Device))
+	if w.seats, err = shareSeats(o.Job.Device, overControl(d)); err != nil {
+		return w, err
+	}
+	w.choice = machine.Assign(w.seats)
+	w.budget = rankBudget(w.seats, w.rank, busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), w.budget.GOMAXPROCS))
-	return w, err
-}
-
-// shareBudget divides the CPUs of this host among its ranks, which a launcher
-// may have bound each to its own.
-func shareBudget(d *libmpi.Driver, busy int) (b machine.Budget, err error) {
-	ep, err := transport.New(kept{d}, transport.Config{})
-	if err != nil {
-		return b, err
-	}
-	defer ep.Close()
-	own, err := machine.AllowedCPUs()
-	if err != nil {
-		return b, err
-	}
-	caps := d.Caps()
-	c := bench.NewControl(ep)
-	all, err := c.Gather([]byte(own.String()))
-	if err != nil {
-		return b, err
-	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		return b, err
-	}
-	if text, err = c.Broadcast(text); err != nil {
-		return b, err
-	}
-	if err = json.Unmarshal(text, &all); err != nil {
-		return b, err
-	}
-	var here []machine.CPUSet
-	me := 0
-	for r, s := range all {
-		if caps.Places[r].Host != caps.Places[caps.Rank].Host {
-			continue
-		}
-		set, err := machine.ParseCPUSet(string(s))
-		if err != nil {
-			return b, err
-		}
-		if r == caps.Rank {
-			me = len(here)
-		}
-		here = append(here, set)
-	}
-	b.TeamThreads = machine.TeamThreads(here, me)
-	b.Oversubscribed = machine.Oversubscribed(here, b.TeamThreads+busy)
-	b.GOMAXPROCS = 2
-	return b, nil
+	return w, nil
 }
 
 // worker is one PE.
 type worker struct {
 	o           workOrder
 	rank, size  int
-	local       int
+	seats       []machine.Seat // of all PEs
+	choice      []int          // of their devices, as machine.Assign gives it
 	library     string
 	shortCalls  bool
 	services    map[string]any
@@ -225,6 +189,7 @@ type worker struct {
 	dev         *gpu.Device
 	budget      machine.Budget
 	environment string
+	found       found // on PE 0
 	clocks      func() *result.Clocks
 }
 
@@ -285,7 +250,8 @@ func (w *worker) cases(pe *bench.PE) error {
 			return fmt.Errorf("no benchmark %s: the PEs are of another build", c.Benchmark)
 		}
 		w.emit(supervise.Event{Kind: supervise.Start, Case: i})
-		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment, Clocks: w.clocks})
+		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment, Clocks: w.clocks,
+			MPS: w.found.mps, PlacementFound: w.found.placement})
 		w.emit(supervise.Event{Kind: supervise.Done, Case: i, Record: &rec})
 		if err != nil {
 			return err
@@ -295,8 +261,8 @@ func (w *worker) cases(pe *bench.PE) error {
 	return nil
 }
 
-// openDevice opens and binds this PE's device: its local rank modulo the
-// devices there are.
+// openDevice opens and binds this PE's device: the one that every PE finds is
+// its own.
 func (w *worker) openDevice() (*gpu.Device, error) {
 	driver := gpu.Driver(w.o.Job.Device)
 	n, err := gpu.Count(driver)
@@ -310,8 +276,11 @@ func (w *worker) openDevice() (*gpu.Device, error) {
 	if w.budget.Oversubscribed {
 		opt.Wait = gpu.Block
 	}
-	dev, err := gpu.Open(driver, w.local%n, opt)
+	dev, err := gpu.Open(driver, w.choice[w.rank], opt)
 	if err != nil {
+		if why := machine.Excluded(w.seats, w.choice, w.rank); why != "" {
+			err = fmt.Errorf("%w: %s", err, why)
+		}
 		return nil, err
 	}
 	if err := dev.Bind(); err != nil {

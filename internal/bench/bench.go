@@ -128,6 +128,9 @@ type Case struct {
 	// Clocks is asked on PE 0 right after the last timed batch; nil, or a nil
 	// answer: not known.
 	Clocks func() *result.Clocks
+	// What the PEs found about where they are: the record's fields of these names.
+	MPS            *bool
+	PlacementFound string
 	// Limit is asked on PE 0 for an ok record's limit; nil: none.
 	Limit func(*result.Record) *result.Limit
 	// Patience bounds the loop's own waits for a PE that is busy in a body.

@@ -23,6 +23,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.Started, r.ElapsedS = s.started, time.Since(s.started).Seconds()
 	r.Oversubscribed = c.over
 	r.ProcessesPerDevice = c.processesPerDevice()
+	r.MPS, r.PlacementFound = s.c.MPS, s.c.PlacementFound
 	r.Clocks = c.clocks
 	if s.validating() && c.pace != nil {
 		v := c.validation()

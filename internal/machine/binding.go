@@ -2,7 +2,10 @@
 
 package machine
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Seat is what one PE brings to the choice of devices. It is told to all PEs, so that each can make the same choice.
 type Seat struct {
@@ -10,12 +13,13 @@ type Seat struct {
 	PID     int       `json:"pid"`
 	CPUs    CPUSet    `json:"cpus"`    // that its process was allowed
 	Devices []Visible `json:"devices"` // in the order in which the PE sees them
+	MPS     *bool     `json:"mps"`     // as MPS finds it; nil too where the devices are none of CUDA's
 }
 
 // Visible is a device as one PE sees it: at an ordinal that another PE may have for another device.
 type Visible struct {
 	UUID      string `json:"uuid"`
-	Node      *int   `json:"node"`      // NUMA node of its slot; nil: not known
+	PCIBusID  string `json:"pci_bus_id"`
 	Distance  int    `json:"distance"`  // from the PE's nearest CPU, as the kernel counts: 10 is the same node
 	Exclusive bool   `json:"exclusive"` // one process at a time may use it
 }
@@ -81,6 +85,24 @@ func Assign(seats []Seat) []int {
 		}
 	}
 	return choice
+}
+
+// Excluded says why PE pe cannot share the device that was chosen for it, if that is so; else "".
+func Excluded(seats []Seat, choice []int, pe int) string {
+	if choice[pe] < 0 || !seats[pe].Devices[choice[pe]].Exclusive {
+		return ""
+	}
+	mine, processes := seats[pe].Devices[choice[pe]], map[int]bool{}
+	for other, i := range choice {
+		if i >= 0 && seats[other].Host == seats[pe].Host && seats[other].Devices[i].UUID == mine.UUID {
+			processes[seats[other].PID] = true
+		}
+	}
+	if served := seats[pe].MPS; len(processes) < 2 || served != nil && *served {
+		return ""
+	}
+	return fmt.Sprintf("%s is in compute mode exclusive-process, and %d processes are to share it: start MPS (nvidia-cuda-mps-control -d) or fewer PEs, or give nvidia-smi -c DEFAULT",
+		mine.UUID, len(processes))
 }
 
 // unseen is the distance of a device that a PE does not see.

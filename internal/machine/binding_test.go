@@ -81,6 +81,36 @@ func TestAssign(t *testing.T) {
 	}
 }
 
+func TestExcluded(t *testing.T) {
+	yes := true
+	for _, c := range []struct {
+		name, seats string
+		change      func(s []Seat)
+		want        string
+	}{
+		{"alone", "A,B A,B", nil, ""},
+		{"two", "A A A,B", nil, "A is in compute mode exclusive-process, and 2 processes are to share it: start MPS"},
+		{"two with MPS", "A A", func(s []Seat) { s[0].MPS = &yes }, ""},
+		{"threads", "A A", func(s []Seat) { s[1].PID = s[0].PID }, ""},
+		{"on two hosts", "a/A b/A", nil, ""},
+		{"not exclusive", "A A", func(s []Seat) { s[0].Devices[0].Exclusive = false }, ""},
+		{"sees none", "- A", nil, ""},
+	} {
+		seats := seatsOf(t, c.seats)
+		for _, s := range seats {
+			for i := range s.Devices {
+				s.Devices[i].Exclusive = true
+			}
+		}
+		if c.change != nil {
+			c.change(seats)
+		}
+		if got := Excluded(seats, Assign(seats), 0); got != c.want && (c.want == "" || !strings.HasPrefix(got, c.want)) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 // drawSeats makes PEs of one host that see any devices in any order.
 func drawSeats(t *rapid.T) []Seat {
 	n := rapid.IntRange(1, 9).Draw(t, "PEs")
