@@ -80,7 +80,8 @@ func readInfo(d cu.Device) Info {
 // Info describes the device. It may be called on any thread.
 func (d *Device) Info() Info { return d.info }
 
-// List describes the devices that d shows this process, by ordinal. No context is made: a device may belong to another PE.
+// List describes the devices that d shows this process, by ordinal. No context is made: a device may belong to another
+// PE.
 func List(d Driver) (list []Info, err error) {
 	var call string
 	err = with(d, &call, func() {

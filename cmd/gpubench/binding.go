@@ -1,4 +1,5 @@
-// Which PE gets which device, and how near PEs are to each other: told to all, chosen alike by each, checked afterwards.
+// Which PE gets which device, and how near PEs are to each other: told to all, chosen alike by each, checked
+// afterwards.
 
 package main
 
@@ -8,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
@@ -18,7 +20,8 @@ import (
 	"gpubench/runtimes/transport"
 )
 
-// seatOf is what this PE brings to the choice of devices. What is wrong with the driver is said when the device is opened.
+// seatOf is what this PE brings to the choice of devices. What is wrong with the driver is said when the device is
+// opened.
 func seatOf(device string) (machine.Seat, error) {
 	cpus, err := machine.AllowedCPUs()
 	if err != nil {
@@ -30,7 +33,7 @@ func seatOf(device string) (machine.Seat, error) {
 	}
 	list, _ := gpu.List(gpu.Driver(device))
 	for _, i := range list {
-		v := machine.Visible{UUID: i.UUID, PCIBusID: i.PCIBusID, Distance: site().DeviceDistance(cpus, nil), Exclusive: i.Exclusive}
+		v := machine.Visible{UUID: i.UUID, PCIBusID: i.PCIBusID, Distance: machine.NearNode}
 		if gpu.Driver(device) == gpu.CUDA && !i.Emulated { // the others are in no slot
 			v.Distance = site().DeviceDistance(cpus, machine.SlotNode(i.PCIBusID))
 			s.MPS = machine.MPS(os.Getenv)
@@ -62,6 +65,39 @@ func shareSeats(device string, all func([]byte) ([][]byte, error)) ([]machine.Se
 	}
 	return seats, nil
 }
+
+// exchange is where the ranks of a job meet before they have a transport.
+type exchange interface {
+	Rank() int
+	AllGather(data []byte, timeout time.Duration) ([][]byte, error)
+}
+
+// meetWithin bounds an exchange: ranks are started together, but not all nodes are equally fast.
+const meetWithin = time.Minute
+
+// chooseDevice returns the ordinal of this rank's device: what all ranks find alike where they can meet, else what is
+// right as far as a rank alone can tell.
+func chooseDevice(device string, job launch.Job, x exchange) (int, error) {
+	if x != nil {
+		seats, err := shareSeats(device, func(mine []byte) ([][]byte, error) { return x.AllGather(mine, meetWithin) })
+		if err != nil {
+			return -1, err
+		}
+		return machine.Assign(seats)[x.Rank()], nil
+	}
+	seat, err := seatOf(device)
+	if err != nil {
+		return -1, err
+	}
+	local := job.LocalRank
+	if local < 0 {
+		local = job.Rank
+	}
+	return machine.AssignAlone(seat.Devices, local), nil
+}
+
+// excluded is the mend where a device admits one process.
+const excluded = "it is in compute mode exclusive-process, and may be another process's: start MPS (nvidia-cuda-mps-control -d) or fewer PEs, or give nvidia-smi -c DEFAULT"
 
 // overControl is such an exchange over a driver's control context, which needs no device.
 func overControl(d transport.Driver) func([]byte) ([][]byte, error) {
@@ -158,8 +194,8 @@ func servedByMPS(seats []machine.Seat) *bool {
 	return first
 }
 
-// hostsOf tells how the PEs of a run lie over hosts, as far as the environment of rank 0 tells it: gpubench itself starts
-// them on this one.
+// hostsOf tells how the PEs of a run lie over hosts, as far as the environment of rank 0 tells it: gpubench itself
+// starts them on this one.
 func hostsOf(getenv func(string) string) result.Spread {
 	job, joined := launch.Joined(getenv)
 	if !joined {
@@ -187,8 +223,8 @@ func hostsOf(getenv func(string) string) result.Spread {
 	return result.Unclear
 }
 
-// mayBePrivate tells that a launcher may have shown each of its ranks another device: to one that is shown a single one, by
-// a list of its own.
+// mayBePrivate tells that a launcher may have shown each of its ranks another device: to one that is shown a single
+// one, by a list of its own.
 func mayBePrivate(getenv func(string) string, devices int) bool {
 	_, joined := launch.Joined(getenv)
 	return joined && devices == 1 && getenv("CUDA_VISIBLE_DEVICES") != ""

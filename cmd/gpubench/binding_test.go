@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gpubench/internal/launch"
 	"gpubench/internal/machine"
@@ -243,6 +246,58 @@ func TestShareSeats(t *testing.T) {
 	lost := errors.New("lost")
 	if _, err := shareSeats("emulated", func([]byte) ([][]byte, error) { return nil, lost }); !errors.Is(err, lost) {
 		t.Errorf("%v", err)
+	}
+}
+
+// met is an exchange with PEs of which one is this process.
+type met struct {
+	rank   int
+	others []machine.Seat // before and behind it
+}
+
+func (m met) Rank() int { return m.rank }
+
+func (m met) AllGather(mine []byte, _ time.Duration) (all [][]byte, err error) {
+	for _, s := range m.others {
+		b, err := json.Marshal(s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	return slices.Insert(all, m.rank, mine), nil
+}
+
+// Where ranks can meet they choose together, else each by its number.
+func TestChooseDevice(t *testing.T) {
+	own, err := seatOf("emulated")
+	if err != nil || len(own.Devices) != 2 {
+		t.Fatalf("%+v, %v", own, err)
+	}
+	sees := func(ordinals ...int) machine.Seat {
+		s := machine.Seat{Host: own.Host, PID: 1}
+		for _, o := range ordinals {
+			s.Devices = append(s.Devices, own.Devices[o])
+		}
+		return s
+	}
+	for _, c := range []struct {
+		name string
+		job  launch.Job
+		x    exchange
+		want int
+	}{
+		{"alone, first", launch.Job{LocalRank: 0}, nil, 0},
+		{"alone, fourth", launch.Job{LocalRank: 3, Rank: 6}, nil, 1},
+		{"alone, number on the host not known", launch.Job{LocalRank: -1, Rank: 6}, nil, 0},
+		{"second of two alike", launch.Job{}, met{1, []machine.Seat{sees(0, 1)}}, 1},
+		{"the other sees my first alone", launch.Job{}, met{0, []machine.Seat{sees(0)}}, 1},
+		{"the other sees my second alone", launch.Job{LocalRank: 1}, met{1, []machine.Seat{sees(1)}}, 0},
+		{"the other is elsewhere", launch.Job{LocalRank: 1}, met{1, []machine.Seat{{Host: "elsewhere", Devices: own.Devices}}}, 0},
+	} {
+		if got, err := chooseDevice("emulated", c.job, c.x); got != c.want || err != nil {
+			t.Errorf("%s: %d, %v, want %d", c.name, got, err, c.want)
+		}
 	}
 }
 

@@ -38,11 +38,19 @@ type probed struct {
 func probeOne(what string) probed {
 	kind, name, _ := strings.Cut(what, ":")
 	if kind == "transport" {
-		t := transportOf(name).probe()
+		t := probeTransport(transportOf(name))
 		return probed{Transport: &t}
 	}
 	d := probeDevice(gpu.Driver(name))
 	return probed{Device: &d}
+}
+
+func probeTransport(t transportEntry) plan.Transport {
+	shim, err := t.shimHere()
+	if err != nil {
+		return availability(err)
+	}
+	return t.probe(shim)
 }
 
 func probeDevice(d gpu.Driver) plan.Device {

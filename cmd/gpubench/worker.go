@@ -28,13 +28,12 @@ import (
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/faulty"
 	"gpubench/runtimes/transport/inproc"
-	"gpubench/runtimes/transport/libmpi"
 )
 
 // workOrder is what the PEs of a job are told.
 type workOrder struct {
 	Job  plan.Job `json:"job"`
-	Shim string   `json:"shim,omitempty"` // of MPI
+	Shim string   `json:"shim,omitempty"` // that the transport loads
 }
 
 func newWorker() *cobra.Command {
@@ -85,13 +84,23 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 		return runThreads(o, emit)
 	}
 	runtime.LockOSThread()
-	d, err := libmpi.OpenWith(o.Shim, libmpi.Options{Size: int(o.Job.PEs)})
+	dev, err := holdDevice(o.Job.Device, nil)
+	var d *opened
+	if err == nil {
+		d, err = transportOf(o.Job.Transport).open(o.Shim, openOptions{size: int(o.Job.PEs), device: o.direct()})
+	}
 	if err != nil {
 		// Each rank sees the same; who is rank 0 is not known yet.
 		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
-		return err
+		return errors.Join(err, dev.Close())
 	}
-	return runRank(o, d, emit)
+	err = runRank(o, d, dev.dev, emit)
+	return errors.Join(err, dev.Close())
+}
+
+// direct reports whether any of the job's cases gives device memory to the transport.
+func (o workOrder) direct() bool {
+	return slices.ContainsFunc(o.Job.Cases, func(c plan.Case) bool { return c.Params.String("path") == "direct" })
 }
 
 // runThreads makes every PE a locked thread.
@@ -148,26 +157,29 @@ func services() map[string]any {
 	return s
 }
 
-// runRank makes this process's main thread a PE.
-func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
+// runRank makes this process's main thread a PE. held is the device that stays open with the transport.
+func runRank(o workOrder, d *opened, held *gpu.Device, emit func(supervise.Event)) error {
 	w, err := newRankWorker(o, d, emit)
 	if err != nil {
 		return err
 	}
-	return w.run(func(*gpu.Device) (transport.Driver, error) { return d, nil })
+	if o.Job.Device != string(gpu.CPU) {
+		w.dev = held
+	}
+	return w.run(func(*gpu.Device) (transport.Driver, error) { return d.Driver, nil })
 }
 
 // newRankWorker is the PE of a rank. All ranks call it.
-func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) (*worker, error) {
+func newRankWorker(o workOrder, d *opened, emit func(supervise.Event)) (*worker, error) {
 	caps := d.Caps()
 	w := &worker{o: o, rank: caps.Rank, size: caps.Size, emit: func(supervise.Event) {},
-		library: d.Library().Full, shortCalls: d.ShortCalls(), services: services()}
-	w.services[suite.NativeLoops] = nativeLoops{d, caps.Rank == 0}
+		library: d.library, shortCalls: d.shortCalls, services: services()}
+	w.services[suite.NativeLoops] = nativeLoops{d.loops, caps.Rank == 0}
 	if caps.Rank == 0 {
 		w.emit = emit
 	}
 	var err error
-	if w.seats, err = shareSeats(o.Job.Device, overControl(d)); err != nil {
+	if w.seats, err = shareSeats(o.Job.Device, overControl(d.Driver)); err != nil {
 		return w, err
 	}
 	w.choice = machine.Assign(w.seats)
@@ -201,10 +213,12 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		w.emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
 		return err
 	}
-	if w.dev, err = w.openDevice(); err != nil {
-		return fatal(err)
+	if w.dev == nil {
+		if w.dev, err = w.openDevice(); err != nil {
+			return fatal(err)
+		}
+		defer func() { err = errors.Join(err, w.dev.Close()) }()
 	}
-	defer func() { err = errors.Join(err, w.dev.Close()) }()
 	// Loaded once for all cases, and unloaded before the device is closed. A
 	// case that needs what is missing here says so itself.
 	if set, err := kernels.Load(w.dev); err == nil {
@@ -261,30 +275,11 @@ func (w *worker) cases(pe *bench.PE) error {
 	return nil
 }
 
-// openDevice opens and binds this PE's device: the one that every PE finds is
-// its own.
+// openDevice opens and binds this PE's device, where none is held.
 func (w *worker) openDevice() (*gpu.Device, error) {
-	driver := gpu.Driver(w.o.Job.Device)
-	n, err := gpu.Count(driver)
-	if err == nil && n == 0 {
-		err = fmt.Errorf("the %s driver has no device", driver)
-	}
-	if err != nil {
-		return nil, err
-	}
 	opt := gpu.Options{Threads: w.budget.TeamThreads, Wait: gpu.Spin}
 	if w.budget.Oversubscribed {
 		opt.Wait = gpu.Block
 	}
-	dev, err := gpu.Open(driver, w.choice[w.rank], opt)
-	if err != nil {
-		if why := machine.Excluded(w.seats, w.choice, w.rank); why != "" {
-			err = fmt.Errorf("%w: %s", err, why)
-		}
-		return nil, err
-	}
-	if err := dev.Bind(); err != nil {
-		return nil, errors.Join(err, dev.Close())
-	}
-	return dev, nil
+	return openDevice(w.o.Job.Device, w.choice[w.rank], opt)
 }

@@ -3,8 +3,9 @@
 package machine
 
 import (
-	"fmt"
+	"cmp"
 	"math"
+	"slices"
 )
 
 // Seat is what one PE brings to the choice of devices. It is told to all PEs, so that each can make the same choice.
@@ -18,23 +19,21 @@ type Seat struct {
 
 // Visible is a device as one PE sees it: at an ordinal that another PE may have for another device.
 type Visible struct {
-	UUID      string `json:"uuid"`
-	PCIBusID  string `json:"pci_bus_id"`
-	Distance  int    `json:"distance"`  // from the PE's nearest CPU, as the kernel counts: 10 is the same node
-	Exclusive bool   `json:"exclusive"` // one process at a time may use it
+	UUID     string `json:"uuid"`
+	PCIBusID string `json:"pci_bus_id"`
+	Distance int    `json:"distance"` // from the PE's nearest CPU, as the kernel counts: 10 is the same node
 }
 
-// Distances between NUMA nodes as firmware counts them.
-const (
-	nearNode = 10
-	farNode  = 20 // where the kernel gives none
-)
+// NearNode is the distance of a NUMA node from itself, as firmware counts.
+const NearNode = 10
+
+const farNode = 20 // of another node, where the kernel gives none
 
 // DeviceDistance returns how far the nearest of the CPUs is from a NUMA node. A device whose node is not known is near
 // to all: it gives no reason to choose.
 func (h Host) DeviceDistance(cpus CPUSet, node *int) int {
 	if node == nil {
-		return nearNode
+		return NearNode
 	}
 	least := math.MaxInt
 	for _, n := range h.Nodes {
@@ -48,12 +47,12 @@ func (h Host) DeviceDistance(cpus CPUSet, node *int) int {
 			}
 		}
 		if n.ID == *node {
-			d = nearNode
+			d = NearNode
 		}
 		least = min(least, d)
 	}
 	if least == math.MaxInt {
-		return nearNode
+		return NearNode
 	}
 	return least
 }
@@ -87,22 +86,22 @@ func Assign(seats []Seat) []int {
 	return choice
 }
 
-// Excluded says why PE pe cannot share the device that was chosen for it, if that is so; else "".
-func Excluded(seats []Seat, choice []int, pe int) string {
-	if choice[pe] < 0 || !seats[pe].Devices[choice[pe]].Exclusive {
-		return ""
+// AssignAlone chooses the device of a PE that cannot ask the others: an index into visible, -1 where there is none. It
+// is the PE's number on its host modulo the devices, in the order of their slots and not of its own list, so that lists
+// that differ in order alone lead no two PEs to one device. Distances cannot count: how many others are as near is not
+// known.
+func AssignAlone(visible []Visible, number int) int {
+	if len(visible) == 0 {
+		return -1
 	}
-	mine, processes := seats[pe].Devices[choice[pe]], map[int]bool{}
-	for other, i := range choice {
-		if i >= 0 && seats[other].Host == seats[pe].Host && seats[other].Devices[i].UUID == mine.UUID {
-			processes[seats[other].PID] = true
-		}
+	order := make([]int, len(visible))
+	for i := range order {
+		order[i] = i
 	}
-	if served := seats[pe].MPS; len(processes) < 2 || served != nil && *served {
-		return ""
-	}
-	return fmt.Sprintf("%s is in compute mode exclusive-process, and %d processes are to share it: start MPS (nvidia-cuda-mps-control -d) or fewer PEs, or give nvidia-smi -c DEFAULT",
-		mine.UUID, len(processes))
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(visible[a].PCIBusID, visible[b].PCIBusID), cmp.Compare(visible[a].UUID, visible[b].UUID))
+	})
+	return order[number%len(order)]
 }
 
 // unseen is the distance of a device that a PE does not see.
@@ -153,8 +152,8 @@ func assignHost(visible [][]Visible) []int {
 
 // seat finds a place for one more PE, for which others may have to move on: the cheapest path from the PE to a device,
 // each step of which takes a PE of one device to the next. It is the successive shortest path of minimum cost flow, so
-// that the choice is the cheapest after every PE. The k-th PE on a device costs 2k - 1 units, whose sum over a device is
-// the square of its PEs; distances are small against a unit.
+// that the choice is the cheapest after every PE. The k-th PE on a device costs 2k - 1 units, whose sum over a device
+// is the square of its PEs; distances are small against a unit.
 func (s *seating) seat(pe int) {
 	const unit = int64(1) << 32
 	n := len(s.load)

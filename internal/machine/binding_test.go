@@ -19,7 +19,7 @@ func seatsOf(t *testing.T, words string) []Seat {
 			s.Host, w = host, rest
 		}
 		for _, d := range strings.FieldsFunc(w, func(r rune) bool { return r == ',' }) {
-			v := Visible{Distance: nearNode}
+			v := Visible{Distance: NearNode}
 			name, far, _ := strings.Cut(d, ":")
 			v.UUID = name
 			if far != "" {
@@ -81,33 +81,29 @@ func TestAssign(t *testing.T) {
 	}
 }
 
-func TestExcluded(t *testing.T) {
-	yes := true
-	for _, c := range []struct {
-		name, seats string
-		change      func(s []Seat)
-		want        string
-	}{
-		{"alone", "A,B A,B", nil, ""},
-		{"two", "A A A,B", nil, "A is in compute mode exclusive-process, and 2 processes are to share it: start MPS"},
-		{"two with MPS", "A A", func(s []Seat) { s[0].MPS = &yes }, ""},
-		{"threads", "A A", func(s []Seat) { s[1].PID = s[0].PID }, ""},
-		{"on two hosts", "a/A b/A", nil, ""},
-		{"not exclusive", "A A", func(s []Seat) { s[0].Devices[0].Exclusive = false }, ""},
-		{"sees none", "- A", nil, ""},
-	} {
-		seats := seatsOf(t, c.seats)
-		for _, s := range seats {
-			for i := range s.Devices {
-				s.Devices[i].Exclusive = true
+// Alone, PEs that see the same devices in any order take different ones as long as there are enough.
+func TestAssignAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 8).Draw(t, "devices")
+		list := make([]Visible, n)
+		for d := range list { // instances of one GPU have one slot
+			list[d] = Visible{UUID: fmt.Sprint(d), PCIBusID: fmt.Sprint(d / rapid.IntRange(1, 2).Draw(t, "instances"))}
+		}
+		load := map[string]int{}
+		for number := range 2 * n {
+			mine := rapid.Permutation(list).Draw(t, "order")
+			uuid := mine[AssignAlone(mine, number)].UUID
+			if load[uuid]++; load[uuid] > number/n+1 {
+				t.Fatalf("device %s has %d of %d PEs", uuid, load[uuid], number+1)
 			}
 		}
-		if c.change != nil {
-			c.change(seats)
-		}
-		if got := Excluded(seats, Assign(seats), 0); got != c.want && (c.want == "" || !strings.HasPrefix(got, c.want)) {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
-		}
+	})
+	if got := AssignAlone(nil, 3); got != -1 {
+		t.Errorf("no device: %d", got)
+	}
+	own := []Visible{{UUID: "A", PCIBusID: "0000:c1:00.0"}, {UUID: "B", PCIBusID: "0000:01:00.0"}}
+	if AssignAlone(own, 0) != 1 || AssignAlone(own, 1) != 0 || AssignAlone(own, 2) != 1 {
+		t.Error("not in the order of slots")
 	}
 }
 
@@ -125,7 +121,7 @@ func drawSeats(t *rapid.T) []Seat {
 		order := rapid.Permutation([]int{0, 1, 2, 3, 4}[:devices]).Draw(t, "order")
 		home := rapid.IntRange(-1, 1).Draw(t, "home") // -1: unbound
 		for _, d := range order[:rapid.IntRange(1, devices).Draw(t, "visible")] {
-			v := Visible{UUID: string(rune('A' + d)), Distance: nearNode}
+			v := Visible{UUID: string(rune('A' + d)), Distance: NearNode}
 			if home >= 0 && home != nodes[d] {
 				v.Distance = 21
 			}
@@ -181,7 +177,7 @@ func TestAssignGoesByUUID(t *testing.T) {
 		seats := drawSeats(t)
 		var first []Visible // sees all, so that it alone gives the order
 		for d := range 5 {
-			first = append(first, Visible{UUID: string(rune('A' + d)), Distance: nearNode})
+			first = append(first, Visible{UUID: string(rune('A' + d)), Distance: NearNode})
 		}
 		seats = append([]Seat{{Host: "a", Devices: first}}, seats...)
 		before := chosen(seats)
@@ -200,7 +196,7 @@ func TestAssignIsModulo(t *testing.T) {
 		for devices := 1; devices <= 9; devices++ {
 			var list []Visible
 			for d := range devices {
-				list = append(list, Visible{UUID: fmt.Sprint(d), Distance: nearNode})
+				list = append(list, Visible{UUID: fmt.Sprint(d), Distance: NearNode})
 			}
 			seats := make([]Seat, n)
 			for pe := range seats {
@@ -234,7 +230,7 @@ func TestDeviceDistance(t *testing.T) {
 			t.Errorf("CPUs %q to node %v: %d, want %d", c.cpus, c.node, got, c.want)
 		}
 	}
-	if got := (Host{}).DeviceDistance(NewCPUSet(0), &one); got != nearNode {
+	if got := (Host{}).DeviceDistance(NewCPUSet(0), &one); got != NearNode {
 		t.Errorf("a host of no known nodes: %d", got)
 	}
 }

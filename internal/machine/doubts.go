@@ -15,8 +15,8 @@ type Bound struct {
 	Site   Site   // of its host
 }
 
-// Doubts says what is doubtful about the bindings of a job's PEs, a line for each kind of doubt and host, with the mend.
-// Equal bindings give equal lines.
+// Doubts says what is doubtful about the bindings of a job's PEs, a line for each kind of doubt and host, with the
+// mend. Equal bindings give equal lines.
 func Doubts(job []Bound) []string {
 	var hosts []string
 	of := map[string][]int{}

@@ -16,9 +16,9 @@ const MPSPipeEnv = "CUDA_MPS_PIPE_DIRECTORY"
 
 const defaultMPSPipe = "/tmp/nvidia-mps"
 
-// MPS reports whether a control daemon serves this user's processes: one whose folder is where they look for it. nil: not
-// known, since there is a socket and the process behind it cannot be seen (it may be in another PID namespace). The socket
-// is not tried: a daemon starts a server for whoever connects.
+// MPS reports whether a control daemon serves this user's processes: one whose folder is where they look for it. nil:
+// not known, since there is a socket and the process behind it cannot be seen (it may be in another PID namespace). The
+// socket is not tried: a daemon starts a server for whoever connects.
 func MPS(getenv func(string) string) *bool {
 	dir := getenv(MPSPipeEnv)
 	if dir == "" {
@@ -40,7 +40,8 @@ func MPS(getenv func(string) string) *bool {
 	if err != nil {
 		return nil
 	}
-	// The kernel cuts a process's name off after 15 letters. Another name: a daemon has died, and its number is in use again.
+	// The kernel cuts a process's name off after 15 letters. Another name: a daemon has died, and its number is in use
+	// again.
 	if strings.HasPrefix(string(name), "nvidia-cuda-mps") {
 		return &yes
 	}
