@@ -68,7 +68,7 @@ func probeDevice(d gpu.Driver) plan.Device {
 	}
 	defer dev.Close()
 	if d != gpu.CPU {
-		out.MemBytes = dev.Info().TotalMemory
+		out.MemBytes, out.Private = dev.Info().TotalMemory, mayBePrivate(os.Getenv, n)
 	}
 	return out
 }
@@ -78,7 +78,7 @@ const probeLimit = 30 * time.Second
 
 // probe asks what is needed of the machine, each thing in a child.
 func probe(ctx context.Context, transports []string) plan.Machine {
-	m := plan.Machine{Devices: map[string]plan.Device{}, Transports: map[string]plan.Transport{}, MemBytes: memAvailable(), Nodes: 1}
+	m := plan.Machine{Devices: map[string]plan.Device{}, Transports: map[string]plan.Transport{}, MemBytes: memAvailable(), Hosts: hostsOf(os.Getenv)}
 	type answer struct {
 		what string
 		p    probed

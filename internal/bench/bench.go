@@ -148,12 +148,14 @@ type Case struct {
 	// pipelined staging: what a chunk size that is not given is measured with. 0:
 	// this case's own.
 	LongestStaged int64
+	// What the PEs found about where they are: the record's fields of these names.
+	// MPS says that processes which share a device run on it at the same time and
+	// do not take turns; nil: not known.
+	MPS            *bool
+	PlacementFound string
 	// Limit is asked on PE 0 for an ok record's limit where the case's own legs
 	// give none; nil: none.
 	Limit func(*result.Record) *result.Limit
-	// MPS says that processes which share a device run on it at the same time and
-	// do not take turns.
-	MPS bool
 	// Patience bounds the loop's own waits for a PE that is busy in a body.
 	// 0 is five minutes; what a hung case costs is the supervisor's affair.
 	Patience time.Duration

@@ -23,6 +23,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.Started, r.ElapsedS = s.started, time.Since(s.started).Seconds()
 	r.Oversubscribed = c.over
 	r.ProcessesPerDevice = c.processesPerDevice()
+	r.MPS, r.PlacementFound = s.c.MPS, s.c.PlacementFound
 	r.Clocks = c.clocks
 	r.Staging = c.staging
 	if s.validating() && c.pace != nil {
@@ -42,7 +43,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		return r
 	}
 	c.legMetrics(&r)
-	if limited(&r, s.c.MPS) {
+	if limited(&r, s.c.MPS != nil && *s.c.MPS) {
 		r.Limit = c.limit(&r)
 	}
 	return r

@@ -245,18 +245,20 @@ func orNull(s string) any {
 	return s
 }
 
-// placement tells how near the first two PEs' memories are, where that is
-// known before a run.
+// placement tells how near any two PEs' memories will be, as far as counts decide: PEs are spread evenly over devices.
 func (e *expander) placement(path, device string) string {
+	d := e.m.Devices[device]
+	devices := result.Unclear
 	switch {
-	case e.m.Nodes != 1:
+	case e.o.PEs < 2:
 		return ""
-	case path == "host":
-		return "node"
-	case e.m.Devices[device].Count > 1:
-		return "peer"
+	case d.Private:
+	case d.Count == 1:
+		devices = result.Together
+	case int64(d.Count) >= e.o.PEs:
+		devices = result.Apart
 	}
-	return "same_gpu"
+	return result.Placement(path, e.m.Hosts, devices)
 }
 
 // why returns the reason why a case cannot run, or "".

@@ -69,6 +69,8 @@ type Device struct {
 	Availability
 	Count    int   `json:"count"`
 	MemBytes int64 `json:"mem_bytes"` // of one device; 0: not known
+	// Private tells that other PEs may be shown other devices than the one that was asked.
+	Private bool `json:"private,omitempty"`
 }
 
 // Transport is what is known of a transport on this machine.
@@ -83,7 +85,7 @@ type Machine struct {
 	Devices    map[string]Device    `json:"devices"` // by driver
 	Transports map[string]Transport `json:"transports"`
 	MemBytes   int64                `json:"mem_bytes"` // available to processes; 0: not known
-	Nodes      int                  `json:"nodes"`     // 0: not known
+	Hosts      result.Spread        `json:"hosts"`     // of the PEs
 }
 
 // Case is one case of one trial.

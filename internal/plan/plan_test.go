@@ -21,7 +21,7 @@ var all = Machine{
 		"ucx":    {Availability: Availability{Reason: "not built"}},
 	},
 	MemBytes: 8 << 30,
-	Nodes:    1,
+	Hosts:    result.Together,
 }
 
 var benches = []Bench{
@@ -107,6 +107,48 @@ func TestOSUCounts(t *testing.T) {
 			}
 			if c.Params.Int("iterations") != want {
 				t.Errorf("%v: want %d iterations", c.Params, want)
+			}
+		}
+	}
+}
+
+func TestPlacement(t *testing.T) {
+	for _, c := range []struct {
+		pes           int64
+		devices       int
+		private       bool
+		hosts         result.Spread
+		onHost, onGPU any
+	}{
+		{2, 2, false, result.Together, "node", "peer"},
+		{2, 1, false, result.Together, "node", "same_gpu"},
+		{2, 1, true, result.Together, "node", nil}, // one visible to each, or one for both
+		{2, 4, false, result.Together, "node", "peer"},
+		{4, 4, false, result.Together, "node", "peer"},
+		{4, 2, false, result.Together, "node", nil}, // two pairs share a device, the others do not
+		{4, 1, false, result.Together, "node", "same_gpu"},
+		{1, 2, false, result.Together, nil, nil},
+		{2, 2, false, result.Apart, "remote", "remote"},
+		{2, 1, true, result.Apart, "remote", "remote"},
+		{8, 4, false, result.Unclear, nil, nil},
+	} {
+		m := all
+		m.Hosts = c.hosts
+		m.Devices = map[string]Device{"cpu": all.Devices["cpu"],
+			"emulated": {Availability: Availability{OK: true}, Count: c.devices, Private: c.private}}
+		p, err := Make(Options{Benchmarks: []string{"jacobi3d"}, PEs: c.pes, Device: "emulated", Grid: [3]int64{8, 8, 8}}, benches, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range p.Jobs {
+			for _, k := range j.Cases {
+				want := c.onGPU
+				if k.Params.String("path") == "host" {
+					want = c.onHost
+				}
+				if got := k.Params["placement"]; got != want {
+					t.Errorf("%+v, %s: placement %v, want %v", c, k.Params.String("path"), got, want)
+				}
 			}
 		}
 	}

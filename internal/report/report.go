@@ -58,7 +58,17 @@ type collected struct {
 	write func(w io.Writer, title []string, recs []result.Record) error
 }
 
-func (c *collected) Environment(result.Environment) error { return nil }
+// Environment keeps what is doubtful about it, once.
+func (c *collected) Environment(e result.Environment) error {
+	list, _ := e.Content["warnings"].([]any)
+	for _, w := range list {
+		line := fmt.Sprintf("warning: %v", w)
+		if !slices.Contains(c.title, line) {
+			c.title = append(c.title, line)
+		}
+	}
+	return nil
+}
 func (c *collected) Record(r result.Record) error {
 	c.recs = append(c.recs, r)
 	return nil

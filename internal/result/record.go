@@ -45,6 +45,8 @@ type Record struct {
 	Staging            *Staging // of pipelined staging
 	Clocks             *Clocks  // clocks and throttling of the case's devices
 	ProcessesPerDevice int      // 0: not known
+	MPS                *bool    // whether CUDA's Multi-Process Service serves them; nil: not known, or no CUDA device
+	PlacementFound     string   // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
 }
 
 // New returns a record of the case with its id and status set.
@@ -153,6 +155,8 @@ type wireRecord struct {
 	Staging            *Staging           `json:"staging"`
 	Clocks             *Clocks            `json:"clocks"`
 	ProcessesPerDevice *int               `json:"processes_per_device"`
+	MPS                *bool              `json:"mps"`
+	PlacementFound     *string            `json:"placement_found"`
 }
 
 type wireMetric struct {
