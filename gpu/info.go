@@ -31,12 +31,15 @@ type Info struct {
 	ConcurrentManaged   bool // host and device may touch managed memory at the same time
 	UnifiedAddressing   bool
 	HostPointersAreSame bool // registered host memory has the same address on the device
+	Exclusive           bool // compute mode exclusive-process: one process at a time
 	DriverVersion       int  // 12040 is CUDA 12.4
 	Emulated            bool // a test double, whatever driver it was opened as: no figure of it counts
 }
 
 // emulatedName is how the emulated driver names its devices, also where GPUBENCH_LIBCUDA put it in CUDA's place.
 const emulatedName = "Emulated CUDA device"
+
+const exclusiveProcess = 3 // CU_COMPUTEMODE_EXCLUSIVE_PROCESS
 
 func readInfo(d cu.Device) Info {
 	attr := func(a cu.DeviceAttribute) (value int) {
@@ -64,6 +67,7 @@ func readInfo(d cu.Device) Info {
 		ConcurrentManaged:   attr(cu.CONCURRENT_MANAGED_ACCESS) != 0,
 		UnifiedAddressing:   attr(cu.UNIFIED_ADDRESSING) != 0,
 		HostPointersAreSame: attr(cu.CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM) != 0,
+		Exclusive:           attr(cu.COMPUTE_MODE) == exclusiveProcess,
 		DriverVersion:       cu.Version(),
 	}
 	i.Emulated = strings.HasPrefix(i.Name, emulatedName)
@@ -75,3 +79,18 @@ func readInfo(d cu.Device) Info {
 
 // Info describes the device. It may be called on any thread.
 func (d *Device) Info() Info { return d.info }
+
+// List describes the devices that d shows this process, by ordinal. No context is made: a device may belong to another
+// PE.
+func List(d Driver) (list []Info, err error) {
+	var call string
+	err = with(d, &call, func() {
+		call = "cuDeviceGetCount"
+		n := cu.DeviceGetCount()
+		call = "cuDeviceGetAttribute"
+		for i := range n {
+			list = append(list, readInfo(cu.DeviceGet(i)))
+		}
+	})
+	return list, err
+}

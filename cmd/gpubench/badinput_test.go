@@ -54,6 +54,10 @@ func TestBadInput(t *testing.T) {
 		{args: "run --path staged --space pinned", want: "--space: pinned lies in host memory"},
 		{args: "run --staging fast", want: `--staging: "fast" is not known|pipelined or simple`},
 		{args: "run --staging-space gpu", want: `--staging-space: "gpu" is not known`},
+		{args: "run --chunk big", want: `--chunk: "big" is no size|auto`},
+		{args: "run --chunk 100", want: "--chunk: 100 is out of range: give 4K to 1G, or auto"},
+		{args: "run --chunk -1", want: "--chunk: -1 is negative"},
+		{args: "run --chunk=", want: "--chunk: the value is empty"},
 		{args: "run --pages large", want: `--pages: "large" is not known|default or huge`},
 		{args: "run --buffers new", want: `--buffers: "new" is not known`},
 		{args: "run --field sines", want: `--field: "sines" is not known|modes or charm`},
@@ -154,7 +158,7 @@ func TestBadInput(t *testing.T) {
 // needMPI skips where there is no MPI, unless it must be there.
 func needMPI(t *testing.T) {
 	t.Helper()
-	if m := probeMPI(); !m.OK {
+	if m := probeTransport(transportOf("mpi")); !m.OK {
 		if os.Getenv("GPUBENCH_REQUIRE_MPI") != "" {
 			t.Fatalf("MPI is required: %s", m.Reason)
 		}

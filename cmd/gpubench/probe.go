@@ -38,11 +38,19 @@ type probed struct {
 func probeOne(what string) probed {
 	kind, name, _ := strings.Cut(what, ":")
 	if kind == "transport" {
-		t := transportOf(name).probe()
+		t := probeTransport(transportOf(name))
 		return probed{Transport: &t}
 	}
 	d := probeDevice(gpu.Driver(name))
 	return probed{Device: &d}
+}
+
+func probeTransport(t transportEntry) plan.Transport {
+	shim, err := t.shimHere()
+	if err != nil {
+		return availability(err)
+	}
+	return t.probe(shim)
 }
 
 func probeDevice(d gpu.Driver) plan.Device {
@@ -60,7 +68,7 @@ func probeDevice(d gpu.Driver) plan.Device {
 	}
 	defer dev.Close()
 	if d != gpu.CPU {
-		out.MemBytes = dev.Info().TotalMemory
+		out.MemBytes, out.Private = dev.Info().TotalMemory, mayBePrivate(os.Getenv, n)
 	}
 	return out
 }
@@ -70,7 +78,7 @@ const probeLimit = 30 * time.Second
 
 // probe asks what is needed of the machine, each thing in a child.
 func probe(ctx context.Context, transports []string) plan.Machine {
-	m := plan.Machine{Devices: map[string]plan.Device{}, Transports: map[string]plan.Transport{}, MemBytes: memAvailable(), Nodes: 1}
+	m := plan.Machine{Devices: map[string]plan.Device{}, Transports: map[string]plan.Transport{}, MemBytes: memAvailable(), Hosts: hostsOf(os.Getenv)}
 	type answer struct {
 		what string
 		p    probed

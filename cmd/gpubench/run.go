@@ -112,6 +112,11 @@ func checkTemp() error {
 // plan asks the machine and makes the plan.
 func (r *runCommand) plan(ctx context.Context) (plan.Plan, error) {
 	m := probe(ctx, transportNames())
+	if a := plan.Ask(r.o, m); a.Direct() {
+		for _, t := range a.Transports {
+			probeDirect(ctx, m, t, a.Device)
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return plan.Plan{}, ended(context.Cause(ctx))
 	}
@@ -122,7 +127,7 @@ func (r *runCommand) plan(ctx context.Context) (plan.Plan, error) {
 func planBenches() []plan.Bench {
 	var out []plan.Bench
 	for _, b := range suite.All().All() {
-		p := plan.Bench{Name: b.Name, NativeTransports: b.NativeTransports, Models: modelsOf(b),
+		p := plan.Bench{Name: b.Name, Native: b.Native, Models: modelsOf(b),
 			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory}
 		for _, x := range b.Params {
 			if plan.IsAxis(x.Name) {
@@ -324,9 +329,9 @@ func startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
 	}
 	order := workOrder{Job: job}
 	var l launch.Launcher
-	threads := transportOf(job.Transport).threads
-	if !threads {
-		if order.Shim, l, err = mpiFor(launch.Job{}, false); err != nil {
+	t := transportOf(job.Transport)
+	if !t.threads {
+		if l, order.Shim, err = t.launcher(); err != nil {
 			return nil, err
 		}
 	}
@@ -336,7 +341,7 @@ func startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
 	}
 	argv := []string{exe, "_worker", "--job", file}
 	cmd := exec.Command(argv[0], argv[1:]...)
-	if !threads {
+	if !t.threads {
 		cmd = l.Command(int(job.PEs), argv...)
 	}
 	p, err := supervise.Exec(cmd)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -27,13 +28,12 @@ import (
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/faulty"
 	"gpubench/runtimes/transport/inproc"
-	"gpubench/runtimes/transport/libmpi"
 )
 
 // workOrder is what the PEs of a job are told.
 type workOrder struct {
 	Job  plan.Job `json:"job"`
-	Shim string   `json:"shim,omitempty"` // of MPI
+	Shim string   `json:"shim,omitempty"` // that the transport loads
 }
 
 func newWorker() *cobra.Command {
@@ -84,13 +84,24 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 		return runThreads(o, emit)
 	}
 	runtime.LockOSThread()
-	d, err := libmpi.OpenWith(o.Shim, libmpi.Options{Size: int(o.Job.PEs)})
+	met := &meeting{}
+	dev, err := holdDevice(o.Job.Device, met)
+	var d *opened
+	if err == nil {
+		d, err = transportOf(o.Job.Transport).open(o.Shim, openOptions{size: int(o.Job.PEs), device: o.direct(), met: met})
+	}
 	if err != nil {
 		// Each rank sees the same; who is rank 0 is not known yet.
 		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
-		return err
+		return errors.Join(err, dev.Close(), met.Close())
 	}
-	return runRank(o, d, emit)
+	err = runRank(o, d, dev.dev, emit)
+	return errors.Join(err, dev.Close(), met.Close())
+}
+
+// direct reports whether any of the job's cases gives device memory to the transport.
+func (o workOrder) direct() bool {
+	return slices.ContainsFunc(o.Job.Cases, func(c plan.Case) bool { return c.Params.String("path") == "direct" })
 }
 
 // runThreads makes every PE a locked thread.
@@ -98,6 +109,13 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 	n := int(o.Job.PEs)
 	budget := machine.NewBudget(cpusAllowed(), n, 0, n*busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), budget.GOMAXPROCS))
+	seat, err := seatOf(o.Job.Device)
+	if err != nil {
+		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
+		return err
+	}
+	seats := slices.Repeat([]machine.Seat{seat}, n) // threads of one process see the same
+	choice := machine.Assign(seats)
 	w := inproc.NewWorld(n)
 	errs := make([]error, n)
 	var wg sync.WaitGroup
@@ -106,7 +124,7 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 		go func() {
 			defer wg.Done()
 			runtime.LockOSThread() // and never unlocked: the thread ends with its PE
-			p := &worker{o: o, rank: rank, size: n, local: rank, budget: budget, services: services(), emit: func(supervise.Event) {}}
+			p := &worker{o: o, rank: rank, size: n, seats: seats, choice: choice, budget: budget, services: services(), emit: func(supervise.Event) {}}
 			if rank == 0 {
 				p.emit = emit
 			}
@@ -140,84 +158,43 @@ func services() map[string]any {
 	return s
 }
 
-// runRank makes this process's main thread a PE.
-func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
+// runRank makes this process's main thread a PE. held is the device that stays open with the transport.
+func runRank(o workOrder, d *opened, held *gpu.Device, emit func(supervise.Event)) error {
 	w, err := newRankWorker(o, d, emit)
 	if err != nil {
 		return err
 	}
-	return w.run(func(*gpu.Device) (transport.Driver, error) { return d, nil })
+	if o.Job.Device != string(gpu.CPU) {
+		w.dev = held
+	}
+	return w.run(func(*gpu.Device) (transport.Driver, error) { return d.Driver, nil })
 }
 
 // newRankWorker is the PE of a rank. All ranks call it.
-func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) (*worker, error) {
+func newRankWorker(o workOrder, d *opened, emit func(supervise.Event)) (*worker, error) {
 	caps := d.Caps()
-	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: caps.Places[caps.Rank].LocalRank, emit: func(supervise.Event) {},
-		library: d.Library().Full, shortCalls: d.ShortCalls(), services: services()}
-	w.services[suite.NativeLoops] = nativeLoops{d, caps.Rank == 0}
+	w := &worker{o: o, rank: caps.Rank, size: caps.Size, emit: func(supervise.Event) {},
+		library: d.library, shortCalls: d.shortCalls, services: services()}
+	w.services[suite.NativeLoops] = d.native()
 	if caps.Rank == 0 {
 		w.emit = emit
 	}
 	var err error
-	w.budget, err = shareBudget(d, busyThreads(o.Job.Device))
+	if w.seats, err = shareSeats(o.Job.Device, overControl(d.Driver)); err != nil {
+		return w, err
+	}
+	w.choice = machine.Assign(w.seats)
+	w.budget = rankBudget(w.seats, w.rank, busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), w.budget.GOMAXPROCS))
-	return w, err
-}
-
-// shareBudget divides the CPUs of this host among its ranks, which a launcher
-// may have bound each to its own.
-func shareBudget(d *libmpi.Driver, busy int) (b machine.Budget, err error) {
-	ep, err := transport.New(kept{d}, transport.Config{})
-	if err != nil {
-		return b, err
-	}
-	defer ep.Close()
-	own, err := machine.AllowedCPUs()
-	if err != nil {
-		return b, err
-	}
-	caps := d.Caps()
-	c := bench.NewControl(ep)
-	all, err := c.Gather([]byte(own.String()))
-	if err != nil {
-		return b, err
-	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		return b, err
-	}
-	if text, err = c.Broadcast(text); err != nil {
-		return b, err
-	}
-	if err = json.Unmarshal(text, &all); err != nil {
-		return b, err
-	}
-	var here []machine.CPUSet
-	me := 0
-	for r, s := range all {
-		if caps.Places[r].Host != caps.Places[caps.Rank].Host {
-			continue
-		}
-		set, err := machine.ParseCPUSet(string(s))
-		if err != nil {
-			return b, err
-		}
-		if r == caps.Rank {
-			me = len(here)
-		}
-		here = append(here, set)
-	}
-	b.TeamThreads = machine.TeamThreads(here, me)
-	b.Oversubscribed = machine.Oversubscribed(here, b.TeamThreads+busy)
-	b.GOMAXPROCS = 2
-	return b, nil
+	return w, nil
 }
 
 // worker is one PE.
 type worker struct {
 	o           workOrder
 	rank, size  int
-	local       int
+	seats       []machine.Seat // of all PEs
+	choice      []int          // of their devices, as machine.Assign gives it
 	library     string
 	shortCalls  bool
 	services    map[string]any
@@ -225,6 +202,7 @@ type worker struct {
 	dev         *gpu.Device
 	budget      machine.Budget
 	environment string
+	found       found // on PE 0
 	clocks      func() *result.Clocks
 }
 
@@ -236,10 +214,12 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		w.emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
 		return err
 	}
-	if w.dev, err = w.openDevice(); err != nil {
-		return fatal(err)
+	if w.dev == nil {
+		if w.dev, err = w.openDevice(); err != nil {
+			return fatal(err)
+		}
+		defer func() { err = errors.Join(err, w.dev.Close()) }()
 	}
-	defer func() { err = errors.Join(err, w.dev.Close()) }()
 	// Loaded once for all cases, and unloaded before the device is closed. A
 	// case that needs what is missing here says so itself.
 	if set, err := kernels.Load(w.dev); err == nil {
@@ -279,13 +259,15 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 // cases runs the job's cases in order.
 func (w *worker) cases(pe *bench.PE) error {
 	all := suite.All()
+	longest := longestStaged(w.o.Job)
 	for i, c := range w.o.Job.Cases {
 		b, ok := all.Lookup(c.Benchmark)
 		if !ok {
 			return fmt.Errorf("no benchmark %s: the PEs are of another build", c.Benchmark)
 		}
 		w.emit(supervise.Event{Kind: supervise.Start, Case: i})
-		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment, Clocks: w.clocks})
+		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment, Clocks: w.clocks,
+			LongestStaged: longest, MPS: w.found.mps, PlacementFound: w.found.placement})
 		w.emit(supervise.Event{Kind: supervise.Done, Case: i, Record: &rec})
 		if err != nil {
 			return err
@@ -295,27 +277,22 @@ func (w *worker) cases(pe *bench.PE) error {
 	return nil
 }
 
-// openDevice opens and binds this PE's device: its local rank modulo the
-// devices there are.
+// longestStaged is what a chunk size that is not given is measured with.
+func longestStaged(job plan.Job) (longest int64) {
+	all := suite.All()
+	for _, c := range job.Cases {
+		if b, ok := all.Lookup(c.Benchmark); ok && c.Params["staging"] == "pipelined" {
+			longest = max(longest, b.LongestMessage(c.Params))
+		}
+	}
+	return longest
+}
+
+// openDevice opens and binds this PE's device, where none is held.
 func (w *worker) openDevice() (*gpu.Device, error) {
-	driver := gpu.Driver(w.o.Job.Device)
-	n, err := gpu.Count(driver)
-	if err == nil && n == 0 {
-		err = fmt.Errorf("the %s driver has no device", driver)
-	}
-	if err != nil {
-		return nil, err
-	}
 	opt := gpu.Options{Threads: w.budget.TeamThreads, Wait: gpu.Spin}
 	if w.budget.Oversubscribed {
 		opt.Wait = gpu.Block
 	}
-	dev, err := gpu.Open(driver, w.local%n, opt)
-	if err != nil {
-		return nil, err
-	}
-	if err := dev.Bind(); err != nil {
-		return nil, errors.Join(err, dev.Close())
-	}
-	return dev, nil
+	return openDevice(w.o.Job.Device, w.choice[w.rank], opt)
 }

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"gpubench/internal/launch/rendezvous"
 )
 
-// Kind is a family of MPI launchers: each starts only its own library's ranks.
+// Kind is a family of launchers: each starts only its own library's ranks.
 type Kind string
 
 // The launchers that gpubench knows.
@@ -20,6 +22,7 @@ const (
 	MPICH   Kind = "mpich" // and its kin with Hydra: Intel MPI, MVAPICH
 	PMIx    Kind = "pmix"  // srun --mpi=pmix and others that speak PMIx alone
 	PMI     Kind = "pmi"   // srun --mpi=pmi2
+	Local   Kind = "local" // gpubench itself, on one host and without MPI: RunLocal
 )
 
 // Job says what a launcher's environment tells of this process.
@@ -40,6 +43,11 @@ func Joined(getenv func(string) string) (Job, bool) {
 			}
 		}
 		return -1
+	}
+	// The innermost launcher comes first: gpubench's own can be part of a job step.
+	if job := (Job{Local, num(rendezvous.EnvRank), num(rendezvous.EnvSize), num(rendezvous.EnvRank)}); job.Rank >= 0 {
+		job.Size = max(job.Size, 0)
+		return job, true
 	}
 	job := Job{
 		Rank:      num("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"),
@@ -73,12 +81,15 @@ func Unranked(getenv func(string) string) int {
 	return n
 }
 
-// Launcher is an mpirun that can start PEs on this host.
+// Launcher can start PEs on this host: an mpirun, or gpubench itself.
 type Launcher struct {
 	Path string
 	Kind Kind
-	Lib  string // the shim compiled against this launcher's MPI, for library.Find
+	Lib  string // the shim compiled against this launcher's MPI, for library.Find; empty for Local
 }
+
+// LocalCommand is the hidden command by which gpubench is its own launcher: it calls RunLocal.
+const LocalCommand = "_launch"
 
 // Environment variables that choose a launcher.
 const (
@@ -123,7 +134,7 @@ func FindLauncher(getenv func(string) string) (Launcher, error) {
 	for _, dir := range toolchainDirs(getenv) {
 		env := filepath.Join(dir, "env.sh")
 		tried = append(tried, env)
-		for _, p := range fromSetup(env) {
+		for _, p := range fromSetup(env, "GPUBENCH_MPIRUN_OPENMPI", "GPUBENCH_MPIRUN_MPICH") {
 			if st, err := os.Stat(p); err == nil && !st.IsDir() {
 				return identify(p)
 			}
@@ -147,15 +158,30 @@ func toolchainDirs(getenv func(string) string) []string {
 	return []string{filepath.Join(filepath.Dir(exe), "..", ".toolchain")}
 }
 
-// fromSetup reads the launchers out of the file that scripts/setup.sh writes,
-// Open MPI's first.
-func fromSetup(env string) []string {
+// CUDAUCX is the library folder of a UCX with CUDA that GPUBENCH_UCX names, or that scripts/setup.sh found or installed;
+// empty where there is none.
+func CUDAUCX(getenv func(string) string) string {
+	prefixes := []string{getenv("GPUBENCH_UCX")}
+	for _, dir := range toolchainDirs(getenv) {
+		prefixes = append(prefixes, fromSetup(filepath.Join(dir, "env.sh"), "GPUBENCH_UCX")...)
+	}
+	for _, p := range prefixes {
+		lib := filepath.Join(p, "lib")
+		if found, _ := filepath.Glob(filepath.Join(lib, "ucx", "libuct_cuda.so*")); p != "" && len(found) > 0 {
+			return lib
+		}
+	}
+	return ""
+}
+
+// fromSetup reads variables out of the file that scripts/setup.sh writes, in the order of their names given.
+func fromSetup(env string, variables ...string) []string {
 	text, err := os.ReadFile(env)
 	if err != nil {
 		return nil
 	}
 	var out []string
-	for _, name := range []string{"GPUBENCH_MPIRUN_OPENMPI", "GPUBENCH_MPIRUN_MPICH"} {
+	for _, name := range variables {
 		for _, line := range strings.Split(string(text), "\n") {
 			if v, ok := strings.CutPrefix(line, "export "+name+"="); ok && v != "" && v != "''" {
 				out = append(out, strings.ReplaceAll(v, `\`, "")) // as bash's printf %q writes it
@@ -196,6 +222,8 @@ func (l Launcher) Command(n int, argv ...string) *exec.Cmd {
 		args = append(args, "--bind-to", "none", "--oversubscribe")
 	case MPICH:
 		args = append(args, "-bind-to", "none")
+	case Local:
+		args = append(append([]string{LocalCommand}, args...), "--")
 	}
 	cmd := exec.Command(l.Path, append(args, argv...)...)
 	cmd.Env = os.Environ()

@@ -32,6 +32,7 @@ var may = []struct {
 	{"runtimes/transport", []string{"gpu"}},
 	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/charm", []string{"gpu", "runtimes/transport", "runtimes/charm/"}},
+	{"internal/library/librarytest", []string{"internal/library"}},
 	{"internal/library", nil},
 	{"internal/launch", []string{"internal/library", "internal/signals", "internal/launch/"}},
 	{"internal/machine", []string{"internal/machine/"}},
@@ -41,11 +42,11 @@ var may = []struct {
 	{"internal/report", []string{"internal/result", "internal/stats"}},
 	{"internal/plan", []string{"internal/result"}},
 	{"internal/supervise", []string{"internal/plan", "internal/result"}},
-	{"internal/bench", []string{"gpu", "runtimes/transport", "internal/result", "internal/stats"}},
+	{"internal/bench", []string{"gpu", "gpu/witness", "runtimes/transport", "internal/result", "internal/stats"}},
 	{"internal/suite", []string{"gpu", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "internal/bench", "internal/result", "internal/suite/"}},
 	{"internal/layers", nil},
 	{"internal/mutate", nil},
-	{"cmd/gpubench", []string{"gpu", "kernels", "runtimes/", "internal/"}},
+	{"cmd/gpubench", []string{"gpu", "gpu/witness", "kernels", "runtimes/", "internal/"}},
 	{"scripts", []string{"gpu", "gpu/gputest", "kernels", "runtimes/", "internal/"}},
 }
 

@@ -22,6 +22,7 @@ type Options struct {
 	Space        string
 	Staging      []string
 	StagingSpace string
+	Chunk        int64 // bytes of a pipelined chunk; 0: found when the job runs
 	Pages        []string
 	Buffers      []string
 	Field        []string
@@ -48,9 +49,9 @@ type Bench struct {
 	Name   string
 	Params []string // names of its own parameters, in the order they vary: keys of axes
 	Models []string // models it has a body for
-	// Native tells that there is a loop whole in C over the transports below.
-	NativeTransports []string
-	MinPEs, MaxPEs   int64 // MaxPEs 0: any number
+	// Native says over which transports there is a loop whole in C, by the loop's name.
+	Native         map[string][]string
+	MinPEs, MaxPEs int64 // MaxPEs 0: any number
 	// Iterations are the timed and warm-up counts by default.
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
 	// Memory estimates what a case takes in bytes, over all PEs.
@@ -60,7 +61,7 @@ type Bench struct {
 // Availability says whether something can be used here, and if not why.
 type Availability struct {
 	OK     bool   `json:"ok"`
-	Reason string `json:"reason,omitempty"`
+	Reason string `json:"reason,omitempty"` // why not; of what can be used: how that is known, where it was found out
 }
 
 // Device is what is known of a driver on this machine.
@@ -68,6 +69,8 @@ type Device struct {
 	Availability
 	Count    int   `json:"count"`
 	MemBytes int64 `json:"mem_bytes"` // of one device; 0: not known
+	// Private tells that other PEs may be shown other devices than the one that was asked.
+	Private bool `json:"private,omitempty"`
 }
 
 // Transport is what is known of a transport on this machine.
@@ -82,7 +85,7 @@ type Machine struct {
 	Devices    map[string]Device    `json:"devices"` // by driver
 	Transports map[string]Transport `json:"transports"`
 	MemBytes   int64                `json:"mem_bytes"` // available to processes; 0: not known
-	Nodes      int                  `json:"nodes"`     // 0: not known
+	Hosts      result.Spread        `json:"hosts"`     // of the PEs
 }
 
 // Case is one case of one trial.
@@ -105,6 +108,29 @@ type Job struct {
 	Trial     int    `json:"trial"`
 	Cases     []Case `json:"cases"`
 }
+
+// Asked is what flags ask for once the machine's devices are known, and before anything else of it must be.
+type Asked struct {
+	Transports, Paths []string
+	Device            string // of staged and direct cases
+}
+
+// Ask resolves flags as far as devices go. Errors are left to Make.
+func Ask(o Options, m Machine) Asked {
+	e := &expander{o: o, m: m}
+	if e.resolve() != nil {
+		return Asked{}
+	}
+	return Asked{e.o.Transports, e.paths, e.device}
+}
+
+// OffHost reports whether device memory is in play.
+func (a Asked) OffHost() bool {
+	return slices.ContainsFunc(a.Paths, func(p string) bool { return p != "host" })
+}
+
+// Direct reports whether device memory would be given to transports.
+func (a Asked) Direct() bool { return slices.Contains(a.Paths, "direct") }
 
 // Plan is all that a run will do.
 type Plan struct {
@@ -153,8 +179,9 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 		}
 	}
 	p := Plan{Device: e.device, Notes: append(e.notes, idle(o, chosen)...)}
-	standIn := false
+	standIn, chunked := false, false
 	for _, c := range e.cases {
+		chunked = chunked || c.Params.Has("chunk_bytes")
 		if c.Skip != "" {
 			p.Skipped = append(p.Skipped, c)
 		}
@@ -162,6 +189,9 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 	}
 	if standIn && o.Device != "emulated" {
 		p.Notes = append(p.Notes, "no CUDA device here (gpubench list says why): staged and direct cases run on the emulated one")
+	}
+	if o.Chunk > 0 && !chunked {
+		p.Notes = append(p.Notes, "--chunk concerns none of these cases: only pipelined staging has chunks")
 	}
 	p.Jobs = group(e.cases, o)
 	if p.Cases() == 0 {

@@ -39,10 +39,10 @@ var bandwidth = &bench.Benchmark{
 			})
 		},
 	},
-	MinPEs:           2,
-	Iterations:       osuBandwidthCounts,
-	Memory:           func(p result.Params) int64 { return messageMemory(p) + 4*checkBytes },
-	NativeTransports: []string{"mpi"},
+	MinPEs:     2,
+	Iterations: osuBandwidthCounts,
+	Memory:     func(p result.Params) int64 { return messageMemory(p) + 4*checkBytes },
+	Native:     nativeOver,
 }
 
 func osuBandwidthCounts(size int64, quick bool) (timed, warmup int64) {
@@ -61,9 +61,8 @@ const tagAck = 2
 
 type bandwidthMPI struct {
 	*messages
-	comm   *mpi.Comm
-	window int
-	reqs   []mpi.Request
+	comm *mpi.Comm
+	reqs []mpi.Request
 }
 
 func newBandwidthMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
@@ -72,7 +71,7 @@ func newBandwidthMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bandwidthMPI{m, mpi.World(pe.Endpoint), window, make([]mpi.Request, window)}, nil
+	return &bandwidthMPI{m, mpi.World(pe.Endpoint), make([]mpi.Request, window)}, nil
 }
 
 func (b *bandwidthMPI) Batch(n int, clk *bench.Clock) error {

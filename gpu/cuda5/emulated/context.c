@@ -114,13 +114,16 @@ static CUresult release(struct driver *drv, CUdevice dev, bool all)
 	struct device *d = &drv->dev[dev];
 	pthread_mutex_lock(&drv->init_lock);
 	struct context *c = d->primary;
-	bool was = c && c->retained;
+	bool was = c && c->retained, last = false;
 	if (was) {
 		c->retained = all ? 0 : c->retained - 1;
-		if (!c->retained)
+		last = !c->retained;
+		if (last)
 			end(drv, c);
 	}
 	pthread_mutex_unlock(&drv->init_lock);
+	if (last)
+		emu_write_calls();
 	return was || all ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 
@@ -138,7 +141,16 @@ API(cuDevicePrimaryCtxReset_v2)(CUdevice dev)
 
 static bool good_flags(unsigned f)
 {
-	return !(f & ~0x1fu) && (f & CU_CTX_SCHED_MASK) != 3 && (f & CU_CTX_SCHED_MASK) <= CU_CTX_SCHED_BLOCKING_SYNC;
+	const unsigned known = CU_CTX_SCHED_MASK | CU_CTX_MAP_HOST | CU_CTX_LMEM_RESIZE_TO_MAX | CU_CTX_SYNC_MEMOPS;
+	return !(f & ~known) && (f & CU_CTX_SCHED_MASK) != 3 && (f & CU_CTX_SCHED_MASK) <= CU_CTX_SCHED_BLOCKING_SYNC;
+}
+
+/* UCX asks for it, by the context's flag or, in older versions, for each memory: its own streams wait for no other, and so
+ * a fill or a copy that goes on after its call has returned would meet the message's bytes. */
+bool emu_sync_memops(struct context *ctx, uintptr_t p)
+{
+	struct span s;
+	return (atomic_load(&ctx->flags) & CU_CTX_SYNC_MEMOPS) || (emu_find(ctx->head.drv, p, &s) && s.sync);
 }
 
 API(cuDevicePrimaryCtxSetFlags_v2)(CUdevice dev, unsigned int flags)

@@ -26,6 +26,7 @@ var launcherNames = map[launch.Kind]string{
 	launch.MPICH:   "MPICH's mpirun (Hydra)",
 	launch.PMIx:    "a PMIx launcher (srun --mpi=pmix)",
 	launch.PMI:     "a PMI launcher (srun --mpi=pmi2)",
+	launch.Local:   "gpubench itself, without MPI",
 }
 
 // accepts lists the launchers under which a library forms one world. MPICH can be built with PMIx too; where it was

@@ -17,7 +17,6 @@ import (
 
 	"gpubench/internal/launch"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/hosts"
 	"gpubench/runtimes/transport/internal/leap"
 )
 
@@ -111,7 +110,7 @@ func death() error {
 		}
 		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
-	syscall.RawSyscall(syscall.SYS_PRCTL, hosts.PRSetPDeathSig, 0, 0)
+	launch.DieWithParent(0)
 	if err := ep.Send(1, m.Slice(0, 8), 1, 1); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -49,7 +50,7 @@ func OpenWith(libraryPath string, x Exchange, o Options) (*Driver, error) {
 		return nil, err
 	}
 	if _, joined := launch.Joined(os.Getenv); joined {
-		hosts.DieWithParent()
+		launch.DieWithParent(syscall.SIGKILL)
 	}
 	if x.Size() > C.GB_MAX_PEERS {
 		return nil, fmt.Errorf("ucx: %d PEs, at most %d", x.Size(), C.GB_MAX_PEERS)

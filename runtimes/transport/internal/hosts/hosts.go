@@ -131,16 +131,3 @@ func allowedCPUs() (mask [16]uint64) {
 	syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask)))
 	return mask
 }
-
-// PRSetPDeathSig is prctl's number for "a signal when the parent ends".
-const PRSetPDeathSig = 1
-
-// DieWithParent has the kernel end this process when the launcher's daemon that started it ends: a PE that spins in C
-// would outlive it for ever. The setting belongs to the calling thread, which stays as long as the PE.
-func DieWithParent() {
-	parent := os.Getppid()
-	syscall.RawSyscall(syscall.SYS_PRCTL, PRSetPDeathSig, uintptr(syscall.SIGKILL), 0)
-	if os.Getppid() != parent { // it ended just now
-		os.Exit(1)
-	}
-}
