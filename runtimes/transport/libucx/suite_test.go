@@ -2,6 +2,7 @@
 package libucx
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -21,7 +22,8 @@ func init() {
 }
 
 // suitePart runs the steps. With the argument "device" there is an emulated one, and so the staged paths; with
-// "direct=PATH" it is the shared object at PATH, and device memory goes to UCX; "cgo" does without short crossings.
+// "direct=PATH" it is the shared object at PATH, and device memory goes to UCX; "cgo" does without short crossings;
+// "apart" is as on two nodes.
 func suitePart(arg string) error {
 	dev, err := openDevice(arg)
 	if err != nil {
@@ -90,6 +92,40 @@ func openDevice(arg string) (*gpu.Device, error) {
 	return dev, dev.Bind()
 }
 
+// place copies b to memory of the space: on the device where there is one.
+func place(dev *gpu.Device, b []byte) (gpu.Memory, error) {
+	m := testBuffer(len(b), false)
+	copy(m.Bytes(), b)
+	if dev == nil {
+		return m, nil
+	}
+	d, err := dev.Alloc(gpu.OnDevice, max(len(b), 1), gpu.DefaultPages)
+	if err != nil {
+		return gpu.Memory{}, err
+	}
+	return d.Slice(0, len(b)), move(dev, d.Slice(0, len(b)), m)
+}
+
+// fetch is what m holds.
+func fetch(dev *gpu.Device, m gpu.Memory) ([]byte, error) {
+	if dev == nil {
+		return m.Bytes(), nil
+	}
+	h := testBuffer(m.Len, false)
+	return h.Bytes(), move(dev, h, m)
+}
+
+func move(dev *gpu.Device, to, from gpu.Memory) error {
+	if to.Len == 0 {
+		return nil
+	}
+	s, err := dev.NewStream()
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Copy(to, from), s.Sync(), s.Close())
+}
+
 // lastPart runs one step that ends a PE; the PE closes as soon as it is through.
 func lastPart(arg string) error {
 	d, err := openTest(Options{CloseDeadline: 20 * time.Second}, "")
@@ -125,7 +161,7 @@ func TestSuite(t *testing.T) {
 		for _, c := range []struct {
 			pes int
 			arg string
-		}{{1, ""}, {2, ""}, {2, "device"}, {2, "cgo"}, {3, ""}, {4, ""}} {
+		}{{1, ""}, {2, ""}, {2, "device"}, {2, "cgo"}, {3, ""}, {4, ""}, {2, "apart"}} {
 			t.Run(fmt.Sprint(c.pes, c.arg), func(t *testing.T) {
 				out := u.ok(t, c.pes, "suite", c.arg)
 				for _, s := range transporttest.Suite {
