@@ -79,6 +79,7 @@ int gb_send_header(gb_ucx *m, const void *h, int n, int peer)
 	ucp_request_param_t param;
 	int16_t s;
 
+	if (m->attention) gb_look(m, 0);
 	if (m->ngone && m->peers[peer].gone) return 2;
 	if (m->nfree == 0) {
 		gb_progress(m);
@@ -103,7 +104,7 @@ int gb_send_header(gb_ucx *m, const void *h, int n, int peer)
 	}
 	m->slot_free[m->nfree++] = s;
 	if (!p) return 1;
-	if (gb_explain(UCS_PTR_STATUS(p), NULL, 0) == GB_PEER_DIED || m->peers[peer].broken != UCS_OK) return 2;
+	if (gb_explain(UCS_PTR_STATUS(p), NULL, 0) == GB_PEER_DIED || gb_ending(m, peer)) return 2;
 	return gb_failed(m, "ucp_am_send_nbx", UCS_PTR_STATUS(p));
 }
 

@@ -315,8 +315,8 @@ int gb_run_loop(gb_ucx *m, gb_loop *l, int polls)
 	}
 out:
 	l->phase = phase, l->iterations = left;
-	if (result < 0) return m->peers[l->peer].gone ? 2 : -1;
-	if (s->status != UCS_OK && m->peers[l->peer].broken == UCS_OK) return gb_failed(m, "native loop", s->status);
+	if (result < 0) return gb_ending(m, l->peer) ? 2 : -1;
+	if (s->status != UCS_OK) return gb_ending(m, l->peer) ? 2 : gb_failed(m, "native loop", s->status);
 	if (left > 0) {
 		if (gb_look(m, all) < 0) return -1;
 		return m->peers[l->peer].gone ? 2 : 1;

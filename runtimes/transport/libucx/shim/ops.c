@@ -225,6 +225,7 @@ void gb_withdraw(gb_ucx *m)
 
 int gb_act(gb_ucx *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
 {
+	if (m->attention) gb_look(m, 0);
 	m->out = done, m->nout = 0;
 	if (polls > 0) {
 		for (; m->nout < ndone && m->nqueue > 0; m->nqueue--) {

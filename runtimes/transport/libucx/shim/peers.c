@@ -101,7 +101,7 @@ static void look(gb_ucx *m)
 	while (m->attention) {
 		m->attention = 0;
 		for (int p = 0; p < m->size; p++)
-			if (p != m->rank && (m->peers[p].bye || m->peers[p].broken != UCS_OK)) gone(m, p);
+			if (p != m->rank && (m->peers[p].bye || m->peers[p].ended || m->peers[p].broken != UCS_OK)) gone(m, p);
 	}
 	if (m->watched && now - m->last_look >= watch_every_s) {
 		m->last_look = now;
@@ -126,16 +126,17 @@ int gb_look(gb_ucx *m, int polls)
 	return 0;
 }
 
-int gb_ending(gb_ucx *m, int peer)
+int gb_ending(gb_ucx *m, int rank)
 {
 	/* A process lets go of its shared memory some time before it counts as ended. */
 	enum { ENDING_MS = 100 };
-	if (m->peers[peer].gone || m->peers[peer].broken != UCS_OK) return 1;
-	if (!m->watched || m->watched[peer].fd < 0) return 0;
-	m->attention = 1;
-	struct pollfd fd = m->watched[peer];
-	if (poll(&fd, 1, ENDING_MS) <= 0) return 0;
-	m->last_look = 0;
+	peer *p = &m->peers[rank];
+	if (!p->gone && !p->ended && p->broken == UCS_OK) {
+		if (!m->watched || m->watched[rank].fd < 0) return 0;
+		struct pollfd fd = m->watched[rank];
+		if (poll(&fd, 1, ENDING_MS) <= 0) return 0;
+		p->ended = m->attention = 1;
+	}
 	return 1;
 }
 

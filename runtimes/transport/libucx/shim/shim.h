@@ -41,6 +41,7 @@ typedef struct peer {
 	ucp_ep_h ep;
 	uint8_t near;     /* of this node, and watched */
 	uint8_t bye;      /* said goodbye; gone is set at the next look */
+	uint8_t ended;    /* its process was seen to have ended; likewise */
 	uint8_t gone;     /* said goodbye or died */
 	uint8_t died;     /* without a goodbye */
 	uint8_t reported; /* recv_header has said so */
@@ -85,7 +86,7 @@ struct gb_ucx {
 
 	/* Who is gone. */
 	int ngone, ndied, nreported;
-	int attention; /* a goodbye or an endpoint's end waits for a look */
+	int attention; /* a goodbye or a peer's end waits for a look */
 	int leaving;   /* goodbyes of our own under way */
 	int lost;      /* requests that UCX never ended */
 	int idle_polls;
@@ -164,7 +165,7 @@ void gb_peers_close(gb_ucx *m);
 int gb_connect(gb_ucx *m, const void *address, int peer, int near);
 int gb_part(gb_ucx *m, double deadline_s); /* says goodbye and waits for all: 0 all came, 1 not */
 int gb_watch(gb_ucx *m, const int *fds, int yield);
-int gb_ending(gb_ucx *m, int peer); /* after a failure: whether that is because the peer has ended */
+int gb_ending(gb_ucx *m, int rank); /* after a failure: whether that is because the peer has ended */
 int gb_look(gb_ucx *m, int polls); /* notices who is gone; called after polls passes that found nothing */
 
 /* native.c */
