@@ -258,6 +258,7 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 // cases runs the job's cases in order.
 func (w *worker) cases(pe *bench.PE) error {
 	all := suite.All()
+	longest := longestStaged(w.o.Job)
 	for i, c := range w.o.Job.Cases {
 		b, ok := all.Lookup(c.Benchmark)
 		if !ok {
@@ -265,7 +266,7 @@ func (w *worker) cases(pe *bench.PE) error {
 		}
 		w.emit(supervise.Event{Kind: supervise.Start, Case: i})
 		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment, Clocks: w.clocks,
-			MPS: w.found.mps, PlacementFound: w.found.placement})
+			LongestStaged: longest, MPS: w.found.mps, PlacementFound: w.found.placement})
 		w.emit(supervise.Event{Kind: supervise.Done, Case: i, Record: &rec})
 		if err != nil {
 			return err
@@ -273,6 +274,17 @@ func (w *worker) cases(pe *bench.PE) error {
 	}
 	w.emit(supervise.Event{Kind: supervise.End})
 	return nil
+}
+
+// longestStaged is what a chunk size that is not given is measured with.
+func longestStaged(job plan.Job) (longest int64) {
+	all := suite.All()
+	for _, c := range job.Cases {
+		if b, ok := all.Lookup(c.Benchmark); ok && c.Params["staging"] == "pipelined" {
+			longest = max(longest, b.LongestMessage(c.Params))
+		}
+	}
+	return longest
 }
 
 // openDevice opens and binds this PE's device, where none is held.

@@ -222,10 +222,13 @@ func (e *expander) add(b Bench, transport, path string, spaces Spaces, v variant
 		"model": orNull(v.model), "transport": transport, "device": device, "path": path,
 		"pes": e.o.PEs, "space": spaces.String(), "placement": orNull(e.placement(path, device)),
 		"buffers": v.buffers, "pages": v.pages, "loop": v.loop,
-		"staging": orNull(v.staging), "staging_space": nil, "validate": e.o.Validate,
+		"staging": orNull(v.staging), "staging_space": nil, "chunk_bytes": nil, "validate": e.o.Validate,
 	}
 	if path == "staged" {
 		p["staging_space"] = e.o.StagingSpace
+	}
+	if v.staging == "pipelined" && e.o.Chunk > 0 {
+		p["chunk_bytes"] = e.o.Chunk
 	}
 	for k, val := range own {
 		p[k] = val

@@ -22,6 +22,7 @@ type Options struct {
 	Space        string
 	Staging      []string
 	StagingSpace string
+	Chunk        int64 // bytes of a pipelined chunk; 0: found when the job runs
 	Pages        []string
 	Buffers      []string
 	Field        []string
@@ -178,8 +179,9 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 		}
 	}
 	p := Plan{Device: e.device, Notes: append(e.notes, idle(o, chosen)...)}
-	standIn := false
+	standIn, chunked := false, false
 	for _, c := range e.cases {
+		chunked = chunked || c.Params.Has("chunk_bytes")
 		if c.Skip != "" {
 			p.Skipped = append(p.Skipped, c)
 		}
@@ -187,6 +189,9 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 	}
 	if standIn && o.Device != "emulated" {
 		p.Notes = append(p.Notes, "no CUDA device here (gpubench list says why): staged and direct cases run on the emulated one")
+	}
+	if o.Chunk > 0 && !chunked {
+		p.Notes = append(p.Notes, "--chunk concerns none of these cases: only pipelined staging has chunks")
 	}
 	p.Jobs = group(e.cases, o)
 	if p.Cases() == 0 {

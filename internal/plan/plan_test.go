@@ -295,3 +295,30 @@ func FuzzParseTriple(f *testing.F) {
 		}
 	})
 }
+
+// A given chunk size is part of pipelined cases alone, and of their ids; a
+// size that is to be found is not.
+func TestChunk(t *testing.T) {
+	o := Options{Benchmarks: []string{"pingpong"}, Models: []string{"mpi"}, Staging: []string{"pipelined", "simple"}, Sizes: []int64{8}}
+	ids := map[int64][]string{}
+	for _, chunk := range []int64{0, 65536} {
+		o.Chunk = chunk
+		for _, j := range must(t, o).Jobs {
+			for _, c := range j.Cases {
+				if want := chunk > 0 && c.Params["staging"] == "pipelined"; c.Params.Has("chunk_bytes") != want {
+					t.Errorf("--chunk %d: %v", chunk, c.Params)
+				}
+				if c.Params["staging"] == "pipelined" {
+					ids[chunk] = append(ids[chunk], c.ID)
+				}
+			}
+		}
+	}
+	if len(ids[0]) != 1 || len(ids[65536]) != 1 || ids[0][0] == ids[65536][0] {
+		t.Errorf("ids %v", ids)
+	}
+	o.Paths = []string{"host"}
+	if p := must(t, o); !strings.Contains(strings.Join(p.Notes, "\n"), "--chunk concerns none of these cases") {
+		t.Errorf("notes %q", p.Notes)
+	}
+}

@@ -85,7 +85,7 @@ type scale struct {
 
 func scaleOf(metric, unit string) scale {
 	switch {
-	case metric == "latency":
+	case metric == "latency", slices.Contains(legNames, metric):
 		return scale{"us", 1e6}
 	case unit == "s":
 		return scale{"ms", 1e3}
@@ -111,7 +111,7 @@ func number(v float64) string {
 }
 
 // order is how parameters are shown and sorted; others follow by name.
-var order = []string{"transport", "device", "path", "model", "loop", "staging", "staging_space", "space",
+var order = []string{"transport", "device", "path", "model", "loop", "staging", "staging_space", "chunk_bytes", "space",
 	"pages", "buffers", "placement", "pes", "grid", "blocks", "odf", "field", "window"}
 
 // hidden parameters tell no series from another that the rest does not.

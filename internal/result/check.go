@@ -27,7 +27,7 @@ var recordShape = map[string]want{
 	"metrics": {"object", false}, "samples": {"object", false}, "validation": {"object", true},
 	"path_taken": {"object", true}, "limit": {"object", true}, "trial": {"number", false},
 	"started": {"string", true}, "elapsed_s": {"number", true}, "oversubscribed": {"bool", false},
-	"env_id": {"string", true}, "clocks": {"object", true}, "processes_per_device": {"number", true},
+	"env_id": {"string", true}, "staging": {"object", true}, "clocks": {"object", true}, "processes_per_device": {"number", true},
 	"mps": {"bool", true}, "placement_found": {"string", true},
 }
 
@@ -56,6 +56,8 @@ var limitShape = map[string]want{
 	"name": {"string", false}, "value": {"number", false}, "unit": {"string", false},
 	"fraction": {"number", true},
 }
+
+var stagingShape = map[string]want{"chunk_bytes": {"number", false}, "how": {"string", false}}
 
 var clocksShape = map[string]want{
 	"sm_mhz": {"number", true}, "memory_mhz": {"number", true}, "throttled": {"array", false},
@@ -184,6 +186,12 @@ func (c *checker) record(line []byte, m map[string]any) {
 	}
 	if l := m["limit"]; l != nil {
 		c.shape("limit.", l, limitShape)
+	}
+	if s := m["staging"]; s != nil {
+		c.shape("staging.", s, stagingShape)
+		if r.Params["staging"] != "pipelined" || r.Params.Has("chunk_bytes") && r.Params.Int("chunk_bytes") != r.Staging.ChunkBytes {
+			c.say("staging is not of these params: %+v", *r.Staging)
+		}
 	}
 	if k := m["clocks"]; k != nil {
 		c.shape("clocks.", k, clocksShape)

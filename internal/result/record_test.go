@@ -42,7 +42,7 @@ const golden = `{"schema":1,"id":"eb070bb0d37235b8","benchmark":"jacobi3d",` +
 	`"path_taken":{"lane":"host","how_known":"by construction","detail":null},` +
 	`"limit":{"name":"copy","value":10000000000,"unit":"B/s","fraction":0.5},` +
 	`"trial":2,"started":"2026-01-02T03:04:05.0000006Z","elapsed_s":1.25,"oversubscribed":false,"env_id":"0123456789abcdef",` +
-	`"clocks":null,"processes_per_device":null,"mps":null,"placement_found":null}`
+	`"staging":null,"clocks":null,"processes_per_device":null,"mps":null,"placement_found":null}`
 
 func TestGoldenLine(t *testing.T) {
 	b, err := Line(sample())

@@ -23,6 +23,7 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"syscall"
 	"time"
 
 	"gpubench/gpu"
@@ -78,7 +79,7 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 		return nil, err
 	}
 	if joined {
-		dieWithParent()
+		launch.DieWithParent(syscall.SIGKILL)
 	}
 	var fail C.gb_fail
 	C.gb_save_signals()

@@ -109,7 +109,7 @@ func death() error {
 		}
 		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
-	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPDeathSig, 0, 0)
+	launch.DieWithParent(0)
 	if err := ep.Send(1, m.Slice(0, 8), 1, 1); err != nil {
 		return err
 	}
