@@ -24,6 +24,7 @@ scripts/build.sh -q --tests
 export GPUBENCH_LIB=$root/build/lib/gpubench
 # What this script set up must be there: a test that cannot find it fails.
 [ -n "${GPUBENCH_MPIRUN_OPENMPI:-}" ] && export GPUBENCH_REQUIRE_MPI=1
+[ -n "${GPUBENCH_UCX:-}" ] && export GPUBENCH_REQUIRE_UCX=1
 
 say format, vet, lint
 unformatted=$(gofmt -l $(git ls-files '*.go' 2>/dev/null || find . -name '*.go' -not -path './.toolchain/*'))

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,14 +66,19 @@ var children = map[string]func(paths []string) error{
 	},
 }
 
+// child runs one of them; the environment's variables come last, with a "=" in them.
 func child(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), self, args...)
-	c.Env = append(os.Environ(), childEnv+"="+name)
+	n := slices.IndexFunc(args, func(a string) bool { return strings.Contains(a, "=") })
+	if n < 0 {
+		n = len(args)
+	}
+	c := exec.CommandContext(t.Context(), self, args[:n]...)
+	c.Env = append(append(os.Environ(), childEnv+"="+name), args[n:]...)
 	out, err := c.CombinedOutput()
 	return string(out), err
 }
@@ -106,9 +112,38 @@ func TestOrder(t *testing.T) {
 
 func TestCounts(t *testing.T) {
 	libcuda, w := librarytest.Emulated(t), librarytest.Witness(t)
-	if out, err := child(t, "counts", libcuda, w, caller(t, libcuda)); err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
+	c := caller(t, libcuda)
+	t.Run("emulated", func(t *testing.T) {
+		calls := filepath.Join(t.TempDir(), "calls")
+		if out, err := child(t, "counts", libcuda, w, c, "emulated", "GPUBENCH_EMU_CALLS="+calls); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		// The driver's own counts are there although a Go program ends without its libraries' destructors.
+		files, _ := filepath.Glob(calls + ".*")
+		if len(files) != 1 {
+			t.Fatalf("%d files of call counts", len(files))
+		}
+		if text, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(text), "cuMemcpyHtoD_v2 1\n") {
+			t.Errorf("call counts: %v\n%s", err, text)
+		}
+	})
+	// The way of a real driver, with the emulated one in its place.
+	t.Run("in place of the machine's driver", func(t *testing.T) {
+		if out, err := child(t, "counts", libcuda, w, c, "cuda", "GPUBENCH_LIBCUDA="+libcuda); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	t.Run("cuda", func(t *testing.T) {
+		if d, reason := gpu.Auto(); d != gpu.CUDA {
+			if os.Getenv("GPUBENCH_REQUIRE_CUDA") == "1" {
+				t.Fatal(reason)
+			}
+			t.Skip(reason)
+		}
+		if out, err := child(t, "counts", libcuda, w, c, "cuda"); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 }
 
 // counts runs with nothing loaded yet.
@@ -116,7 +151,13 @@ func counts(paths []string) error {
 	if witness.Arm(true); witness.Loaded() || witness.Read() != (witness.Counts{}) {
 		return errors.New("something was counted before Load")
 	}
-	if err := gpu.UseEmulated(paths[0]); err != nil {
+	driver := gpu.Driver(paths[3])
+	if driver == gpu.Emulated {
+		if err := gpu.UseEmulated(paths[0]); err != nil {
+			return err
+		}
+	}
+	if _, err := gpu.Count(driver); err != nil {
 		return err
 	}
 	if err := witness.Load(paths[1]); err != nil {
@@ -129,7 +170,7 @@ func counts(paths []string) error {
 	if err != nil {
 		return err
 	}
-	d, err := gpu.Open(gpu.Emulated, 0, gpu.Options{})
+	d, err := gpu.Open(driver, 0, gpu.Options{})
 	if err != nil {
 		return err
 	}
@@ -183,6 +224,9 @@ func counts(paths []string) error {
 		{"not_in_this_driver", pa, pb, true, witness.Counts{}},
 		{"two", pa, pb, false, witness.Counts{DeviceToDevice: two}},
 	} {
+		if c.call == "not_in_this_driver" && !d.Info().Emulated {
+			continue
+		}
 		witness.Arm(c.armed)
 		before := witness.Read()
 		r := lib.Call(c.call, c.dst, c.src, n)
@@ -190,6 +234,7 @@ func counts(paths []string) error {
 			return fmt.Errorf("%s, armed %v: status %d, counted %+v, not %+v", c.call, c.armed, r, got, c.want)
 		}
 	}
+	err = errors.Join(a.Free(), b.Free(), h.Free(), s.Close())
 	d.Unbind()
-	return nil
+	return errors.Join(err, d.Close())
 }

@@ -144,18 +144,18 @@ type Case struct {
 	// Clocks is asked on PE 0 right after the last timed batch; nil, or a nil
 	// answer: not known.
 	Clocks func() *result.Clocks
-	// PlacementFound is the record's: how near to each other the PEs found themselves.
-	PlacementFound string
 	// LongestStaged is the longest message, in bytes, of the job's cases with
 	// pipelined staging: what a chunk size that is not given is measured with. 0:
 	// this case's own.
 	LongestStaged int64
+	// What the PEs found about where they are: the record's fields of these names.
+	// MPS says that processes which share a device run on it at the same time and
+	// do not take turns; nil: not known.
+	MPS            *bool
+	PlacementFound string
 	// Limit is asked on PE 0 for an ok record's limit where the case's own legs
 	// give none; nil: none.
 	Limit func(*result.Record) *result.Limit
-	// MPS says that processes which share a device run on it at the same time and
-	// do not take turns; nil: not known.
-	MPS *bool
 	// Patience bounds the loop's own waits for a PE that is busy in a body.
 	// 0 is five minutes; what a hung case costs is the supervisor's affair.
 	Patience time.Duration

@@ -25,7 +25,9 @@ var may = []struct {
 	{"kernels", []string{"gpu", "internal/library", "kernels/"}},
 	{"runtimes/transport/transporttest", []string{"gpu", "runtimes/transport", "runtimes/transport/faulty"}},
 	{"runtimes/transport/inproc", []string{"gpu", "runtimes/transport"}},
-	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "runtimes/transport/libmpi/", "internal/library", "internal/launch"}},
+	{"runtimes/transport/internal", []string{"gpu", "runtimes/transport", "internal/signals"}},
+	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "runtimes/transport/internal/", "internal/library", "internal/launch", "internal/signals"}},
+	{"runtimes/transport/libucx", []string{"gpu", "runtimes/transport", "runtimes/transport/internal/", "internal/library", "internal/launch", "internal/signals"}},
 	{"runtimes/transport/faulty", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/transport", []string{"gpu"}},
 	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
@@ -78,7 +80,7 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 }
 
-// C that libmpi/leap calls must not come back into Go, and what is not there cannot be called.
+// C that transport/internal/leap calls must not come back into Go, and what is not there cannot be called.
 func TestNoTransportExportsToC(t *testing.T) {
 	root := os.DirFS("../../runtimes")
 	n := 0

@@ -26,8 +26,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		Metrics: r.Metrics, Samples: r.Samples,
 		Validation: r.Validation, PathTaken: r.PathTaken, Limit: r.Limit,
 		Trial: r.Trial, ElapsedS: number(r.ElapsedS), Oversubscribed: r.Oversubscribed,
-		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Clocks: r.Clocks,
-		MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
+		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Clocks: r.Clocks, MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
 	}
 	if w.Params == nil {
 		w.Params = Params{}
@@ -61,8 +60,7 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 		Metrics: w.Metrics, Samples: w.Samples,
 		Validation: w.Validation, PathTaken: w.PathTaken, Limit: w.Limit,
 		Trial: w.Trial, ElapsedS: float64(w.ElapsedS), Oversubscribed: w.Oversubscribed,
-		EnvID: textOf(w.EnvID), Staging: w.Staging, Clocks: w.Clocks,
-		MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
+		EnvID: textOf(w.EnvID), Staging: w.Staging, Clocks: w.Clocks, MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
 	}
 	if w.Started != nil {
 		r.Started = *w.Started

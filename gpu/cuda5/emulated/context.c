@@ -114,13 +114,16 @@ static CUresult release(struct driver *drv, CUdevice dev, bool all)
 	struct device *d = &drv->dev[dev];
 	pthread_mutex_lock(&drv->init_lock);
 	struct context *c = d->primary;
-	bool was = c && c->retained;
+	bool was = c && c->retained, last = false;
 	if (was) {
 		c->retained = all ? 0 : c->retained - 1;
-		if (!c->retained)
+		last = !c->retained;
+		if (last)
 			end(drv, c);
 	}
 	pthread_mutex_unlock(&drv->init_lock);
+	if (last)
+		emu_write_calls();
 	return was || all ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
 }
 

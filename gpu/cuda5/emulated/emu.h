@@ -248,6 +248,7 @@ struct driver {
 	_Atomic int ncaptures;
 };
 extern struct driver emu_drivers[EMU_DRIVERS];
+void emu_write_calls(void);
 extern _Atomic uint64_t emu_next_buffer;
 
 /* What a thread carries. */

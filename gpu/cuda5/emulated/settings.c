@@ -22,7 +22,7 @@ static const struct {
 	{ "GPUBENCH_EMU_STALL", "op:N:MS or stream:N:MS,...", "the Nth stream operation of the process, or the first one of the Nth stream that is used, waits MS milliseconds before it begins" },
 	{ "GPUBENCH_EMU_LOSE", "N", "the device that does the Nth stream operation is lost after it: later calls answer CUDA_ERROR_UNKNOWN, new contexts CUDA_ERROR_DEVICE_UNAVAILABLE" },
 	{ "GPUBENCH_EMU_NVLINKS", "0 to 18", "shared object only: NVLinks of each device that its NVML tells of (18); UCX reads from the sender's memory with any, and writes to the receiver's with none" },
-	{ "GPUBENCH_EMU_CALLS", "PATH", "shared object only: the number of calls of each function is written to PATH.<pid> at the end" },
+	{ "GPUBENCH_EMU_CALLS", "PATH", "shared object only: the number of calls of each function is written to PATH.<pid> when a device is closed and at the end" },
 };
 enum { VARIABLES = sizeof variables / sizeof *variables };
 

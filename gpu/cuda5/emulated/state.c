@@ -242,8 +242,9 @@ void gpubench_emu_alive(int driver, struct gpubench_emu_alive *a)
 }
 
 #ifdef EMU_SHARED
-/* GPUBENCH_EMU_CALLS=prefix: the counts as prefix.<pid>, when the process ends. */
-__attribute__((destructor)) static void write_calls(void)
+/* GPUBENCH_EMU_CALLS=prefix: the counts as prefix.<pid>, when a primary context ends and when the process does. (A Go
+ * program ends without its libraries' destructors.) */
+__attribute__((destructor)) void emu_write_calls(void)
 {
 	const char *prefix = getenv("GPUBENCH_EMU_CALLS"), *name;
 	char path[4096];
@@ -260,6 +261,8 @@ __attribute__((destructor)) static void write_calls(void)
 	}
 	fclose(f);
 }
+#else
+void emu_write_calls(void) {}
 #endif
 
 /* ---- the system ------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
  *	shared LIBRARY hooks     first bytes of the functions that UCX patches
  *	shared LIBRARY vmm       reserved addresses, mappings beside each other, handles
  *	shared LIBRARY sync      calls that wait because the context or the memory asks for it
- *	shared LIBRARY nvml NVML devices, addresses and links that the NVML beside it tells of
+ *	shared LIBRARY nvml NVML devices, addresses and links that the libnvidia-ml.so.1 at NVML tells of
  */
 #define _GNU_SOURCE
 #include "../extra.h"
