@@ -15,6 +15,7 @@ import (
 	"gpubench/internal/suite"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/libmpi"
+	"gpubench/runtimes/transport/libucx"
 )
 
 // transportEntry is a transport that PEs can be started for.
@@ -35,14 +36,16 @@ type transportEntry struct {
 
 // openOptions say what a rank must know before it joins.
 type openOptions struct {
-	size   int  // ranks that there must be; 0: any number
-	device bool // device memory will be given to it
+	size   int      // ranks that there must be; 0: any number
+	device bool     // device memory will be given to it
+	met    *meeting // where the ranks have met
 }
 
 // opened is a transport between processes, joined.
 type opened struct {
 	transport.Driver
 	loops      transport.Looper
+	am         bool   // they can go by active messages too
 	library    string // all that it says of itself
 	cuda       string // what it tells of CUDA
 	noCUDA     bool   // and that it cannot be CUDA-aware
@@ -53,6 +56,7 @@ type opened struct {
 var transports = []transportEntry{
 	{name: "inproc", threads: true, probe: probeInproc},
 	{name: "mpi", probe: probeMPI, launcher: mpiLauncher, shim: mpiShim, open: openMPI, mend: mendMPI},
+	{name: "ucx", probe: probeUCX, launcher: ucxLauncher, shim: ucxShim, open: openUCX},
 }
 
 func transportNames() []string {
@@ -137,6 +141,42 @@ func openMPI(shim string, o openOptions) (*opened, error) {
 	return &opened{Driver: d, loops: d, library: d.Library().Full, shortCalls: d.ShortCalls(), cuda: cuda.Text, noCUDA: cuda.None}, nil
 }
 
+// ucxLauncher is gpubench itself: UCX needs no MPI.
+func ucxLauncher() (l launch.Launcher, shim string, err error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return l, "", err
+	}
+	shim, err = ucxShim(launch.Job{})
+	return launch.Launcher{Path: exe, Kind: launch.Local}, shim, err
+}
+
+func ucxShim(launch.Job) (string, error) { return findShim(envUCXShim, libucx.Shim) }
+
+// envUCXShim names a shim outright, for a UCX that scripts/build.sh did not find.
+const envUCXShim = "GPUBENCH_UCX_SHIM"
+
+func probeUCX(shim string) plan.Transport {
+	_, err := libucx.Inspect(shim)
+	return availability(err)
+}
+
+func openUCX(shim string, o openOptions) (*opened, error) {
+	x, err := o.met.exchange()
+	if err != nil {
+		return nil, err
+	}
+	if o.size > 0 && x.Size() != o.size {
+		return nil, fmt.Errorf("ucx: %d PEs were started, not %d", x.Size(), o.size)
+	}
+	d, err := libucx.OpenWith(shim, x, libucx.Options{Device: o.device})
+	if err != nil {
+		return nil, err
+	}
+	lib := d.Library()
+	return &opened{Driver: d, loops: d, library: lib.Full, shortCalls: d.ShortCalls(), cuda: lib.CUDAWhy, noCUDA: !lib.CUDA, am: true}, nil
+}
+
 // mendMPI says how the MPI that would be used here is made CUDA-aware.
 func mendMPI() string {
 	l, _, err := mpiLauncher()
@@ -160,13 +200,24 @@ func mendMPI() string {
 type nativeLoops struct {
 	d     transport.Looper
 	first bool
+	am    bool
 }
 
 var _ suite.Native = nativeLoops{}
 
+// native are the loops whole in C, by name.
+func (o *opened) native() map[string]suite.Native {
+	first := o.Caps().Rank == 0
+	m := map[string]suite.Native{"native": nativeLoops{o.loops, first, false}}
+	if o.am {
+		m["native-am"] = nativeLoops{o.loops, first, true}
+	}
+	return m
+}
+
 func (n nativeLoops) loop(peer int, send, recv gpu.Memory, iterations, window int) transport.Loop {
 	return transport.Loop{Ctx: transport.CtxModel, Peer: peer, Tag: 1, First: n.first, Send: send, Recv: recv,
-		Bytes: send.Len, Iterations: iterations, Window: window}
+		Bytes: send.Len, Iterations: iterations, Window: window, AM: n.am}
 }
 
 func (n nativeLoops) PingPong(peer int, send, recv gpu.Memory, iterations int) (time.Duration, error) {

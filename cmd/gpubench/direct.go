@@ -141,12 +141,13 @@ func newDirect() *cobra.Command {
 // direct is one rank of the try.
 func direct(t transportEntry, device, shim string, say func(said)) error {
 	runtime.LockOSThread()
-	dev, err := holdDevice(device, nil)
+	met := &meeting{}
+	dev, err := holdDevice(device, met)
 	if err != nil {
 		say(said{Why: err.Error()})
 		return err
 	}
-	d, err := t.open(shim, openOptions{device: true})
+	d, err := t.open(shim, openOptions{device: true, met: met})
 	if err != nil {
 		say(said{Why: err.Error()})
 		return err
@@ -175,7 +176,7 @@ func direct(t transportEntry, device, shim string, say func(said)) error {
 		}
 		say(said{OK: true})
 	}
-	return errors.Join(d.Close(), dev.Close())
+	return errors.Join(d.Close(), dev.Close(), met.Close())
 }
 
 // tryDeadline is for one wait of the try.

@@ -88,7 +88,7 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 		Pages:        p.choose("--pages", f.pages, "default", "huge"),
 		Buffers:      p.choose("--buffers", f.buffers, "same", "rotate"),
 		Field:        p.choose("--field", f.fields, "modes", "charm"),
-		Loops:        p.choose("--loop", f.loops, "go", "native"),
+		Loops:        p.choose("--loop", f.loops, "go", "native", "native-am"),
 		PEs:          p.count("-n", f.pes, 1, 4096),
 		Iterations:   p.count("-i", f.iterations, 1, 1e9),
 		Warmup:       p.count("-x", f.warmup, 0, 1e9),

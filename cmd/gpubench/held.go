@@ -49,8 +49,8 @@ func loadDriver(device string) error {
 }
 
 // holdDevice loads a device's driver, and opens and binds this rank's device below all that its jobs will bind. nil for
-// cpu. x is where ranks can meet before they have a transport, or nil.
-func holdDevice(device string, x exchange) (held, error) {
+// cpu.
+func holdDevice(device string, met *meeting) (held, error) {
 	if gpu.Driver(device) == gpu.CPU {
 		return held{}, nil
 	}
@@ -58,6 +58,10 @@ func holdDevice(device string, x exchange) (held, error) {
 		return held{}, err
 	}
 	job, _ := launch.Joined(os.Getenv)
+	var x exchange // stays nil where ranks cannot meet without MPI
+	if m, err := met.exchange(); err == nil {
+		x = m
+	}
 	ordinal, err := chooseDevice(device, job, x)
 	if err != nil {
 		return held{}, err

@@ -117,6 +117,7 @@ func (r *runCommand) follow(ctx context.Context, ended <-chan error) error {
 
 // world is this process as one rank of a launcher's job.
 type world struct {
+	met  *meeting
 	dev  held // so that UCX and MPI find its context
 	of   map[string]*opened
 	main *opened // the first: what ranks agree over
@@ -125,10 +126,10 @@ type world struct {
 
 // join opens the device and then each transport that was asked for. All ranks do, from the same flags.
 func (r *runCommand) join(job launch.Job) (*world, error) {
-	w := &world{of: map[string]*opened{}}
+	w := &world{met: &meeting{}, of: map[string]*opened{}}
 	device, direct := r.deviceHere()
 	var err error
-	if w.dev, err = holdDevice(device, nil); err != nil {
+	if w.dev, err = holdDevice(device, w.met); err != nil {
 		return nil, &plan.UsageError{Flag: "--device", Text: err.Error()}
 	}
 	for _, name := range r.o.Transports {
@@ -136,7 +137,7 @@ func (r *runCommand) join(job launch.Job) (*world, error) {
 		shim, err := t.shim(job)
 		var d *opened
 		if err == nil {
-			d, err = t.open(shim, openOptions{size: int(r.o.PEs), device: direct})
+			d, err = t.open(shim, openOptions{size: int(r.o.PEs), device: direct, met: w.met})
 		}
 		if err != nil {
 			return nil, &plan.UsageError{Flag: "--transport " + name, Text: err.Error()}
@@ -193,7 +194,7 @@ func (w *world) run(orders <-chan []plan.Job, events chan<- (chan supervise.Even
 	for i := len(w.all) - 1; i >= 0; i-- {
 		err = errors.Join(err, w.all[i].Close())
 	}
-	return errors.Join(err, w.dev.Close())
+	return errors.Join(err, w.dev.Close(), w.met.Close())
 }
 
 // kept is a driver that its endpoint does not close.

@@ -127,7 +127,7 @@ func (r *runCommand) plan(ctx context.Context) (plan.Plan, error) {
 func planBenches() []plan.Bench {
 	var out []plan.Bench
 	for _, b := range suite.All().All() {
-		p := plan.Bench{Name: b.Name, NativeTransports: b.NativeTransports, Models: modelsOf(b),
+		p := plan.Bench{Name: b.Name, Native: b.Native, Models: modelsOf(b),
 			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory}
 		for _, x := range b.Params {
 			if plan.IsAxis(x.Name) {

@@ -84,18 +84,19 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 		return runThreads(o, emit)
 	}
 	runtime.LockOSThread()
-	dev, err := holdDevice(o.Job.Device, nil)
+	met := &meeting{}
+	dev, err := holdDevice(o.Job.Device, met)
 	var d *opened
 	if err == nil {
-		d, err = transportOf(o.Job.Transport).open(o.Shim, openOptions{size: int(o.Job.PEs), device: o.direct()})
+		d, err = transportOf(o.Job.Transport).open(o.Shim, openOptions{size: int(o.Job.PEs), device: o.direct(), met: met})
 	}
 	if err != nil {
 		// Each rank sees the same; who is rank 0 is not known yet.
 		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
-		return errors.Join(err, dev.Close())
+		return errors.Join(err, dev.Close(), met.Close())
 	}
 	err = runRank(o, d, dev.dev, emit)
-	return errors.Join(err, dev.Close())
+	return errors.Join(err, dev.Close(), met.Close())
 }
 
 // direct reports whether any of the job's cases gives device memory to the transport.
@@ -174,7 +175,7 @@ func newRankWorker(o workOrder, d *opened, emit func(supervise.Event)) (*worker,
 	caps := d.Caps()
 	w := &worker{o: o, rank: caps.Rank, size: caps.Size, emit: func(supervise.Event) {},
 		library: d.library, shortCalls: d.shortCalls, services: services()}
-	w.services[suite.NativeLoops] = nativeLoops{d.loops, caps.Rank == 0}
+	w.services[suite.NativeLoops] = d.native()
 	if caps.Rank == 0 {
 		w.emit = emit
 	}

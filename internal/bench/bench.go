@@ -71,8 +71,9 @@ type Benchmark struct {
 	Memory func(p result.Params) int64
 	// Longest is the longest message of a case in bytes; nil: its size_bytes.
 	Longest func(p result.Params) int64
-	// NativeTransports have a loop of this benchmark whole in C.
-	NativeTransports []string
+	// Native says over which transports there is a loop of this benchmark whole
+	// in C, by the loop's name.
+	Native map[string][]string
 }
 
 // LongestMessage is the longest message of a case in bytes, 0 where it is not

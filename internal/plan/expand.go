@@ -186,9 +186,9 @@ func (e *expander) variants(b Bench, path string) []variant {
 	var out []variant
 	for _, loop := range e.o.Loops {
 		models := e.o.Models
-		if loop == "native" {
-			if len(b.NativeTransports) == 0 {
-				note := b.Name + " has no native loop"
+		if loop != "go" {
+			if len(b.Native[loop]) == 0 {
+				note := b.Name + " has no " + loop + " loop"
 				if !slices.Contains(e.notes, note) {
 					e.notes = append(e.notes, note)
 				}
@@ -274,12 +274,12 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 	if s := p.String("space"); !p.Has("size_bytes") && strings.Contains(s, ":") {
 		return "only messages have a space for each side: give one --space for " + b.Name
 	}
-	if v.loop == "native" {
-		if !slices.Contains(b.NativeTransports, transport) {
-			return fmt.Sprintf("no native loop over %s: give --transport %s", transport, strings.Join(b.NativeTransports, " or "))
+	if v.loop != "go" {
+		if over := b.Native[v.loop]; !slices.Contains(over, transport) {
+			return fmt.Sprintf("no %s loop over %s: give --transport %s", v.loop, transport, strings.Join(over, " or "))
 		}
 		if path != "host" {
-			return "the native loop has the host path alone"
+			return "the " + v.loop + " loop has the host path alone"
 		}
 	}
 	if path == "direct" {

@@ -49,9 +49,9 @@ type Bench struct {
 	Name   string
 	Params []string // names of its own parameters, in the order they vary: keys of axes
 	Models []string // models it has a body for
-	// Native tells that there is a loop whole in C over the transports below.
-	NativeTransports []string
-	MinPEs, MaxPEs   int64 // MaxPEs 0: any number
+	// Native says over which transports there is a loop whole in C, by the loop's name.
+	Native         map[string][]string
+	MinPEs, MaxPEs int64 // MaxPEs 0: any number
 	// Iterations are the timed and warm-up counts by default.
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
 	// Memory estimates what a case takes in bytes, over all PEs.

@@ -27,7 +27,7 @@ var all = Machine{
 var benches = []Bench{
 	{
 		Name: "pingpong", Params: []string{"size_bytes", "iterations"}, Models: []string{"mpi", "charm"},
-		NativeTransports: []string{"mpi"}, MinPEs: 2, MaxPEs: 2,
+		Native: map[string][]string{"native": {"mpi"}}, MinPEs: 2, MaxPEs: 2,
 		Iterations: func(size int64, _ bool) (int64, int64) {
 			if size > 8192 {
 				return 1000, 10

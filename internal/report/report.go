@@ -115,14 +115,15 @@ var order = []string{"transport", "device", "path", "model", "loop", "staging", 
 	"pages", "buffers", "placement", "pes", "grid", "blocks", "odf", "field", "window"}
 
 // hidden parameters tell no series from another that the rest does not.
-var hidden = map[string]bool{"iterations": true, "warmup": true, "seconds": true, "validate": true, "size_bytes": true}
+var hidden = map[string]bool{"iterations": true, "warmup": true, "seconds": true, "validate": true, "size_bytes": true,
+	"loop": true} // the model's name says it
 
 // text writes a parameter's value; null is a dash.
 func text(p result.Params, name string) string {
 	switch v := p[name].(type) {
 	case nil:
-		if name == "model" {
-			return "native"
+		if loop, native := p["loop"].(string); name == "model" && native {
+			return loop // one that is whole in C, and of no model
 		}
 		return "-"
 	case []int64:

@@ -126,7 +126,7 @@ func byLane(recs []result.Record) []result.Record {
 }
 
 // natural is the order in which values are read where it is not the alphabet.
-var natural = map[string]int{"inproc": 1, "mpi": 2, "ucx": 3, "charm": 4, "native": 5,
+var natural = map[string]int{"inproc": 1, "mpi": 2, "ucx": 3, "charm": 4, "native": 5, "native-am": 6,
 	"host": 1, "staged": 2, "direct": 3, "library-staged": 4, unproved: 5, "cpu": 1, "emulated": 2, "cuda": 3}
 
 func less(a, b result.Params, by []string) bool {

@@ -39,10 +39,10 @@ var bandwidth = &bench.Benchmark{
 			})
 		},
 	},
-	MinPEs:           2,
-	Iterations:       osuBandwidthCounts,
-	Memory:           func(p result.Params) int64 { return messageMemory(p) + 4*checkBytes },
-	NativeTransports: []string{"mpi"},
+	MinPEs:     2,
+	Iterations: osuBandwidthCounts,
+	Memory:     func(p result.Params) int64 { return messageMemory(p) + 4*checkBytes },
+	Native:     nativeOver,
 }
 
 func osuBandwidthCounts(size int64, quick bool) (timed, warmup int64) {

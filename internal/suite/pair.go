@@ -5,6 +5,7 @@ package suite
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"gpubench/gpu"
@@ -98,7 +99,12 @@ type Native interface {
 	Bandwidth(peer int, send, recv gpu.Memory, window, n int) (time.Duration, error)
 }
 
-// NativeLoops is the service that gives a transport's Native, if it has one.
+// nativeOver lists them by the name of the loop: by tagged messages, and by
+// active messages that carry the data.
+var nativeOver = map[string][]string{"native": {"mpi", "ucx"}, "native-am": {"ucx"}}
+
+// NativeLoops is the service that gives a transport's Native by the name of the
+// loop, a map[string]Native.
 const NativeLoops = "native_loops"
 
 // native is a body whose loop is whole in C.
@@ -110,9 +116,10 @@ type native struct {
 
 func newNative(pe *bench.PE, p result.Params, oneWay bool,
 	loop func(n Native, peer int, send, recv gpu.Memory, iterations int) (time.Duration, error)) (bench.Body, error) {
-	n, ok := pe.Services[NativeLoops].(Native)
+	loops, _ := pe.Services[NativeLoops].(map[string]Native)
+	n, ok := loops[p.String("loop")]
 	if !ok {
-		return nil, errors.New("this transport has no native loops")
+		return nil, fmt.Errorf("this transport has no %s loop", p.String("loop"))
 	}
 	m, err := newMessages(pe, p, 1)
 	if err != nil {

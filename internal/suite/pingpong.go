@@ -26,10 +26,10 @@ var pingpong = &bench.Benchmark{
 		bench.Charm: newPingpongCharm,
 		bench.None:  newPingpongNative,
 	},
-	MinPEs:           2,
-	Iterations:       osuLatencyCounts,
-	Memory:           messageMemory,
-	NativeTransports: []string{"mpi"},
+	MinPEs:     2,
+	Iterations: osuLatencyCounts,
+	Memory:     messageMemory,
+	Native:     nativeOver,
 }
 
 // osuLarge is where OSU's programs switch to fewer iterations, in bytes.
