@@ -25,7 +25,7 @@ var may = []struct {
 	{"kernels", []string{"gpu", "internal/library", "kernels/"}},
 	{"runtimes/transport/transporttest", []string{"gpu", "runtimes/transport", "runtimes/transport/faulty"}},
 	{"runtimes/transport/inproc", []string{"gpu", "runtimes/transport"}},
-	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "runtimes/transport/libmpi/", "internal/library", "internal/launch"}},
+	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "runtimes/transport/libmpi/", "internal/library", "internal/launch", "internal/launch/"}},
 	{"runtimes/transport/faulty", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/transport", []string{"gpu"}},
 	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
