@@ -142,7 +142,7 @@ func newDirect() *cobra.Command {
 func direct(t transportEntry, device, shim string, say func(said)) error {
 	runtime.LockOSThread()
 	met := &meeting{}
-	dev, err := holdDevice(device, met)
+	dev, err := holdDevice(device, met, t.meets)
 	if err != nil {
 		say(said{Why: err.Error()})
 		return err

@@ -128,21 +128,28 @@ type world struct {
 func (r *runCommand) join(job launch.Job) (*world, error) {
 	w := &world{met: &meeting{}, of: map[string]*opened{}}
 	device, direct := r.deviceHere()
+	var some []transportEntry // MPI first: see meeting
+	for _, name := range r.o.Transports {
+		if t := transportOf(name); t.meets {
+			some = append(some, t)
+		} else {
+			some = append([]transportEntry{t}, some...)
+		}
+	}
 	var err error
-	if w.dev, err = holdDevice(device, w.met); err != nil {
+	if w.dev, err = holdDevice(device, w.met, some[0].meets); err != nil {
 		return nil, &plan.UsageError{Flag: "--device", Text: err.Error()}
 	}
-	for _, name := range r.o.Transports {
-		t := transportOf(name)
+	for _, t := range some {
 		shim, err := t.shim(job)
 		var d *opened
 		if err == nil {
 			d, err = t.open(shim, openOptions{size: int(r.o.PEs), device: direct, met: w.met})
 		}
 		if err != nil {
-			return nil, &plan.UsageError{Flag: "--transport " + name, Text: err.Error()}
+			return nil, &plan.UsageError{Flag: "--transport " + t.name, Text: err.Error()}
 		}
-		w.of[name] = d
+		w.of[t.name] = d
 		w.all = append(w.all, d)
 	}
 	w.main = w.all[0]

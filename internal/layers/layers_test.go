@@ -26,7 +26,7 @@ var may = []struct {
 	{"runtimes/transport/transporttest", []string{"gpu", "runtimes/transport", "runtimes/transport/faulty"}},
 	{"runtimes/transport/inproc", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/transport/internal", []string{"gpu", "runtimes/transport", "internal/signals"}},
-	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "runtimes/transport/internal/", "internal/library", "internal/launch", "internal/signals"}},
+	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "runtimes/transport/internal/", "internal/library", "internal/launch", "internal/launch/", "internal/signals"}},
 	{"runtimes/transport/libucx", []string{"gpu", "runtimes/transport", "runtimes/transport/internal/", "internal/library", "internal/launch", "internal/signals"}},
 	{"runtimes/transport/faulty", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/transport", []string{"gpu"}},
