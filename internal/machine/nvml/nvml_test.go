@@ -78,10 +78,10 @@ func TestUnsupported(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, words := range map[string]string{
-		"/nowhere/libnvidia-ml.so.1":            "No such file",
-		"libnvidia-ml.so.1":                     "not an absolute path",
-		text:                                    text,
-		nvmltest.Library(t, "-DINIT=9"):              "Driver Not Loaded",
+		"/nowhere/libnvidia-ml.so.1":     "No such file",
+		"libnvidia-ml.so.1":              "not an absolute path",
+		text:                             text,
+		nvmltest.Library(t, "-DINIT=9"):  "Driver Not Loaded",
 		nvmltest.Library(t, "-DNO_UUID"): "lacks nvmlDeviceGetUUID",
 	} {
 		t.Setenv(LibraryEnv, path)
