@@ -55,9 +55,8 @@ func (e *examiner) driver() {
 		}
 		e.add("driver", status, line{mend: mend}, "%s", why)
 	case slices.ContainsFunc(v.Devices, func(d Device) bool { return d.Emulated }):
-		e.add("driver", failIf(asked && len(e.gpus()) == 0 && e.Env["GPUBENCH_LIBCUDA"] == "", Warn),
-			line{mend: "unset GPUBENCH_LIBCUDA where real GPUs are wanted", detail: v},
-			"%s devices of the emulated driver stand in for CUDA's: a test double, whose figures count for nothing", strconv.Itoa(len(v.Devices)))
+		e.add("driver", Warn, line{mend: "unset GPUBENCH_LIBCUDA where real GPUs are wanted", detail: v},
+			"%s of the emulated driver in CUDA's place: a test double, whose figures count for nothing", count(len(v.Devices), "device"))
 	default:
 		kernel := ""
 		if m := e.Management.Value; m != nil && m.Driver != "" {
@@ -189,7 +188,7 @@ func (e *examiner) gpu(d Device) {
 func toolkitOf(isa [2]int) int {
 	cuda := map[[2]int]int{{8, 5}: 12050, {8, 6}: 12070, {8, 7}: 12080, {8, 8}: 12090}[isa]
 	if cuda == 0 {
-		cuda = (isa[0]-4)*1000 + isa[1]*10 // 7.x of CUDA 11.x, 8.x of 12.x, 9.x of 13.x
+		cuda = (isa[0]+4)*1000 + isa[1]*10 // 7.x of CUDA 11.x, 8.x of 12.x, 9.x of 13.x
 	}
 	return cuda
 }
@@ -258,7 +257,8 @@ func (e *examiner) mode(g machine.GPUNow) {
 		e.add("compute_mode", failIf(e.device() == "cuda", Warn), l, "prohibited: no process may compute on it")
 	case *g.ComputeMode != "default" && sharing > 1 && !mps:
 		// Threads of one process share its context: only PEs that are processes are refused.
-		processes := slices.ContainsFunc(e.Ask.Transports, func(t string) bool { return t != "inproc" })
+		processes := slices.ContainsFunc(e.Ask.Transports, func(t string) bool { return t != "inproc" }) ||
+			len(e.Ask.Transports) == 0 && e.Machine.Transports["mpi"].OK // a quick run takes mpi too
 		e.add("compute_mode", failIf(processes && e.device() == "cuda", Warn), l,
 			"%s: one process at a time, and %d PEs over mpi would share it", *g.ComputeMode, sharing)
 	default:

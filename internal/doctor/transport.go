@@ -37,8 +37,8 @@ func (e *examiner) mpi() {
 		e.add("mpi", failIf(asked, Warn), line{mend: "name a working mpirun in GPUBENCH_MPIRUN, or build the shim again with scripts/build.sh"}, "%s", e.MPI.Why)
 	case m == nil:
 		e.add("mpi", failIf(asked, None), line{mend: "install an MPI, or name its mpirun in GPUBENCH_MPIRUN"}, "%s", e.MPI.Why)
-	case m.Mismatch != "":
-		e.add("mpi", failIf(asked, Warn), line{detail: m, mend: "use the launcher of that library, or the shim built with the launcher's mpicc: GPUBENCH_MPIRUN, GPUBENCH_MPI_SHIM"},
+	case m.Mismatch != "": // a quick run would try, and its cases would fail
+		e.add("mpi", failIf(asked || len(e.Ask.Transports) == 0, Warn), line{detail: m, mend: "use the launcher of that library, or the shim built with the launcher's mpicc: GPUBENCH_MPIRUN, GPUBENCH_MPI_SHIM"},
 			"%s", m.Mismatch)
 	default:
 		by := "started by " + m.Launcher
@@ -65,7 +65,9 @@ func (e *examiner) direct() {
 		}
 		l := line{subject: name, detail: map[string]any{"device": device}}
 		if a := t.Direct[device]; !a.OK {
-			l.mend = "--path staged goes through the host; for direct see docs/DOCTOR.md"
+			l.mend = map[string]string{
+				"mpi": "take an MPI on a UCX with CUDA, as docs/DOCTOR.md says for Open MPI (--mca pml ucx --mca pml_ucx_tls any --mca pml_ucx_devices any); --path staged works without",
+			}[name]
 			asked := e.asksDirect() && (len(e.Ask.Transports) == 0 && name != "inproc" || e.asksTransport(name))
 			e.add("direct", failIf(asked, Warn), l, "%s", orWord(a.Reason, "device memory cannot be given to it"))
 			continue
