@@ -306,7 +306,7 @@ func TestStates(t *testing.T) {
 		{"ucx_cuda", "", Warn, "cuda_ipc is not", "namespace", healthy, func(f *Facts) { f.UCX.Value.Lanes = f.UCX.Value.Lanes[:4] }},
 		{"ucx_cuda", "", Warn, "no CUDA transports", "libucx-cu13", healthy, hostUCX},
 		{"ucx_cuda", "", Fail, "no CUDA transports", "libucx-cu13", healthy, both(hostUCX, func(f *Facts) { f.Ask.Paths, f.Ask.Transports = []string{"direct"}, []string{"ucx"} })},
-		{"ucx_cuda", "", None, "no GPU that needs them", "", bare, func(f *Facts) { f.UCX = healthy().UCX; hostUCX(f) }},
+		{"ucx_cuda", "", None, "no CUDA device that needs them", "", bare, func(f *Facts) { f.UCX = healthy().UCX; hostUCX(f) }},
 
 		{"gpudirect_rdma", "", OK, "nvidia_peermem and dma-buf", "", healthy, func(*Facts) {}},
 		{"gpudirect_rdma", "", None, "0 and 0", "", bare, func(*Facts) {}},

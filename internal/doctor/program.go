@@ -14,7 +14,7 @@ func (e *examiner) program() {
 	} else {
 		var set []string
 		for _, n := range EnvNames {
-			if v, ok := e.Env[n]; ok && strings.HasPrefix(n, "GPUBENCH_") {
+			if v := e.Env[n]; v != "" && strings.HasPrefix(n, "GPUBENCH_") {
 				set = append(set, n+"="+v)
 			}
 		}
