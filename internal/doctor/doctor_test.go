@@ -245,6 +245,9 @@ func TestStates(t *testing.T) {
 		{"cpu_affinity", "", Warn, "1 CPU allowed (2) of 4|2 PEs", "--bind-to none", healthy, func(f *Facts) {
 			f.Host.CPUsAllowed, f.Host.CPUsAllowedN = machine.NewCPUSet(2), 1
 		}},
+		{"cpu_affinity", "", OK, "1 CPU allowed (2) of 4 to rank 0", "", healthy, func(f *Facts) {
+			f.Joined, f.Host.CPUsAllowed, f.Host.CPUsAllowedN = true, machine.NewCPUSet(2), 1
+		}},
 		{"cpu_affinity", "", Warn, "2.5 CPUs' worth", "quota", healthy, func(f *Facts) { f.Host.CPUQuota = at(2.5) }},
 		{"cpu_affinity", "", Unknown, "", "", healthy, func(f *Facts) { f.Host.CPUsAllowedN = 0 }},
 		{"cpu_governor", "", OK, "performance; boost on", "", healthy, func(*Facts) {}},

@@ -35,6 +35,8 @@ func (e *examiner) affinity() {
 	switch {
 	case h.CPUsAllowedN == 0:
 		e.add("cpu_affinity", Unknown, l, "the CPUs that may be used are not known")
+	case e.Joined: // each rank is bound by its launcher, and this is one of them
+		e.add("cpu_affinity", OK, l, "%s to rank 0", found)
 	case e.Ask.pes() > usable:
 		l.mend = "allow more CPUs (mpirun --bind-to none, srun --cpus-per-task, taskset, docker --cpus), or give fewer PEs with -n"
 		e.add("cpu_affinity", Warn, l, "%s: %d PEs are more than fit, and their figures would count for correctness alone", found, e.Ask.pes())
