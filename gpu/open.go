@@ -5,6 +5,8 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"unsafe"
@@ -15,14 +17,64 @@ import (
 
 // loaders gives each driver's table; an error says what was looked for.
 var loaders = map[Driver]func() (*cu.Driver, error){
-	CUDA: sync.OnceValues(cu.LoadCUDA),
+	CUDA: sync.OnceValues(func() (*cu.Driver, error) {
+		if path := EmulatedPath(); path != "" && os.Getenv(cu.LibcudaEnv) == "" {
+			// The linker would take it for the machine's own.
+			return nil, &UnsupportedError{Feature: "libcuda.so.1", Reason: "the emulated driver has that name here: " + path}
+		}
+		return cu.LoadCUDA()
+	}),
 	Emulated: sync.OnceValues(func() (*cu.Driver, error) {
 		if err := emulated.CheckEnv(); err != nil {
 			return nil, err
 		}
+		instance.Lock()
+		defer instance.Unlock()
+		instance.used = true
+		if instance.shared != nil {
+			return instance.shared, nil
+		}
 		return emulated.Driver(), nil
 	}),
 	CPU: sync.OnceValues(func() (*cu.Driver, error) { return emulated.CPU(), nil }),
+}
+
+// instance is which emulated driver this process has.
+var instance struct {
+	sync.Mutex
+	path   string
+	shared *cu.Driver
+	used   bool
+}
+
+// UseEmulated makes Emulated mean the shared object at path, a libcuda.so.1 that scripts/build.sh made, in place of the
+// copy in the program; the libnvidia-ml.so.1 beside it is loaded too. UCX and MPI that are loaded later run on it, with no
+// LD_LIBRARY_PATH. It must come before the first use of Emulated and of CUDA in the process, and there is no way back. CPU
+// is served by the copy as before. The error says in one line what is wrong with the file or the order.
+func UseEmulated(path string) error {
+	instance.Lock()
+	defer instance.Unlock()
+	switch {
+	case path == instance.path && path != "":
+		return nil
+	case instance.used:
+		return fmt.Errorf("gpu: UseEmulated(%q): the emulated driver is in use already: call it before", path)
+	case !filepath.IsAbs(path):
+		return fmt.Errorf("gpu: UseEmulated(%q): want an absolute path", path)
+	}
+	d, err := emulated.Open(path)
+	if err != nil {
+		return fmt.Errorf("gpu: %w", err)
+	}
+	instance.path, instance.shared = path, d
+	return nil
+}
+
+// EmulatedPath is the shared object that Emulated means since UseEmulated; "" for the copy in the program.
+func EmulatedPath() string {
+	instance.Lock()
+	defer instance.Unlock()
+	return instance.path
 }
 
 // with runs f with the table of d current on this thread, initialized, and puts the thread back as it was. What the

@@ -8,7 +8,7 @@
 #   GPUBENCH_NVCC                                                   the CUDA compiler (empty: no kernels for GPUs)
 #   GPUBENCH_MPICC_OPENMPI, GPUBENCH_MPIRUN_OPENMPI                 Open MPI's compiler and launcher (or empty)
 #   GPUBENCH_MPICC_MPICH, GPUBENCH_MPIRUN_MPICH                     the same of MPICH and its relatives (or empty)
-#   GPUBENCH_UCX                                                    prefix of a UCX with CUDA (or empty)
+#   GPUBENCH_UCX                                                    prefix of a UCX, one with CUDA first (or empty)
 set -euo pipefail
 
 NVCC_WHEEL='cuda-toolkit[nvcc,cudart,crt,nvvm]==13.0.2'
@@ -225,10 +225,19 @@ setup_mpi() {
 setup_ucx() {
 	GPUBENCH_UCX=${GPUBENCH_UCX:-}
 	[ -z "$GPUBENCH_UCX" ] || return 0
+	local system=
 	if [ -z "$wheels" ] && have pkg-config && pkg-config --exists ucx 2>/dev/null; then
-		GPUBENCH_UCX=$(pkg-config --variable=prefix ucx)
-		return
+		system=$(pkg-config --variable=prefix ucx)
+		if compgen -G "$(pkg-config --variable=libdir ucx)/ucx/libuct_cuda.so*" >/dev/null; then
+			GPUBENCH_UCX=$system
+			return
+		fi
+		say "the UCX in $system was built without CUDA"
 	fi
+	case $(uname -s)-$(uname -m) in
+	Linux-x86_64 | Linux-aarch64) ;;
+	*) GPUBENCH_UCX=$system; return ;;
+	esac
 	wheel ucx "$UCX_WHEEL" "--no-ucx does without"
 	GPUBENCH_UCX=$(site ucx libucx)
 }

@@ -154,7 +154,7 @@ func TestBadInput(t *testing.T) {
 // needMPI skips where there is no MPI, unless it must be there.
 func needMPI(t *testing.T) {
 	t.Helper()
-	if m := probeMPI(); !m.OK {
+	if m := probeTransport(transportOf("mpi")); !m.OK {
 		if os.Getenv("GPUBENCH_REQUIRE_MPI") != "" {
 			t.Fatalf("MPI is required: %s", m.Reason)
 		}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"time"
 
@@ -20,14 +21,38 @@ import (
 type transportEntry struct {
 	name    string
 	threads bool // PEs are threads of one process; else a launcher starts them
-	// probe says whether it can be used here. It runs in a process of its own.
-	probe func() plan.Transport
+	// probe says whether it can be used here, given the shim that would be loaded. It runs in a process of its own.
+	probe func(shim string) plan.Transport
+	// launcher says what starts PEs here, and the shim that they load.
+	launcher func() (l launch.Launcher, shim string, err error)
+	// shim says what a rank of a user's launcher loads.
+	shim func(job launch.Job) (string, error)
+	// open joins the job that this process is one rank of.
+	open func(shim string, o openOptions) (*opened, error)
+	// mend says how it is made to take device memory; nil: nothing is to be said.
+	mend func() string
+}
+
+// openOptions say what a rank must know before it joins.
+type openOptions struct {
+	size   int  // ranks that there must be; 0: any number
+	device bool // device memory will be given to it
+}
+
+// opened is a transport between processes, joined.
+type opened struct {
+	transport.Driver
+	loops      transport.Looper
+	library    string // all that it says of itself
+	cuda       string // what it tells of CUDA
+	noCUDA     bool   // and that it cannot be CUDA-aware
+	shortCalls bool
 }
 
 // transports lists them in the order in which they are shown.
 var transports = []transportEntry{
 	{name: "inproc", threads: true, probe: probeInproc},
-	{name: "mpi", probe: probeMPI},
+	{name: "mpi", probe: probeMPI, launcher: mpiLauncher, shim: mpiShim, open: openMPI, mend: mendMPI},
 }
 
 func transportNames() []string {
@@ -47,53 +72,88 @@ func transportOf(name string) transportEntry {
 	panic("gpubench: no transport " + name)
 }
 
-func probeInproc() plan.Transport {
+func probeInproc(string) plan.Transport {
 	t := plan.Transport{Availability: plan.Availability{OK: true}, Direct: map[string]plan.Availability{}}
 	for _, d := range gpu.Drivers {
 		if d != gpu.CPU {
-			t.Direct[string(d)] = plan.Availability{OK: true}
+			t.Direct[string(d)] = plan.Availability{OK: true, Reason: "by construction: the device copies"}
 		}
 	}
 	return t
 }
 
-// mpiFor says which shim goes with the launcher that started this process, or
-// with the one that would start PEs here.
-func mpiFor(job launch.Job, joined bool) (shim string, l launch.Launcher, err error) {
-	name := launch.ShimDefault
-	if joined {
-		name = launch.Shim(job.Kind)
-	} else if l, err = launch.FindLauncher(os.Getenv); err != nil {
-		return "", l, err
-	} else {
-		name = l.Lib
-	}
-	if p := os.Getenv(envShim); p != "" {
-		return p, l, nil
-	}
-	shim, err = library.Find(name)
-	return shim, l, err
-}
-
 // envShim names a shim outright, for an MPI that scripts/build.sh did not find.
 const envShim = "GPUBENCH_MPI_SHIM"
 
-func probeMPI() plan.Transport {
-	job, joined := launch.Joined(os.Getenv)
-	t := plan.Transport{Direct: map[string]plan.Availability{}}
-	shim, _, err := mpiFor(job, joined)
-	if err == nil {
-		_, err = libmpi.Inspect(shim)
+// mpiLauncher finds an mpirun, and the shim that was compiled against its MPI.
+func mpiLauncher() (l launch.Launcher, shim string, err error) {
+	if l, err = launch.FindLauncher(os.Getenv); err != nil {
+		return l, "", err
 	}
+	shim, err = findShim(envShim, l.Lib)
+	return l, shim, err
+}
+
+func mpiShim(job launch.Job) (string, error) { return findShim(envShim, launch.Shim(job.Kind)) }
+
+// findShim is the file that a variable names, else what was built.
+func findShim(variable, name string) (string, error) {
+	if p := os.Getenv(variable); p != "" {
+		return p, nil
+	}
+	return library.Find(name)
+}
+
+// shimHere is what would be loaded in this process, or by the PEs that it would start; empty where there is none.
+func (t transportEntry) shimHere() (string, error) {
+	if t.threads {
+		return "", nil
+	}
+	if job, joined := launch.Joined(os.Getenv); joined {
+		return t.shim(job)
+	}
+	_, shim, err := t.launcher()
+	return shim, err
+}
+
+func probeMPI(shim string) plan.Transport {
+	_, err := libmpi.Inspect(shim)
+	return availability(err)
+}
+
+func availability(err error) plan.Transport {
 	if err != nil {
-		t.Reason = err.Error()
-		return t
+		return plan.Transport{Availability: plan.Availability{Reason: err.Error()}}
 	}
-	t.OK = true
-	for _, d := range gpu.Drivers {
-		t.Direct[string(d)] = plan.Availability{Reason: libmpi.NotAware}
+	return plan.Transport{Availability: plan.Availability{OK: true}}
+}
+
+func openMPI(shim string, o openOptions) (*opened, error) {
+	d, err := libmpi.OpenWith(shim, libmpi.Options{Size: o.size, Device: o.device})
+	if err != nil {
+		return nil, err
 	}
-	return t
+	cuda := d.CUDA()
+	return &opened{Driver: d, loops: d, library: d.Library().Full, shortCalls: d.ShortCalls(), cuda: cuda.Text, noCUDA: cuda.None}, nil
+}
+
+// mendMPI says how the MPI that would be used here is made CUDA-aware.
+func mendMPI() string {
+	l, _, err := mpiLauncher()
+	if job, joined := launch.Joined(os.Getenv); joined {
+		l.Kind, err = job.Kind, nil
+	}
+	switch {
+	case err == nil && l.Kind == launch.MPICH:
+		return "use an MPICH that was built with CUDA, and MPIR_CVAR_ENABLE_GPU=1"
+	case err != nil:
+		return "use an MPI that was built with CUDA"
+	}
+	lib := "the library folder of a UCX built with CUDA"
+	if dir := launch.CUDAUCX(os.Getenv); dir != "" {
+		lib = dir
+	}
+	return fmt.Sprintf("give Open MPI a UCX with CUDA, by the environment LD_LIBRARY_PATH=%s OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any", lib)
 }
 
 // nativeLoops adapts a driver's loops to what the suite asks for.

@@ -129,7 +129,6 @@ func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) docto
 	all.Go(func() { f.Machine = probeWithin(ctx, limit, f.Names) })
 	all.Go(func() { f.CUDA = answer(ctx, limit, "driver:cuda", func(p probed) *doctor.Driver { return p.Driver }) })
 	all.Go(func() { f.MPI = answer(ctx, limit, "mpi:library", func(p probed) *doctor.MPI { return p.MPI }) })
-	all.Go(func() { f.UCX = askUCX(ctx, limit) })
 	all.Go(func() { f.Slurm = askSlurm(ctx, limit) })
 	for i, path := range shims {
 		all.Go(func() {
@@ -140,6 +139,10 @@ func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) docto
 			f.Shims[i] = *a.Value
 		})
 	}
+	all.Wait()
+	// These need the device that a run would use.
+	all.Go(func() { f.UCX = askUCX(ctx, limit, f.Device()) })
+	tryTransports(ctx, limit, &f)
 	all.Wait()
 	if joined && len(o.Transports) == 0 {
 		o.Transports = []string{"mpi"}
@@ -152,6 +155,19 @@ func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) docto
 		f.PlanWhy = err.Error()
 	}
 	return f
+}
+
+// tryTransports has throw-away ranks try device memory, over those transports that can be used.
+func tryTransports(ctx context.Context, limit time.Duration, f *doctor.Facts) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	f.Mends = map[string]string{}
+	for _, name := range f.Names {
+		probeDirect(ctx, f.Machine, name, f.Device())
+		if t := f.Machine.Transports[name]; t.OK && !t.Direct[f.Device()].OK && transportOf(name).mend != nil {
+			f.Mends[name] = transportOf(name).mend()
+		}
+	}
 }
 
 // answer asks a child and takes one thing out of what it found.
@@ -218,8 +234,16 @@ func probeShim(path string) *doctor.Shim {
 
 // probeLibrary finds the MPI that ranks would use, and holds it against what starts them.
 func probeLibrary() (*doctor.MPI, error) {
+	var l launch.Launcher
+	var shim string
+	var err error
+	t := transportOf("mpi")
 	job, joined := launch.Joined(os.Getenv)
-	shim, l, err := mpiFor(job, joined)
+	if joined {
+		shim, err = t.shim(job)
+	} else {
+		l, shim, err = t.launcher()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -311,39 +335,45 @@ func tryDevice(dev *gpu.Device, all []*gpu.Device, found *doctor.Device, reaches
 	}
 }
 
-// askUCX runs ucx_info of the UCX that GPUBENCH_UCX names, else PATH's.
-func askUCX(ctx context.Context, limit time.Duration) doctor.Answer[doctor.UCX] {
+// askUCX runs ucx_info of the UCX that GPUBENCH_UCX names, else PATH's, else the one that scripts/setup.sh installed.
+func askUCX(ctx context.Context, limit time.Duration, device string) doctor.Answer[doctor.UCX] {
 	home := os.Getenv("GPUBENCH_UCX")
 	tool, err := exec.LookPath("ucx_info")
+	if lib := launch.CUDAUCX(os.Getenv); err != nil && home == "" && lib != "" {
+		home = filepath.Dir(lib)
+	}
 	if home != "" {
 		tool = filepath.Join(home, "bin", "ucx_info")
 		_, err = os.Stat(tool)
 	}
 	switch {
 	case err != nil && home != "":
-		return doctor.Answer[doctor.UCX]{Why: fmt.Sprintf("GPUBENCH_UCX: %v", err), Broken: true}
+		return doctor.Answer[doctor.UCX]{Why: fmt.Sprintf("%s is no folder of UCX's: %v", home, err), Broken: true}
 	case err != nil:
 		return doctor.Answer[doctor.UCX]{Why: "no ucx_info on PATH, and GPUBENCH_UCX names none"}
 	}
-	text, err := output(ctx, limit, ucxCommand(home, tool, "-v"))
+	text, err := output(ctx, limit, ucxCommand(home, device, tool, "-v"))
 	if err != nil {
 		return doctor.Answer[doctor.UCX]{Why: fmt.Sprintf("%s -v: %v", tool, err), Broken: true}
 	}
 	u := doctor.ParseUCXVersion(string(text))
 	u.Tool = tool
-	if text, err = output(ctx, limit, ucxCommand(home, tool, "-d")); err != nil {
+	if text, err = output(ctx, limit, ucxCommand(home, device, tool, "-d")); err != nil {
 		u.LanesWhy = fmt.Sprintf("%s -d: %v", tool, err)
 	}
 	u.Lanes = doctor.ParseUCXDevices(string(text))
 	return doctor.Answer[doctor.UCX]{Value: &u}
 }
 
-// ucxCommand lets UCX find its own libraries, and the driver that gpubench was told to use.
-func ucxCommand(home, tool, flag string) *exec.Cmd {
+// ucxCommand lets UCX find its own libraries, and the driver that PEs would load before it.
+func ucxCommand(home, device, tool, flag string) *exec.Cmd {
 	cmd := exec.Command(tool, flag)
 	var dirs []string
 	if home != "" {
 		dirs = append(dirs, filepath.Join(home, "lib"))
+	}
+	if cuda, err := library.Find(emulatedLibrary); err == nil && device == string(gpu.Emulated) {
+		dirs = append(dirs, filepath.Dir(cuda))
 	}
 	for _, v := range []string{"GPUBENCH_LIBCUDA", "GPUBENCH_LIBNVML", "LD_LIBRARY_PATH"} {
 		value := os.Getenv(v)

@@ -15,6 +15,7 @@ import (
 
 	"gpubench/internal/launch"
 	"gpubench/internal/library"
+	"gpubench/internal/library/librarytest"
 )
 
 // TestDoctor runs testdata/doctor: the program as a process on machines that the scripts make up. Their environment is
@@ -32,6 +33,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(noMPI)
 	}
 	ucx := os.Getenv("GPUBENCH_UCX")
+	emulated := librarytest.Emulated(t)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "doctor"),
 		Setup: func(e *testscript.Env) error {
@@ -46,6 +48,7 @@ func TestDoctor(t *testing.T) {
 			e.Setenv("LIB", os.Getenv(library.EnvDir))
 			e.Setenv("MPIRUN", launcher.Path)
 			e.Setenv("UCX", ucx)
+			e.Setenv("EMULATED", filepath.Dir(emulated))
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
@@ -83,10 +86,6 @@ func TestDoctor(t *testing.T) {
 					ts.Fatalf("cc: %v\n%s", err, text)
 				}
 			},
-			// emulator OUT: the emulated driver as a shared object.
-			"emulator": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Check(emulatedObject(ts.MkAbs(args[0])))
-			},
 			// gone FILE: the processes whose ids the file lists have ended.
 			"gone": func(ts *testscript.TestScript, _ bool, args []string) {
 				ids := strings.Fields(ts.ReadFile(args[0]))
@@ -105,18 +104,4 @@ func TestDoctor(t *testing.T) {
 			},
 		},
 	})
-}
-
-// emulatedObject compiles the emulated driver to a libcuda.so.1, as its own tests do.
-func emulatedObject(out string) error {
-	sources, err := filepath.Glob("../../gpu/cuda5/emulated/*.c")
-	if err != nil || len(sources) < 10 {
-		return fmt.Errorf("the emulated driver's C files: %v, %v", sources, err)
-	}
-	args := append([]string{"-std=gnu11", "-O0", "-fPIC", "-shared", "-DEMU_SHARED", "-fvisibility=hidden", "-fcf-protection=none",
-		"-Wl,-soname,libcuda.so.1", "-o", out}, sources...)
-	if text, err := exec.Command("cc", append(args, "-ldl", "-lpthread")...).CombinedOutput(); err != nil {
-		return fmt.Errorf("cc: %w\n%s", err, text)
-	}
-	return nil
 }

@@ -17,7 +17,6 @@ import (
 	"gpubench/internal/plan"
 	"gpubench/internal/supervise"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/libmpi"
 )
 
 // joined runs this rank's part.
@@ -35,10 +34,6 @@ func (r *runCommand) joined(ctx context.Context, job launch.Job) error {
 			jobs, out, planErr = r.prepare(p)
 		}
 	}
-	shim, _, err := mpiFor(job, true)
-	if err != nil {
-		return &plan.UsageError{Flag: "--transport mpi", Text: err.Error()}
-	}
 	opened := make(chan error)
 	orders := make(chan []plan.Job, 1)
 	events := make(chan (chan supervise.Event), 1)
@@ -46,16 +41,16 @@ func (r *runCommand) joined(ctx context.Context, job launch.Job) error {
 	go func() {
 		// MPI's calls all come from the thread that started it.
 		runtime.LockOSThread()
-		d, err := libmpi.OpenWith(shim, libmpi.Options{Size: int(r.o.PEs)})
+		w, err := r.join(job)
 		opened <- err
 		if err != nil {
 			return
 		}
-		ended <- rank(d, shim, orders, events)
+		ended <- w.run(orders, events)
 		close(ended)
 	}()
 	if err := <-opened; err != nil {
-		return &plan.UsageError{Flag: "--transport mpi", Text: err.Error()}
+		return err
 	}
 	orders <- jobs // rank 0's count
 	if job.Rank != 0 {
@@ -68,7 +63,7 @@ func (r *runCommand) joined(ctx context.Context, job launch.Job) error {
 	start := func(context.Context, plan.Job) (supervise.Process, error) {
 		return &here{events: <-events, ended: ended}, nil
 	}
-	err = r.carryOut(ctx, jobs, out, supervise.Config{Start: start, Once: true})
+	err := r.carryOut(ctx, jobs, out, supervise.Config{Start: start, Once: true})
 	if err == nil {
 		if e := <-ended; e != nil { // MPI is finalized
 			err = fail(exitFailed, "%v", e)
@@ -120,35 +115,85 @@ func (r *runCommand) follow(ctx context.Context, ended <-chan error) error {
 	}
 }
 
-// rank runs all jobs on this process. Rank 0 hands out its jobs; the others
-// get them from it.
-func rank(d *libmpi.Driver, shim string, orders <-chan []plan.Job, events chan<- (chan supervise.Event)) (err error) {
-	jobs, err := shareJobs(d, <-orders)
+// world is this process as one rank of a launcher's job.
+type world struct {
+	dev  held // so that UCX and MPI find its context
+	of   map[string]*opened
+	main *opened // the first: what ranks agree over
+	all  []*opened
+}
+
+// join opens the device and then each transport that was asked for. All ranks do, from the same flags.
+func (r *runCommand) join(job launch.Job) (*world, error) {
+	w := &world{of: map[string]*opened{}}
+	device, direct := r.deviceHere()
+	var err error
+	if w.dev, err = holdDevice(device); err != nil {
+		return nil, &plan.UsageError{Flag: "--device", Text: err.Error()}
+	}
+	for _, name := range r.o.Transports {
+		t := transportOf(name)
+		shim, err := t.shim(job)
+		var d *opened
+		if err == nil {
+			d, err = t.open(shim, openOptions{size: int(r.o.PEs), device: direct})
+		}
+		if err != nil {
+			return nil, &plan.UsageError{Flag: "--transport " + name, Text: err.Error()}
+		}
+		w.of[name] = d
+		w.all = append(w.all, d)
+	}
+	w.main = w.all[0]
+	return w, nil
+}
+
+// deviceHere is the device that this rank's jobs may use beside cpu, and whether device memory may be given to a
+// transport. Whether it is, rank 0 finds out.
+func (r *runCommand) deviceHere() (device string, direct bool) {
+	m := plan.Machine{Devices: map[string]plan.Device{}}
+	for _, d := range gpu.Drivers {
+		if r.o.Device == string(d) || d == gpu.CUDA && (r.o.Device == "" || r.o.Device == "auto") && hasCUDA() {
+			m.Devices[string(d)] = plan.Device{Availability: plan.Availability{OK: true}}
+		}
+	}
+	a := plan.Ask(r.o, m)
+	if !a.OffHost() {
+		return string(gpu.CPU), false
+	}
+	return a.Device, a.Direct()
+}
+
+// hasCUDA reports whether there is a device that the CUDA driver shows.
+func hasCUDA() bool {
+	n, err := gpu.Count(gpu.CUDA)
+	return err == nil && n > 0
+}
+
+// run carries out all jobs. Rank 0 hands out its own; the others get them from it.
+func (w *world) run(orders <-chan []plan.Job, events chan<- (chan supervise.Event)) (err error) {
+	jobs, err := w.share(<-orders)
 	if err != nil {
 		return err
 	}
 	for _, job := range jobs {
-		o := workOrder{Job: job, Shim: shim}
 		ch := make(chan supervise.Event)
+		d := w.of[job.Transport]
 		if d.Caps().Rank == 0 {
 			events <- ch
 		}
-		err := rankJob(o, d, func(e supervise.Event) { ch <- e })
+		keep := *d
+		keep.Driver = kept{d.Driver}
+		err := runRank(workOrder{Job: job}, &keep, w.dev.dev, func(e supervise.Event) { ch <- e })
 		close(ch)
 		if err != nil {
 			return err
 		}
 	}
-	return d.Close()
-}
-
-// rankJob is runRank with a driver that outlives the job.
-func rankJob(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
-	p, err := newRankWorker(o, d, emit)
-	if err != nil {
-		return err
+	for i := len(w.all) - 1; i >= 0; i-- {
+		err = errors.Join(err, w.all[i].Close())
 	}
-	return p.run(func(*gpu.Device) (transport.Driver, error) { return kept{d}, nil })
+	return errors.Join(err, w.dev.Close())
 }
 
 // kept is a driver that its endpoint does not close.
@@ -156,9 +201,9 @@ type kept struct{ transport.Driver }
 
 func (kept) Close() error { return nil }
 
-// shareJobs gives every rank rank 0's jobs.
-func shareJobs(d *libmpi.Driver, jobs []plan.Job) ([]plan.Job, error) {
-	ep, err := transport.New(kept{d}, transport.Config{})
+// share gives every rank rank 0's jobs.
+func (w *world) share(jobs []plan.Job) ([]plan.Job, error) {
+	ep, err := transport.New(kept{w.main.Driver}, transport.Config{})
 	if err != nil {
 		return nil, err
 	}

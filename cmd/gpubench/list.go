@@ -25,6 +25,11 @@ func newList() *cobra.Command {
 				return &plan.UsageError{Flag: "--format", Text: err.Error()}
 			}
 			m := probe(c.Context(), transportNames())
+			for _, t := range transportNames() {
+				for _, d := range gpu.Drivers {
+					probeDirect(c.Context(), m, t, string(d))
+				}
+			}
 			if format == "jsonl" {
 				return listLines(c.OutOrStdout(), m)
 			}

@@ -50,7 +50,7 @@ func probeOne(what string) (p probed) {
 	var err error
 	switch kind {
 	case "transport":
-		t := transportOf(name).probe()
+		t := probeTransport(transportOf(name))
 		p.Transport = &t
 	case "driver":
 		p.Driver, err = probeDriver(gpu.Driver(name))
@@ -69,6 +69,14 @@ func probeOne(what string) (p probed) {
 		p.Why = err.Error()
 	}
 	return p
+}
+
+func probeTransport(t transportEntry) plan.Transport {
+	shim, err := t.shimHere()
+	if err != nil {
+		return availability(err)
+	}
+	return t.probe(shim)
 }
 
 func probeDevice(d gpu.Driver) plan.Device {

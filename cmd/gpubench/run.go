@@ -111,6 +111,11 @@ func checkTemp() error {
 // plan asks the machine and makes the plan.
 func (r *runCommand) plan(ctx context.Context) (plan.Plan, error) {
 	m := probe(ctx, transportNames())
+	if a := plan.Ask(r.o, m); a.Direct() {
+		for _, t := range a.Transports {
+			probeDirect(ctx, m, t, a.Device)
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return plan.Plan{}, ended(context.Cause(ctx))
 	}
@@ -317,9 +322,9 @@ func startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
 	}
 	order := workOrder{Job: job}
 	var l launch.Launcher
-	threads := transportOf(job.Transport).threads
-	if !threads {
-		if order.Shim, l, err = mpiFor(launch.Job{}, false); err != nil {
+	t := transportOf(job.Transport)
+	if !t.threads {
+		if l, order.Shim, err = t.launcher(); err != nil {
 			return nil, err
 		}
 	}
@@ -329,7 +334,7 @@ func startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
 	}
 	argv := []string{exe, "_worker", "--job", file}
 	cmd := exec.Command(argv[0], argv[1:]...)
-	if !threads {
+	if !t.threads {
 		cmd = l.Command(int(job.PEs), argv...)
 	}
 	p, err := supervise.Exec(cmd)

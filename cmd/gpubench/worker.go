@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -27,13 +28,12 @@ import (
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/faulty"
 	"gpubench/runtimes/transport/inproc"
-	"gpubench/runtimes/transport/libmpi"
 )
 
 // workOrder is what the PEs of a job are told.
 type workOrder struct {
 	Job  plan.Job `json:"job"`
-	Shim string   `json:"shim,omitempty"` // of MPI
+	Shim string   `json:"shim,omitempty"` // that the transport loads
 }
 
 func newWorker() *cobra.Command {
@@ -84,13 +84,23 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 		return runThreads(o, emit)
 	}
 	runtime.LockOSThread()
-	d, err := libmpi.OpenWith(o.Shim, libmpi.Options{Size: int(o.Job.PEs)})
+	dev, err := holdDevice(o.Job.Device)
+	var d *opened
+	if err == nil {
+		d, err = transportOf(o.Job.Transport).open(o.Shim, openOptions{size: int(o.Job.PEs), device: o.direct()})
+	}
 	if err != nil {
 		// Each rank sees the same; who is rank 0 is not known yet.
 		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
-		return err
+		return errors.Join(err, dev.Close())
 	}
-	return runRank(o, d, emit)
+	err = runRank(o, d, dev.dev, emit)
+	return errors.Join(err, dev.Close())
+}
+
+// direct reports whether any of the job's cases gives device memory to the transport.
+func (o workOrder) direct() bool {
+	return slices.ContainsFunc(o.Job.Cases, func(c plan.Case) bool { return c.Params.String("path") == "direct" })
 }
 
 // runThreads makes every PE a locked thread.
@@ -140,21 +150,24 @@ func services() map[string]any {
 	return s
 }
 
-// runRank makes this process's main thread a PE.
-func runRank(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) error {
+// runRank makes this process's main thread a PE. held is the device that stays open with the transport.
+func runRank(o workOrder, d *opened, held *gpu.Device, emit func(supervise.Event)) error {
 	w, err := newRankWorker(o, d, emit)
 	if err != nil {
 		return err
 	}
-	return w.run(func(*gpu.Device) (transport.Driver, error) { return d, nil })
+	if o.Job.Device != string(gpu.CPU) {
+		w.dev = held
+	}
+	return w.run(func(*gpu.Device) (transport.Driver, error) { return d.Driver, nil })
 }
 
 // newRankWorker is the PE of a rank. All ranks call it.
-func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) (*worker, error) {
+func newRankWorker(o workOrder, d *opened, emit func(supervise.Event)) (*worker, error) {
 	caps := d.Caps()
 	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: caps.Places[caps.Rank].LocalRank, emit: func(supervise.Event) {},
-		library: d.Library().Full, shortCalls: d.ShortCalls(), services: services()}
-	w.services[suite.NativeLoops] = nativeLoops{d, caps.Rank == 0}
+		library: d.library, shortCalls: d.shortCalls, services: services()}
+	w.services[suite.NativeLoops] = nativeLoops{d.loops, caps.Rank == 0}
 	if caps.Rank == 0 {
 		w.emit = emit
 	}
@@ -166,8 +179,8 @@ func newRankWorker(o workOrder, d *libmpi.Driver, emit func(supervise.Event)) (*
 
 // shareBudget divides the CPUs of this host among its ranks, which a launcher
 // may have bound each to its own.
-func shareBudget(d *libmpi.Driver, busy int) (b machine.Budget, err error) {
-	ep, err := transport.New(kept{d}, transport.Config{})
+func shareBudget(d *opened, busy int) (b machine.Budget, err error) {
+	ep, err := transport.New(kept{d.Driver}, transport.Config{})
 	if err != nil {
 		return b, err
 	}
@@ -236,10 +249,12 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		w.emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
 		return err
 	}
-	if w.dev, err = w.openDevice(); err != nil {
-		return fatal(err)
+	if w.dev == nil {
+		if w.dev, err = w.openDevice(); err != nil {
+			return fatal(err)
+		}
+		defer func() { err = errors.Join(err, w.dev.Close()) }()
 	}
-	defer func() { err = errors.Join(err, w.dev.Close()) }()
 	// Loaded once for all cases, and unloaded before the device is closed. A
 	// case that needs what is missing here says so itself.
 	if set, err := kernels.Load(w.dev); err == nil {
@@ -295,27 +310,11 @@ func (w *worker) cases(pe *bench.PE) error {
 	return nil
 }
 
-// openDevice opens and binds this PE's device: its local rank modulo the
-// devices there are.
+// openDevice opens and binds this PE's device.
 func (w *worker) openDevice() (*gpu.Device, error) {
-	driver := gpu.Driver(w.o.Job.Device)
-	n, err := gpu.Count(driver)
-	if err == nil && n == 0 {
-		err = fmt.Errorf("the %s driver has no device", driver)
-	}
-	if err != nil {
-		return nil, err
-	}
 	opt := gpu.Options{Threads: w.budget.TeamThreads, Wait: gpu.Spin}
 	if w.budget.Oversubscribed {
 		opt.Wait = gpu.Block
 	}
-	dev, err := gpu.Open(driver, w.local%n, opt)
-	if err != nil {
-		return nil, err
-	}
-	if err := dev.Bind(); err != nil {
-		return nil, errors.Join(err, dev.Close())
-	}
-	return dev, nil
+	return openDevice(w.o.Job.Device, w.local, opt)
 }

@@ -22,6 +22,7 @@ type chief struct {
 	clocks  *result.Clocks
 	traffic traffic
 	lanes   []laneOf
+	seen    evidence
 	status  result.Status
 	reason  string
 	broken  *blame
@@ -82,6 +83,10 @@ func (c *chief) note(done task, reports []report) {
 		}
 		if r.Traffic != nil {
 			c.traffic.add(*r.Traffic)
+		}
+		if r.Seen != nil {
+			c.seen.Close.add(r.Seen.Close)
+			c.seen.Afar.add(r.Seen.Afar)
 		}
 		if r.Lane != nil {
 			c.lanes = append(c.lanes, laneOf{pe, *r.Lane})

@@ -46,7 +46,9 @@ type session struct {
 	body    Body
 	closed  bool
 	clk     Clock
-	chief   *chief // on PE 0
+	batches int
+	seen    *evidence // of direct messages; nil: nobody looked
+	chief   *chief    // on PE 0
 	started time.Time
 }
 
@@ -85,6 +87,7 @@ type report struct {
 	Laps        []float64          `json:",omitempty"` // seconds, as session.laps
 	Check       *result.Validation `json:",omitempty"`
 	Lane        *transport.Lane    `json:",omitempty"`
+	Seen        *evidence          `json:",omitempty"`
 	Traffic     *traffic           `json:",omitempty"`
 	Over        bool               `json:",omitempty"` // oversubscribed
 	Device      string             `json:",omitempty"` // UUID
@@ -131,12 +134,14 @@ func (s *session) carryOut(o order) (r report, lost error) {
 		err, lost = s.batch(o.N, &r)
 	case doCheck:
 		err = s.protect("Check", func() error {
-			v, err := s.body.Check()
-			r.Check = &v
-			return err
+			return s.watch(true, func() error {
+				v, err := s.body.Check()
+				r.Check = &v
+				return err
+			})
 		})
 	case doClose:
-		r.Traffic = trafficOf(s.pe.Endpoint.Stats())
+		r.Traffic, r.Seen = trafficOf(s.pe.Endpoint.Stats()), s.seen
 		err = errors.Join(s.protect("Probe", func() error { r.Lane = s.lane(); return nil }), s.close())
 	}
 	if err != nil {
@@ -158,7 +163,9 @@ func (s *session) batch(n int, r *report) (err, lost error) {
 	if lost = s.pe.Control.Barrier(); lost != nil {
 		return nil, lost
 	}
-	if err = s.protect("Batch", func() error { return s.body.Batch(n, &s.clk) }); err != nil {
+	first := s.batches == 0 // warms up
+	s.batches++
+	if err = s.protect("Batch", func() error { return s.watch(first, func() error { return s.body.Batch(n, &s.clk) }) }); err != nil {
 		s.pe.Control.raise()
 	}
 	if lost = s.pe.Control.disseminate(); lost != nil || err != nil {

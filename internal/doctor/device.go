@@ -92,7 +92,7 @@ func (e *examiner) standIn() {
 			continue
 		}
 		l.mend = "check the variables GPUBENCH_EMU_*, and the memory that is free"
-		e.add("stand_in", failIf(name == "cpu" || e.device() == name, Warn), l, "%s", d.Reason)
+		e.add("stand_in", failIf(name == "cpu" || e.Device() == name, Warn), l, "%s", d.Reason)
 	}
 }
 
@@ -157,7 +157,7 @@ func (e *examiner) gpu(d Device) {
 	l := line{subject: strconv.Itoa(d.Ordinal), detail: d}
 	if d.Error != "" {
 		l.mend = "look at nvidia-smi and the kernel's log (dmesg | grep -i nvrm)"
-		e.add("gpu", failIf(e.device() == "cuda", Warn), l, "%s: %s", d.Name, d.Error)
+		e.add("gpu", failIf(e.Device() == "cuda", Warn), l, "%s: %s", d.Name, d.Error)
 		return
 	}
 	ecc := "ECC off"
@@ -217,7 +217,7 @@ func (e *examiner) kernelCode(d Device) {
 	}
 	l.mend = fmt.Sprintf("build the kernels with the toolkit of CUDA %d: GPUBENCH_NVCC=/usr/local/cuda/bin/nvcc GPUBENCH_CUDA_ARCHITECTURES=%d scripts/build.sh",
 		driver/1000, arch)
-	in := e.device() == "cuda"
+	in := e.Device() == "cuda"
 	switch {
 	case machine != nil && driver/1000 >= toolkit/1000:
 		l.mend = ""
@@ -254,12 +254,12 @@ func (e *examiner) mode(g machine.GPUNow) {
 		l.mend = ""
 		e.add("compute_mode", Unknown, l, "the management library does not say it")
 	case *g.ComputeMode == "prohibited":
-		e.add("compute_mode", failIf(e.device() == "cuda", Warn), l, "prohibited: no process may compute on it")
+		e.add("compute_mode", failIf(e.Device() == "cuda", Warn), l, "prohibited: no process may compute on it")
 	case *g.ComputeMode != "default" && sharing > 1 && !mps:
 		// Threads of one process share its context: only PEs that are processes are refused.
 		processes := slices.ContainsFunc(e.Ask.Transports, func(t string) bool { return t != "inproc" }) ||
 			len(e.Ask.Transports) == 0 && e.Machine.Transports["mpi"].OK // a quick run takes mpi too
-		e.add("compute_mode", failIf(processes && e.device() == "cuda", Warn), l,
+		e.add("compute_mode", failIf(processes && e.Device() == "cuda", Warn), l,
 			"%s: one process at a time, and %d PEs over mpi would share it", *g.ComputeMode, sharing)
 	default:
 		l.mend = ""
@@ -380,7 +380,7 @@ func (e *examiner) pinned() {
 	gpus := e.gpus()
 	for _, d := range gpus {
 		if d.Pinned != "" {
-			e.add("pinned_memory", failIf(e.device() == "cuda", Warn), line{subject: strconv.Itoa(d.Ordinal),
+			e.add("pinned_memory", failIf(e.Device() == "cuda", Warn), line{subject: strconv.Itoa(d.Ordinal),
 				mend: "raise the limit on locked memory (ulimit -l unlimited) and look at free memory"}, "%s", d.Pinned)
 			return
 		}

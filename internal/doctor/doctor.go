@@ -82,11 +82,12 @@ type Facts struct {
 	Environment string            // what run would refuse in the environment, ""
 	Temp        string            // why jobs cannot be written to the folder for temporary files, ""
 
-	Names      []string     // of the transports, in their order
-	Machine    plan.Machine // devices and transports, as run's plan is told of them
-	Plan       plan.Plan    // what a quick run would do with the flags
-	PlanWhy    string       // why it would do nothing, ""
-	Joined     bool         // a launcher started this process
+	Names      []string          // of the transports, in their order
+	Machine    plan.Machine      // devices and transports, as run's plan is told of them
+	Plan       plan.Plan         // what a quick run would do with the flags
+	Mends      map[string]string // by transport: how it is made to take device memory
+	PlanWhy    string            // why it would do nothing, ""
+	Joined     bool              // a launcher started this process
 	Kernels    Kernels
 	Shims      []Shim
 	CUDA       Answer[Driver]
@@ -225,8 +226,8 @@ func (e *examiner) add(check string, status Status, l line, found string, args .
 	e.checks = append(e.checks, c)
 }
 
-// device is the one that staged and direct cases would use.
-func (f Facts) device() string {
+// Device is the one that staged and direct cases would use.
+func (f Facts) Device() string {
 	if d := f.Ask.Device; d != "" && d != "auto" {
 		return d
 	}

@@ -294,7 +294,9 @@ func TestStates(t *testing.T) {
 		{"mpi", "", Fail, "no mpirun", "install", bare, func(f *Facts) { f.Ask.Transports = []string{"mpi"} }},
 		{"mpi", "", Fail, "starts another library's ranks", "GPUBENCH_MPI_SHIM", healthy, mismatch},
 		{"mpi", "", Warn, "starts another library's ranks", "GPUBENCH_MPI_SHIM", healthy, both(mismatch, func(f *Facts) { f.Ask.Transports = []string{"inproc"} })},
-		{"direct", "mpi", OK, "takes memory of cuda devices", "", healthy, func(*Facts) {}},
+		{"direct", "mpi", OK, "takes memory of cuda devices; tried", "", healthy, func(f *Facts) {
+			f.Machine.Transports["mpi"].Direct["cuda"] = plan.Availability{OK: true, Reason: "tried"}
+		}},
 		{"direct", "mpi", Warn, "not aware", "--mca pml ucx", healthy, notAware},
 		{"direct", "mpi", Fail, "not aware", "--mca pml ucx", healthy, both(notAware, func(f *Facts) { f.Ask.Paths = []string{"direct"} })},
 		{"direct", "mpi", Warn, "not aware", "", healthy, both(notAware, func(f *Facts) { f.Ask.Paths, f.Ask.Transports = []string{"direct"}, []string{"inproc"} })},
@@ -413,7 +415,8 @@ func ownPID(f *Facts) {
 func mismatch(f *Facts) { f.MPI.Value.Mismatch = "Hydra starts another library's ranks" }
 
 func notAware(f *Facts) {
-	f.Machine.Transports["mpi"].Direct["cuda"] = plan.Availability{Reason: "not aware"}
+	f.Mends = map[string]string{"mpi": "--mca pml ucx"}
+	f.Machine.Transports["mpi"].Direct["cuda"] = plan.Availability{Reason: "not aware: --mca pml ucx"}
 }
 
 func hostUCX(f *Facts) { f.UCX.Value.Lanes = f.UCX.Value.Lanes[:3] }
@@ -463,7 +466,7 @@ ok       transport mpi     can be used
 ok       mpi               Open MPI 5.0.11 through libgpubench_mpi.so; started by /usr/bin/mpirun, Open MPI's
 ok       direct inproc     takes memory of cuda devices
 warn     direct mpi        not aware
-                           -> take an MPI on a UCX with CUDA, as docs/DOCTOR.md says for Open MPI (--mca pml ucx --mca pml_ucx_tls any --mca pml_ucx_devices any); --path staged works without
+                           -> --mca pml ucx
 ok       ucx               UCX 1.22.0 in /usr/bin/ucx_info
 ok       ucx_transports    sysv, rc_mlx5 (mlx5_0:1, mlx5_1:1), cuda_copy, cuda_ipc
 ok       ucx_cuda          cuda_copy and cuda_ipc are there

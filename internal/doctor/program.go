@@ -33,7 +33,7 @@ func (e *examiner) program() {
 func (e *examiner) kernels() {
 	k := e.Kernels
 	const build = "build them with scripts/build.sh, or point GPUBENCH_LIB at their folder"
-	needed := e.device() == "cuda" // emulated and cpu have the kernels' bodies in the program
+	needed := e.Device() == "cuda" // emulated and cpu have the kernels' bodies in the program
 	switch {
 	case k.Damaged != "":
 		e.add("kernels", failIf(needed, Warn), line{mend: build}, "%s", k.Damaged)

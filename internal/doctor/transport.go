@@ -2,7 +2,10 @@
 
 package doctor
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"strings"
+)
 
 func (e *examiner) transports() {
 	for _, name := range e.Names {
@@ -53,7 +56,7 @@ func (e *examiner) mpi() {
 
 // direct says for every transport whether it takes memory of the device that a run would use.
 func (e *examiner) direct() {
-	device := e.device()
+	device := e.Device()
 	if device == "cpu" {
 		e.add("direct", failIf(e.asksDirect(), None), line{mend: "give --device cuda or emulated"}, "cpu has no memory of its own")
 		return
@@ -64,14 +67,20 @@ func (e *examiner) direct() {
 			continue // transport says why
 		}
 		l := line{subject: name, detail: map[string]any{"device": device}}
-		if a := t.Direct[device]; !a.OK {
-			l.mend = map[string]string{
-				"mpi": "take an MPI on a UCX with CUDA, as docs/DOCTOR.md says for Open MPI (--mca pml ucx --mca pml_ucx_tls any --mca pml_ucx_devices any); --path staged works without",
-			}[name]
-			asked := e.asksDirect() && (len(e.Ask.Transports) == 0 && name != "inproc" || e.asksTransport(name))
-			e.add("direct", failIf(asked, Warn), l, "%s", orWord(a.Reason, "device memory cannot be given to it"))
+		a := t.Direct[device]
+		if a.OK { // the reason is how that is known
+			found := "takes memory of " + device + " devices"
+			if a.Reason != "" {
+				found += "; " + a.Reason
+			}
+			e.add("direct", OK, l, "%s", found)
 			continue
 		}
-		e.add("direct", OK, l, "takes memory of %s devices", device)
+		if l.mend = e.Mends[name]; l.mend == "" {
+			l.mend = "--path staged goes through the host"
+		}
+		asked := e.asksDirect() && (len(e.Ask.Transports) == 0 && name != "inproc" || e.asksTransport(name))
+		why := strings.TrimSuffix(a.Reason, ": "+e.Mends[name])
+		e.add("direct", failIf(asked, Warn), l, "%s", orWord(why, "device memory cannot be given to it"))
 	}
 }

@@ -122,7 +122,7 @@ func (e *examiner) ucx() {
 	case u.has("cuda_copy"):
 		l.mend = "CUDA IPC needs GPUs that reach each other and processes in one namespace: see peer_access and namespaces"
 		e.add("ucx_cuda", Warn, l, "cuda_copy is there and cuda_ipc is not: device memory goes through the host between processes")
-	case e.device() != "cuda" && !(asked && e.asksDirect()):
+	case e.Device() != "cuda" && !(asked && e.asksDirect()):
 		e.add("ucx_cuda", None, l, "no CUDA transports, and no CUDA device that needs them")
 	default:
 		e.add("ucx_cuda", failIf(asked && e.asksDirect(), Warn), l, "no CUDA transports: this UCX takes no device memory")

@@ -123,7 +123,7 @@ func FindLauncher(getenv func(string) string) (Launcher, error) {
 	for _, dir := range toolchainDirs(getenv) {
 		env := filepath.Join(dir, "env.sh")
 		tried = append(tried, env)
-		for _, p := range fromSetup(env) {
+		for _, p := range fromSetup(env, "GPUBENCH_MPIRUN_OPENMPI", "GPUBENCH_MPIRUN_MPICH") {
 			if st, err := os.Stat(p); err == nil && !st.IsDir() {
 				return identify(p)
 			}
@@ -147,15 +147,30 @@ func toolchainDirs(getenv func(string) string) []string {
 	return []string{filepath.Join(filepath.Dir(exe), "..", ".toolchain")}
 }
 
-// fromSetup reads the launchers out of the file that scripts/setup.sh writes,
-// Open MPI's first.
-func fromSetup(env string) []string {
+// CUDAUCX is the library folder of a UCX with CUDA that GPUBENCH_UCX names, or that scripts/setup.sh found or installed;
+// empty where there is none.
+func CUDAUCX(getenv func(string) string) string {
+	prefixes := []string{getenv("GPUBENCH_UCX")}
+	for _, dir := range toolchainDirs(getenv) {
+		prefixes = append(prefixes, fromSetup(filepath.Join(dir, "env.sh"), "GPUBENCH_UCX")...)
+	}
+	for _, p := range prefixes {
+		lib := filepath.Join(p, "lib")
+		if found, _ := filepath.Glob(filepath.Join(lib, "ucx", "libuct_cuda.so*")); p != "" && len(found) > 0 {
+			return lib
+		}
+	}
+	return ""
+}
+
+// fromSetup reads variables out of the file that scripts/setup.sh writes, in the order of their names given.
+func fromSetup(env string, variables ...string) []string {
 	text, err := os.ReadFile(env)
 	if err != nil {
 		return nil
 	}
 	var out []string
-	for _, name := range []string{"GPUBENCH_MPIRUN_OPENMPI", "GPUBENCH_MPIRUN_MPICH"} {
+	for _, name := range variables {
 		for _, line := range strings.Split(string(text), "\n") {
 			if v, ok := strings.CutPrefix(line, "export "+name+"="); ok && v != "" && v != "''" {
 				out = append(out, strings.ReplaceAll(v, `\`, "")) // as bash's printf %q writes it

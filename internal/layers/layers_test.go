@@ -30,6 +30,7 @@ var may = []struct {
 	{"runtimes/transport", []string{"gpu"}},
 	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/charm", []string{"gpu", "runtimes/transport", "runtimes/charm/"}},
+	{"internal/library/librarytest", []string{"internal/library"}},
 	{"internal/library", nil},
 	{"internal/launch", []string{"internal/library"}},
 	{"internal/machine", []string{"internal/machine/"}},

@@ -60,7 +60,7 @@ type Bench struct {
 // Availability says whether something can be used here, and if not why.
 type Availability struct {
 	OK     bool   `json:"ok"`
-	Reason string `json:"reason,omitempty"`
+	Reason string `json:"reason,omitempty"` // why not; of what can be used: how that is known, where it was found out
 }
 
 // Device is what is known of a driver on this machine.
@@ -105,6 +105,29 @@ type Job struct {
 	Trial     int    `json:"trial"`
 	Cases     []Case `json:"cases"`
 }
+
+// Asked is what flags ask for once the machine's devices are known, and before anything else of it must be.
+type Asked struct {
+	Transports, Paths []string
+	Device            string // of staged and direct cases
+}
+
+// Ask resolves flags as far as devices go. Errors are left to Make.
+func Ask(o Options, m Machine) Asked {
+	e := &expander{o: o, m: m}
+	if e.resolve() != nil {
+		return Asked{}
+	}
+	return Asked{e.o.Transports, e.paths, e.device}
+}
+
+// OffHost reports whether device memory is in play.
+func (a Asked) OffHost() bool {
+	return slices.ContainsFunc(a.Paths, func(p string) bool { return p != "host" })
+}
+
+// Direct reports whether device memory would be given to transports.
+func (a Asked) Direct() bool { return slices.Contains(a.Paths, "direct") }
 
 // Plan is all that a run will do.
 type Plan struct {

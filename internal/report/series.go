@@ -3,7 +3,9 @@
 package report
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -90,9 +92,34 @@ func seriesOf(recs []result.Record, by []string) []*series {
 	return out
 }
 
+// unproved is the path of a direct case of which nobody knows what carried it.
+const unproved = "unproved"
+
+// byLane has tables call direct only what was: a case whose library went through the host, or of which nobody knows what
+// carried it, is of another series.
+func byLane(recs []result.Record) []result.Record {
+	out := slices.Clone(recs)
+	for i, r := range out {
+		if text(r.Params, "path") != "direct" || r.PathTaken == nil {
+			continue
+		}
+		path := r.PathTaken.Lane
+		switch path {
+		case "library-staged":
+		case "unknown":
+			path = unproved
+		default:
+			continue
+		}
+		out[i].Params = maps.Clone(r.Params)
+		out[i].Params["path"] = path
+	}
+	return out
+}
+
 // natural is the order in which values are read where it is not the alphabet.
 var natural = map[string]int{"inproc": 1, "mpi": 2, "ucx": 3, "charm": 4, "native": 5,
-	"host": 1, "staged": 2, "direct": 3, "cpu": 1, "emulated": 2, "cuda": 3}
+	"host": 1, "staged": 2, "direct": 3, "library-staged": 4, unproved: 5, "cpu": 1, "emulated": 2, "cuda": 3}
 
 func less(a, b result.Params, by []string) bool {
 	for _, n := range by {

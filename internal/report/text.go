@@ -19,6 +19,7 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	for _, t := range title {
 		fmt.Fprintf(w, "# %s\n", t)
 	}
+	recs = byLane(recs)
 	benches, groups := byBenchmark(recs)
 	for _, b := range benches {
 		g := ran(groups[b])
@@ -81,11 +82,20 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 			}
 			head = append(head, label)
 		}
+		laned := slices.ContainsFunc(some, given)
+		if laned {
+			head = append(head, "lane")
+		}
 		rows := [][]string{head}
 		for _, n := range sizes(all) {
 			row := []string{fmt.Sprint(n)}
+			var cells []*cell
 			for _, s := range all {
 				row = append(row, value(s.rows[n], main, sc))
+				cells = append(cells, s.rows[n])
+			}
+			if laned {
+				row = append(row, lane(cells...))
 			}
 			rows = append(rows, row)
 		}
@@ -117,7 +127,7 @@ func list(w io.Writer, bench string, recs []result.Record) {
 		m, _ := firstMetric(recs, name)
 		head = append(head, fmt.Sprintf("%s (%s)", strings.TrimSuffix(name, "_time"), scaleOf(name, m.Unit).unit))
 	}
-	rows := [][]string{append(head, "checked", "largest error")}
+	rows := [][]string{append(head, "lane", "checked", "largest error")}
 	for _, s := range seriesOf(recs, by) {
 		for _, c := range s.rows {
 			var row []string
@@ -128,10 +138,35 @@ func list(w io.Writer, bench string, recs []result.Record) {
 				m, _ := firstMetric(recs, name)
 				row = append(row, value(c, name, scaleOf(name, m.Unit)))
 			}
-			rows = append(rows, append(row, checked(c)...))
+			rows = append(rows, append(append(row, lane(c)), checked(c)...))
 		}
 	}
 	table(w, rows)
+}
+
+// given reports whether device memory was given to the transport: what carried it is to be shown.
+func given(r result.Record) bool {
+	p := text(r.Params, "path")
+	return p != "host" && p != "staged"
+}
+
+// lane is what carried the messages of a row; in a table of several paths that of the direct ones.
+func lane(cells ...*cell) string {
+	found := map[string]bool{}
+	for _, c := range cells {
+		if c == nil {
+			continue
+		}
+		for _, r := range c.ok {
+			if r.PathTaken != nil && (len(cells) == 1 || given(r)) {
+				found[r.PathTaken.Lane] = true
+			}
+		}
+	}
+	if len(found) == 0 {
+		return "-"
+	}
+	return strings.Join(sorted(found), "/")
 }
 
 // shown leaves out what only a script wants: means over PEs, and each PE's own.
@@ -249,7 +284,7 @@ func notes(w io.Writer, recs []result.Record) {
 				both++
 			}
 		}
-		if r.PathTaken != nil && text(r.Params, "path") != "host" {
+		if r.PathTaken != nil && text(r.Params, "path") != "host" && r.PathTaken.Lane != text(r.Params, "path") {
 			k := text(r.Params, "path") + " over " + text(r.Params, "transport")
 			if lanes[k] == nil {
 				lanes[k] = map[string]bool{}

@@ -206,9 +206,9 @@ var (
 	rule   = regexp.MustCompile(`^[-=]*$`)
 )
 
-// describe says how a job's processes ended, with the most telling of their
+// Ending says how a job's processes ended, with the most telling of their
 // last lines.
-func describe(err error, stderr string) string {
+func Ending(err error, stderr string) string {
 	how := "they ended without an error"
 	if err != nil {
 		how = err.Error()

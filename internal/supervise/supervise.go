@@ -267,7 +267,7 @@ func (w *watch) gone() (ending, error) {
 	if len(w.r.left) == 0 {
 		return ending{}, nil
 	}
-	how := describe(w.p.Wait(), w.p.Tail())
+	how := Ending(w.p.Wait(), w.p.Tail())
 	if w.current < 0 {
 		return ending{how: how, died: true}, nil
 	}

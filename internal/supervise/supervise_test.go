@@ -297,8 +297,8 @@ func TestDescribeNamesTheMostTellingLine(t *testing.T) {
 			"exit status 9: EXIT STRING: Killed (signal 9)"},
 		{"exit status 139", line, "signal: segmentation fault"},
 	} {
-		if got := describe(errors.New(c.err), c.stderr); got != c.want {
-			t.Errorf("describe(%q, %q) = %q, want %q", c.err, c.stderr, got, c.want)
+		if got := Ending(errors.New(c.err), c.stderr); got != c.want {
+			t.Errorf("Ending(%q, %q) = %q, want %q", c.err, c.stderr, got, c.want)
 		}
 	}
 }

@@ -153,7 +153,8 @@ typedef enum CUctx_flags_enum {
 	CU_CTX_SCHED_BLOCKING_SYNC = 0x04,
 	CU_CTX_SCHED_MASK = 0x07,
 	CU_CTX_MAP_HOST = 0x08,
-	CU_CTX_LMEM_RESIZE_TO_MAX = 0x10
+	CU_CTX_LMEM_RESIZE_TO_MAX = 0x10,
+	CU_CTX_SYNC_MEMOPS = 0x80 /* CUDA 12.1 */
 } CUctx_flags;
 
 typedef enum CUlimit_enum {

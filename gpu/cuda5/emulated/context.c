@@ -138,7 +138,9 @@ API(cuDevicePrimaryCtxReset_v2)(CUdevice dev)
 
 static bool good_flags(unsigned f)
 {
-	return !(f & ~0x1fu) && (f & CU_CTX_SCHED_MASK) != 3 && (f & CU_CTX_SCHED_MASK) <= CU_CTX_SCHED_BLOCKING_SYNC;
+	/* SYNC_MEMOPS, which UCX sets, changes nothing here: a copy that is not called asynchronous never is. */
+	const unsigned known = CU_CTX_SCHED_MASK | CU_CTX_MAP_HOST | CU_CTX_LMEM_RESIZE_TO_MAX | CU_CTX_SYNC_MEMOPS;
+	return !(f & ~known) && (f & CU_CTX_SCHED_MASK) != 3 && (f & CU_CTX_SCHED_MASK) <= CU_CTX_SCHED_BLOCKING_SYNC;
 }
 
 API(cuDevicePrimaryCtxSetFlags_v2)(CUdevice dev, unsigned int flags)

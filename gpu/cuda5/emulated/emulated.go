@@ -11,9 +11,8 @@
 // CPU is the same with open addresses: device memory is host memory, and copies and launches run at once on the calling
 // thread, launches with a team of threads (SetTeam). These are real runs on the cores.
 //
-// The same C files, compiled with -DEMU_SHARED, are a libcuda.so.1 with the emulated instance, for UCX and MPI:
-//
-//	cc -std=gnu11 -O2 -fPIC -shared -fcf-protection=none -DEMU_SHARED -Wl,-soname,libcuda.so.1 -o libcuda.so.1 *.c -lpthread
+// The same C files, compiled with -DEMU_SHARED, are a libcuda.so.1 with the emulated instance, for UCX and MPI
+// (cmake/Driver.cmake makes it, and a libnvidia-ml.so.1 of nvml/ beside it). Open takes it in the place of Driver's copy.
 //
 // What differs from the real driver: kernels are C bodies found by name; CUDA arrays, textures, memory pools of one's
 // own, DMA-BUF, fabric handles and graphs with memory or event nodes are "not supported"; the nodes of a graph run one
@@ -22,9 +21,22 @@ package emulated
 
 /*
 #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra
-#cgo LDFLAGS: -lpthread
+#cgo LDFLAGS: -lpthread -ldl
 #include <stdlib.h>
-#include "emu.h"
+#include "open.h"
+
+static int add_to(struct emu_shared *s, const char *name, const char *kinds, int phases, gb_body body) {
+	return s->add(name, kinds, phases, body);
+}
+static uint64_t calls_of(struct emu_shared *s, int driver, int i, const char **name) {
+	return s ? s->calls(driver, i, name) : gpubench_emu_calls(driver, i, name);
+}
+static void alive_of(struct emu_shared *s, int driver, struct gpubench_emu_alive *a) {
+	if (s)
+		s->alive(driver, a);
+	else
+		gpubench_emu_alive(driver, a);
+}
 */
 import "C"
 
@@ -49,7 +61,62 @@ func Driver() *cu.Driver { return driver() }
 // its team. It has one device, the host.
 func CPU() *cu.Driver { return cpu() }
 
-// RegisterKernel makes a kernel known by name to both drivers; a second registration replaces the body for modules
+// Open loads the shared object at path, with the libnvidia-ml.so.1 beside it, and gives it all registered kernels. A
+// process has one at most, and should not use Driver then: the two know nothing of each other's memory. The error says in
+// one line what is wrong: no such file, no emulated driver, another build, another libcuda.so.1 in the process before it.
+func Open(path string) (*cu.Driver, error) {
+	kernels.Lock()
+	defer kernels.Unlock()
+	if shared.driver != nil {
+		if path != shared.path {
+			return nil, fmt.Errorf("emulated: %s: %s is open already, and a process has one at most", path, shared.path)
+		}
+		return shared.driver, nil
+	}
+	cpath := C.CString(path)
+	defer C.free(unsafe.Pointer(cpath))
+	var text [4400]C.char
+	lib := (*C.struct_emu_shared)(C.calloc(1, C.sizeof_struct_emu_shared))
+	if C.emu_open(cpath, lib, &text[0], C.size_t(len(text))) == 0 {
+		C.free(unsafe.Pointer(lib))
+		return nil, errors.New("emulated: " + C.GoString(&text[0]))
+	}
+	for _, k := range kernels.all {
+		k.addTo(lib)
+	}
+	shared.lib, shared.path, shared.driver = lib, path, cu.NewDriver("emulated", unsafe.Pointer(&lib.table))
+	return shared.driver, nil
+}
+
+// shared is the instance that Open made; under kernels' lock.
+var shared struct {
+	lib    *C.struct_emu_shared
+	path   string
+	driver *cu.Driver
+}
+
+// kernels are kept for an instance that is opened later.
+var kernels struct {
+	sync.Mutex
+	all []kernel
+}
+
+type kernel struct {
+	name, kinds string
+	phases      int
+	body        unsafe.Pointer
+}
+
+func (k kernel) addTo(lib *C.struct_emu_shared) {
+	name, kinds := C.CString(k.name), C.CString(k.kinds)
+	defer C.free(unsafe.Pointer(name))
+	defer C.free(unsafe.Pointer(kinds))
+	if C.add_to(lib, name, kinds, C.int(k.phases), C.gb_body(k.body)) != 0 {
+		panic(fmt.Sprintf("emulated: the shared object refuses kernel %q", k.name))
+	}
+}
+
+// RegisterKernel makes a kernel known by name to all drivers; a second registration replaces the body for modules
 // loaded afterwards. kinds has one letter a parameter: p device pointer, i int64, d float64; each parameter is 8 bytes.
 // body is a C function of type gb_body (emulated.h), called once a phase and part. It panics on a bad description.
 func RegisterKernel(name, kinds string, phases int, body unsafe.Pointer) {
@@ -59,6 +126,13 @@ func RegisterKernel(name, kinds string, phases int, body unsafe.Pointer) {
 	if C.gpubench_emu_register(cname, ckinds, C.int(phases), C.gb_body(body)) != 0 {
 		panic(fmt.Sprintf("emulated: RegisterKernel(%q, %q, %d): want a name, at most %d kinds of p, i and d, phases from 1 and a body",
 			name, kinds, phases, C.EMU_MAX_ARGS))
+	}
+	kernels.Lock()
+	defer kernels.Unlock()
+	k := kernel{name, kinds, phases, body}
+	kernels.all = append(kernels.all, k)
+	if shared.lib != nil {
+		k.addTo(shared.lib)
 	}
 }
 
@@ -89,24 +163,30 @@ func Variables() []Variable {
 	return list
 }
 
-// index is the number of a driver in C; it panics for a driver that is not of this package.
-func index(d *cu.Driver) C.int {
+// place is where a driver's state is: in the shared object or not, and its number there. It panics for a driver that is
+// not of this package.
+func place(d *cu.Driver) (*C.struct_emu_shared, C.int) {
+	kernels.Lock()
+	defer kernels.Unlock()
 	switch d {
+	case shared.driver:
+		return shared.lib, 0
 	case Driver():
-		return 0
+		return nil, 0
 	case CPU():
-		return 1
+		return nil, 1
 	}
 	panic("emulated: not a driver of this package: " + d.Name())
 }
 
-// Calls says how often each driver function was called on d (Driver or CPU) since the process began, by its symbol
+// Calls says how often each driver function was called on d (Driver, CPU or what Open gave) since the process began, by its symbol
 // ("cuMemcpyDtoDAsync_v2"). Functions never called are left out.
 func Calls(d *cu.Driver) map[string]uint64 {
 	calls := make(map[string]uint64)
 	var name *C.char
+	lib, number := place(d)
 	for i := 0; ; i++ {
-		n := C.gpubench_emu_calls(index(d), C.int(i), &name)
+		n := C.calls_of(lib, number, C.int(i), &name)
 		if name == nil {
 			return calls
 		}
@@ -123,11 +203,12 @@ type Objects struct {
 	Streams, Events, Graphs, Execs, Modules, Contexts, Workers, Handles uint64
 }
 
-// Alive counts what is alive on d (Driver or CPU), for leak checks. A destroyed stream or event counts while work that
+// Alive counts what is alive on d (Driver, CPU or what Open gave), for leak checks. A destroyed stream or event counts while work that
 // it was given is unfinished.
 func Alive(d *cu.Driver) Objects {
 	var a C.struct_gpubench_emu_alive
-	C.gpubench_emu_alive(index(d), &a)
+	lib, number := place(d)
+	C.alive_of(lib, number, &a)
 	return Objects{
 		DeviceBytes: uint64(a.device_bytes), Allocations: uint64(a.allocations), Chunks: uint64(a.chunks),
 		HostRanges: uint64(a.host_ranges), Streams: uint64(a.streams), Events: uint64(a.events),

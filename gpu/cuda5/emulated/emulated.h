@@ -17,6 +17,11 @@ struct gb_launch {
  * the caller gave (int64 'i', double 'd'). */
 typedef void (*gb_body)(const uint64_t *args, const struct gb_launch *launch);
 
+/* The build of this file: a program refuses a shared object that answers another number. It goes up with every change of
+ * what is declared here or of the driver functions that a cu_table needs. */
+enum { GPUBENCH_EMU_ABI = 1 };
+int gpubench_emu_abi(void);
+
 /* Makes a kernel known by name to every driver of this process; a second registration of a name replaces the body.
  * 0, or -1 where kinds has a letter other than p, i and d, is longer than EMU_MAX_ARGS, or phases < 1. */
 int gpubench_emu_register(const char *name, const char *kinds, int phases, gb_body body);

@@ -193,7 +193,7 @@ API(cuModuleGetFunction)(CUfunction *out, CUmodule handle, const char *name)
 	return f ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
-API(cuModuleGetGlobal_v2)(CUdeviceptr *out, size_t *n, CUmodule handle, const char *name)
+HOOKED(cuModuleGetGlobal_v2)(CUdeviceptr *out, size_t *n, CUmodule handle, const char *name)
 {
 	ENTER_CTX(cuModuleGetGlobal_v2);
 	(void)out, (void)n;

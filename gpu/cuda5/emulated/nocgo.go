@@ -18,6 +18,9 @@ func Driver() *cu.Driver { panic(without) }
 // CPU panics: the cpu driver needs cgo.
 func CPU() *cu.Driver { panic(without) }
 
+// Open says that the package needs cgo.
+func Open(path string) (*cu.Driver, error) { return nil, errors.New(without) }
+
 // RegisterKernel panics: there is no driver to make a kernel known to.
 func RegisterKernel(name, kinds string, phases int, body unsafe.Pointer) { panic(without) }
 

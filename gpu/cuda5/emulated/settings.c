@@ -21,6 +21,7 @@ static const struct {
 	{ "GPUBENCH_EMU_DELAY_US", "0 to 60000000", "microseconds that every stream operation waits before it begins (0)" },
 	{ "GPUBENCH_EMU_STALL", "op:N:MS or stream:N:MS,...", "the Nth stream operation of the process, or the first one of the Nth stream that is used, waits MS milliseconds before it begins" },
 	{ "GPUBENCH_EMU_LOSE", "N", "the device that does the Nth stream operation is lost after it: later calls answer CUDA_ERROR_UNKNOWN, new contexts CUDA_ERROR_DEVICE_UNAVAILABLE" },
+	{ "GPUBENCH_EMU_NVLINKS", "0 to 18", "shared object only: NVLinks of each device that its NVML tells of (18); UCX reads from the sender's memory with any, and writes to the receiver's with none" },
 	{ "GPUBENCH_EMU_CALLS", "PATH", "shared object only: the number of calls of each function is written to PATH.<pid> at the end" },
 };
 enum { VARIABLES = sizeof variables / sizeof *variables };
@@ -214,6 +215,7 @@ bool emu_settings_parse(struct settings *s, char *text, size_t size)
 	s->peer = plain(&r, "GPUBENCH_EMU_PEER", 0, 1, 1) != 0;
 	s->ipc = plain(&r, "GPUBENCH_EMU_IPC", 0, 1, 1) != 0;
 	s->node = getenv("GPUBENCH_EMU_NODE");
+	plain(&r, "GPUBENCH_EMU_NVLINKS", 0, 18, 18); /* nvml/nvml.c reads it; here it is only looked at */
 	struct faults *f = &s->faults;
 	list(&r, "GPUBENCH_EMU_FAIL", read_fail, f, "KIND alloc, copy or launch, N from 1, CODE a CUDA error code, as alloc:3:2");
 	list(&r, "GPUBENCH_EMU_FLIP", read_flip, f, "N from 1, BIT 0 to 7, as copy:5 or copy:5-:0:7");

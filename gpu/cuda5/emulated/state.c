@@ -195,6 +195,8 @@ API(cuDriverGetVersion)(int *version)
 	return CUDA_SUCCESS;
 }
 
+int gpubench_emu_abi(void) { return GPUBENCH_EMU_ABI; }
+
 /* ---- call counts ------------------------------------------------------------------------------------------------ */
 static const char *const names[] = {
 #define EMU_NAME(name, symbol, version) #symbol,

@@ -99,8 +99,8 @@ func (d *Driver) sendHeader(peer int, h []byte) int {
 // loopPolls is the passes of one call of a native loop: about a millisecond.
 const loopPolls = 10000
 
-func (d *Driver) runLoop(l *C.gb_loop) int {
-	if s := &d.short; s.open() && l.bytes*C.int64_t(max(1, l.window)) <= shortLen {
+func (d *Driver) runLoop(l *C.gb_loop, host bool) int {
+	if s := &d.short; host && s.open() && l.bytes*C.int64_t(max(1, l.window)) <= shortLen {
 		return s.stack.Call2(s.runLoop, s.world, unsafe.Pointer(l), loopPolls, 0, 0, 0)
 	}
 	return int(C.gb_w_run_loop(l, loopPolls))
@@ -127,4 +127,4 @@ var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Me
 var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Space)-unsafe.Offsetof(C.gb_op{}.space)]
 var _ = [1]struct{}{}[int(transport.OpSend)-C.GB_SEND]
 var _ = [1]struct{}{}[int(transport.OpRecv)-C.GB_RECV]
-var _ = [1]struct{}{}[int(gpu.Pinned)-C.GB_PINNED]
+var _ = [1]struct{}{}[1<<gpu.Pageable|1<<gpu.Pinned-C.GB_HOST_SPACES]

@@ -7,6 +7,7 @@ import "C"
 import (
 	"fmt"
 
+	"gpubench/gpu"
 	"gpubench/runtimes/transport"
 )
 
@@ -57,7 +58,7 @@ func (d *Driver) completionError(c *C.gb_done) error {
 	case c.outcome == C.GB_PEER_DIED:
 		return d.peerGone(int(c.peer))
 	case c.outcome == C.GB_UNSUPPORTED:
-		return fmt.Errorf("%s: %w", d.cudaReason(), transport.ErrUnsupported)
+		return fmt.Errorf("%s: %w", d.caps.Why[gpu.OnDevice], transport.ErrUnsupported)
 	}
 	return kinds[C.int(c.outcome)]
 }

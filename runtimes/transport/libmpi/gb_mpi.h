@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define GB_MPI_ABI 2
+#define GB_MPI_ABI 3
 
 enum {
 	GB_CONTEXTS = 16,     /* duplicated communicators for tagged messages */
@@ -26,7 +26,7 @@ typedef struct gb_op {
 } gb_op;
 
 enum { GB_SEND = 0, GB_RECV = 1 };
-enum { GB_PAGEABLE = 0, GB_PINNED = 1 }; /* the spaces that every MPI library takes */
+enum { GB_HOST_SPACES = 3 }; /* bits by gpu.Space: pageable and pinned, which every MPI library takes */
 
 /* How an operation ended. */
 enum gb_outcome {
@@ -95,6 +95,8 @@ typedef struct gb_mpi_table {
 	/* watch hands over one file descriptor per rank that becomes readable when that rank's process ends (-1: none),
 	 * and whether waits shall give the core away. */
 	int (*watch)(gb_mpi *m, const int *fds, int yield);
+	/* take says which spaces the library is given, bits by gpu.Space; GB_HOST_SPACES until then. */
+	void (*take)(gb_mpi *m, unsigned spaces);
 
 	/* act posts ops in order, then makes progress until a completion is there or polls passes were made; returns how
 	 * many entries of done it filled. */
@@ -118,7 +120,8 @@ typedef struct gb_mpi_table {
 	 * text, and returns its enum gb_outcome. */
 	void (*fail)(const gb_mpi *m, gb_fail *out);
 	int (*explain)(int code, char *class_name, int nclass, char *text, int ntext);
-	/* cuda writes what the library tells of CUDA: a line of text, empty where it tells nothing. */
+	/* cuda writes what the library tells of CUDA: a line of text, empty where it tells nothing. Returns what
+	 * MPIX_Query_cuda_support answers, -1 where there is no such function. */
 	int (*cuda)(char *text, int n);
 } gb_mpi_table;
 

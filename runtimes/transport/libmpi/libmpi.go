@@ -39,6 +39,7 @@ const maxDone = 256
 // Options says what Open shall check and how long Close may wait. The zero value asks for nothing.
 type Options struct {
 	Size          int           // ranks that there must be; 0: any number
+	Device        bool          // the library is given device and managed memory: it must have been seen to take it
 	CloseDeadline time.Duration // how long Close waits for the other ranks; 0: DefaultCloseDeadline
 }
 
@@ -91,7 +92,7 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 		d.closeDeadline = DefaultCloseDeadline
 	}
 	d.done = newDone()
-	if err := d.start(job, joined, o.Size); err != nil {
+	if err := d.start(job, joined, o); err != nil {
 		return nil, err
 	}
 	if err := d.prepare(); err != nil {
@@ -101,21 +102,27 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 }
 
 // start finds out who the others are and fills the Caps.
-func (d *Driver) start(job launch.Job, joined bool, want int) error {
+func (d *Driver) start(job launch.Job, joined bool, o Options) error {
 	rank, size := int(C.gb_w_rank()), int(C.gb_w_size())
-	if err := checkWorld(d.library, job, joined, want, size); err != nil {
+	if err := checkWorld(d.library, job, joined, o.Size, size); err != nil {
 		return err
 	}
 	if err := d.place(rank, size); err != nil {
 		return err
 	}
-	why := d.cudaReason()
 	d.caps = transport.Caps{
 		Name: "mpi", Version: d.library.Version, Rank: rank, Size: size,
 		Contexts: C.GB_CONTEXTS, MaxHeader: C.GB_MAX_HEADER,
 		Spaces: [4]bool{gpu.Pageable: true, gpu.Pinned: true},
-		Why:    [4]string{gpu.OnDevice: why, gpu.Managed: why},
 		Places: d.places,
+	}
+	for _, s := range []gpu.Space{gpu.OnDevice, gpu.Managed} {
+		if d.caps.Spaces[s] = o.Device; !o.Device {
+			d.caps.Why[s] = d.library.Version + " is not known to take device pointers (" + d.CUDA().Text + ")"
+		}
+	}
+	if o.Device {
+		C.gb_w_take(1<<gpu.Pageable | 1<<gpu.Pinned | 1<<gpu.OnDevice | 1<<gpu.Managed)
 	}
 	return nil
 }
@@ -187,10 +194,13 @@ func (d *Driver) Cancel(id uint32) error {
 	return nil
 }
 
-// Lane says what carries op. Host memory is all that this library is given.
+// Lane says what carries op, as far as the library tells: of device memory nothing.
 func (d *Driver) Lane(op transport.Op) transport.Lane {
 	if !d.caps.Spaces[op.Buf.Space] {
 		return transport.Lane{Name: transport.LaneUnknown, HowKnown: "not given to the library", Detail: d.caps.Why[op.Buf.Space]}
+	}
+	if op.Buf.Space > gpu.Pinned {
+		return transport.Lane{Name: transport.LaneUnknown, HowKnown: "MPI does not tell", Detail: d.library.Version}
 	}
 	return transport.Lane{Name: transport.LaneHost, HowKnown: "by construction", Detail: d.library.Version}
 }

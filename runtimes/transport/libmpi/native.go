@@ -58,9 +58,10 @@ func (d *Driver) native(name string, l transport.Loop) (time.Duration, error) {
 		c.first = 1
 	}
 	defer C.gb_w_loop_end(&c)
+	host := l.Send.Space <= gpu.Pinned && l.Recv.Space <= gpu.Pinned
 	at, since := c, time.Now()
 	for {
-		switch d.runLoop(&c) {
+		switch d.runLoop(&c, host) {
 		case 0:
 			return time.Duration(float64(c.seconds) * 1e9), nil
 		case 1:

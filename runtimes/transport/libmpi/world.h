@@ -32,6 +32,7 @@ static inline int gb_w_size(void) { return gb_table->size_of(gb_world); }
 static inline int gb_w_node_leader(void) { return gb_table->node_leader(gb_world); }
 static inline int gb_w_gather(const void *mine, void *all, int n) { return gb_table->gather(gb_world, mine, all, n); }
 static inline int gb_w_watch(const int *fds, int yield) { return gb_table->watch(gb_world, fds, yield); }
+static inline void gb_w_take(unsigned spaces) { gb_table->take(gb_world, spaces); }
 static inline int gb_w_run_loop(gb_loop *l, int polls) { return gb_table->run_loop(gb_world, l, polls); }
 static inline void gb_w_loop_end(const gb_loop *l) { gb_table->loop_end(gb_world, l); }
 static inline int gb_w_close(double deadline_s) { return gb_table->close(gb_world, deadline_s); }

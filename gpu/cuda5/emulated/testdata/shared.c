@@ -148,7 +148,8 @@ static void hooks(void)
 {
 	static const char *const hooked[] = { "cuMemAlloc_v2", "cuMemAllocPitch_v2", "cuMemAllocAsync", "cuMemAllocFromPoolAsync",
 		"cuMemAllocManaged", "cuMemAllocHost_v2", "cuMemHostAlloc", "cuMemHostRegister_v2", "cuMemHostUnregister",
-		"cuMemFree_v2", "cuMemFreeHost", "cuMemFreeAsync", "cuMemMap", "cuMemUnmap" };
+		"cuMemFree_v2", "cuMemFreeHost", "cuMemFreeAsync", "cuMemMap", "cuMemUnmap",
+		"cuModuleGetGlobal_v2" };
 	for (size_t i = 0; i < sizeof hooked / sizeof *hooked; i++) {
 		const unsigned char *p = dlsym(library, hooked[i]);
 		printf("%s ", hooked[i]);

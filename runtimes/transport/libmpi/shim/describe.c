@@ -87,11 +87,11 @@ int gb_cuda(char *text, int n)
 	/* Looked up at run time: where it is declared, and whether at all, differs from library to library. */
 	int (*query)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "MPIX_Query_cuda_support");
 	char pml[1024];
-	int at = 0;
+	int at = 0, answer = query ? query() : -1;
 
 	text[0] = '\0';
-	if (query) at += snprintf(text, (size_t)n, "MPIX_Query_cuda_support() is %d", query());
+	if (query) at += snprintf(text, (size_t)n, "MPIX_Query_cuda_support() is %d", answer);
 	variable("pml", pml, sizeof pml);
 	if (pml[0] && at < n) snprintf(text + at, (size_t)(n - at), "%spml is %s", at ? ", " : "", pml);
-	return 0;
+	return answer;
 }

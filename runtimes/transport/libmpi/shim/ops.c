@@ -157,8 +157,9 @@ static int post(gb_mpi *m, const gb_op *op)
 	gb_done d;
 	int code;
 
-	if (op->space > GB_PINNED || (m->ngone && op->kind == GB_SEND && hopeless(m, &w))) {
-		d = decided(&w, op->space > GB_PINNED ? GB_UNSUPPORTED : GB_PEER_DIED);
+	int taken = m->spaces >> op->space & 1;
+	if (!taken || (m->ngone && op->kind == GB_SEND && hopeless(m, &w))) {
+		d = decided(&w, taken ? GB_PEER_DIED : GB_UNSUPPORTED);
 		return push(m, &d);
 	}
 	if ((code = begin(m, op, &req)) != MPI_SUCCESS) {
@@ -266,7 +267,7 @@ static __attribute__((noinline)) int several(gb_mpi *m, const gb_op *ops, gb_don
 
 int gb_act(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
 {
-	if (nops == 1 && polls > 0 && ndone > 0 && ops->space <= GB_PINNED && ops->len <= INT_MAX &&
+	if (nops == 1 && polls > 0 && ndone > 0 && (m->spaces >> ops->space & 1) && ops->len <= INT_MAX &&
 	    (m->npending | m->nqueue | m->ngone) == 0) {
 		int n = gb_lone(m, ops, done, polls);
 		if (n != 0) return n;

@@ -29,6 +29,7 @@ typedef struct what {
 struct gb_mpi {
 	int rank, size;
 	int yield;
+	unsigned spaces; /* that the library is given: bits by gpu.Space */
 	MPI_Comm ctx[GB_CONTEXTS];
 	MPI_Comm headers;
 	MPI_Comm admin; /* goodbyes and the last barrier */

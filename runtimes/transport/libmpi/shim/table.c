@@ -42,6 +42,7 @@ static gb_mpi *open_world(gb_fail *fail)
 		return NULL;
 	}
 	m->goodbye = MPI_REQUEST_NULL;
+	m->spaces = GB_HOST_SPACES;
 	if (start(m) == 0) return m;
 	*fail = m->failed;
 	free(m); /* the process is about to say so and end: MPI has no way back from here */
@@ -65,6 +66,7 @@ static int close_world(gb_mpi *m, double deadline_s)
 
 static int rank(const gb_mpi *m) { return m->rank; }
 static int size_of(const gb_mpi *m) { return m->size; }
+static void take(gb_mpi *m, unsigned spaces) { m->spaces = spaces; }
 static void fail(const gb_mpi *m, gb_fail *out) { *out = m->failed; }
 
 static int node_leader(gb_mpi *m)
@@ -93,6 +95,7 @@ static const gb_mpi_table table = {
 	.node_leader = node_leader,
 	.gather = gather,
 	.watch = gb_watch,
+	.take = take,
 	.act = gb_act,
 	.cancel = gb_cancel,
 	.send_header = gb_send_header,

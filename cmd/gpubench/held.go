@@ -1,0 +1,109 @@
+// What must be there before UCX or MPI start: the driver's library, the witness of its calls, and a context on this
+// thread.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"gpubench/gpu"
+	"gpubench/gpu/witness"
+	"gpubench/internal/launch"
+	"gpubench/internal/library"
+)
+
+// Libraries that CMake builds for device memory across processes.
+const (
+	emulatedLibrary = "emulated/libcuda.so.1"
+	witnessLibrary  = "libgpubench_witness.so"
+)
+
+// loadDriver loads a driver's library as UCX and MPI will look for it, and the witness in front of it. Where they were not
+// built the emulated driver is the program's own copy, which no other library can see, and nobody counts.
+func loadDriver(device string) error {
+	driver := gpu.Driver(device)
+	if driver == gpu.CPU {
+		return nil
+	}
+	if driver == gpu.Emulated {
+		path, err := library.Find(emulatedLibrary)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			err = gpu.UseEmulated(path)
+		}
+		if err != nil {
+			return err
+		}
+	} else if n, err := gpu.Count(driver); err != nil || n == 0 {
+		return err // opening it says more
+	}
+	path, err := library.Find(witnessLibrary)
+	if err != nil {
+		return nil
+	}
+	return witness.Load(path)
+}
+
+// holdDevice loads a device's driver, and opens and binds this rank's device below all that its jobs will bind. nil for
+// cpu.
+func holdDevice(device string) (held, error) {
+	if gpu.Driver(device) == gpu.CPU {
+		return held{}, nil
+	}
+	if err := loadDriver(device); err != nil {
+		return held{}, err
+	}
+	local := 0
+	job, joined := launch.Joined(os.Getenv)
+	if joined {
+		if local = job.LocalRank; local < 0 {
+			local = job.Rank
+		}
+	}
+	dev, err := openDevice(device, local, gpu.Options{Threads: 1, Wait: waitMode(max(job.Size, 1), device)})
+	return held{dev}, err
+}
+
+// held is a device that stays open as long as a transport does.
+type held struct{ dev *gpu.Device }
+
+// Close does nothing where there is no device.
+func (h held) Close() error {
+	if h.dev == nil {
+		return nil
+	}
+	return h.dev.Close()
+}
+
+// waitMode is how a rank's driver waits, as far as is known before the ranks have found each other: the wait mode is the
+// context's, and the context comes first.
+func waitMode(ranks int, device string) gpu.WaitMode {
+	if ranks*(1+busyThreads(device)) > site().CPUsOnline.Count() {
+		return gpu.Block
+	}
+	return gpu.Spin
+}
+
+// openDevice opens and binds a PE's device: its local rank modulo the devices there are.
+func openDevice(device string, local int, o gpu.Options) (*gpu.Device, error) {
+	driver := gpu.Driver(device)
+	n, err := gpu.Count(driver)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("the %s driver has no device", driver)
+	}
+	if err != nil {
+		return nil, err
+	}
+	dev, err := gpu.Open(driver, local%n, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := dev.Bind(); err != nil {
+		return nil, errors.Join(err, dev.Close())
+	}
+	return dev, nil
+}

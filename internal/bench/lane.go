@@ -1,0 +1,83 @@
+// Lane: what carried a direct case's messages, from the copies that libraries had the device make.
+
+package bench
+
+import (
+	"fmt"
+
+	"gpubench/gpu/witness"
+	"gpubench/runtimes/transport"
+)
+
+// evidence is what was seen of one PE's direct messages: closely, with each copy's ends looked at, in the first batch and
+// the untimed pass; from afar, where that would cost time, in the others.
+type evidence struct {
+	Close, Afar sight
+}
+
+// sight is what left in device memory and what the driver was asked to copy meanwhile.
+type sight struct {
+	Sent   transport.Traffic // device memory given to the transport
+	Copies witness.Counts
+}
+
+func (s *sight) add(o sight) {
+	s.Sent.Messages += o.Sent.Messages
+	s.Sent.Bytes += o.Sent.Bytes
+	s.Copies = s.Copies.Add(o.Copies)
+}
+
+// watch runs f and books what it did. Without a witness it only runs f.
+func (s *session) watch(closely bool, f func() error) error {
+	if !witness.Loaded() || s.text("path") != "direct" {
+		return f()
+	}
+	witness.Arm(closely)
+	sent, copies := s.pe.Endpoint.Stats().Sent[transport.Direct], witness.Read()
+	err := f()
+	now := s.pe.Endpoint.Stats().Sent[transport.Direct]
+	seen := sight{
+		Sent:   transport.Traffic{Messages: now.Messages - sent.Messages, Bytes: now.Bytes - sent.Bytes},
+		Copies: witness.Read().Sub(copies),
+	}
+	witness.Arm(false)
+	if s.seen == nil {
+		s.seen = &evidence{}
+	}
+	if closely {
+		s.seen.Close.add(seen)
+	} else {
+		s.seen.Afar.add(seen)
+	}
+	return err
+}
+
+// lane says what carried the messages, all PEs' together; ok is false where that cannot be told from copies.
+func (e evidence) lane() (l transport.Lane, ok bool) {
+	near, far := e.Close, e.Afar
+	if near.Sent.Bytes == 0 {
+		return l, false
+	}
+	c := near.Copies
+	l.HowKnown = "counted the driver's copies that libraries asked for, on all PEs"
+	l.Detail = fmt.Sprintf("%d messages of %d B in all: %d copies of %d B between devices, %d of %d B to the host, %d of %d B to devices",
+		near.Sent.Messages, near.Sent.Bytes, c.DeviceToDevice.Copies, c.DeviceToDevice.Bytes,
+		c.ToHost.Copies, c.ToHost.Bytes, c.ToDevice.Copies, c.ToDevice.Bytes)
+	switch {
+	case c.ToHost.Copies+c.ToDevice.Copies > 0:
+		l.Name = transport.LaneLibraryStaged
+	case far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies+far.Copies.Undecided.Copies > 0:
+		// Not in what was looked at closely, and yet in a timed batch.
+		l.Name = transport.LaneLibraryStaged
+		l.Detail = fmt.Sprintf("in timed batches, %d messages: %d copies of %d B between devices, %d others", far.Sent.Messages,
+			far.Copies.DeviceToDevice.Copies, far.Copies.DeviceToDevice.Bytes,
+			far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies+far.Copies.Undecided.Copies)
+	case int64(c.DeviceToDevice.Bytes) >= near.Sent.Bytes && int64(far.Copies.DeviceToDevice.Bytes) >= far.Sent.Bytes:
+		l.Name = transport.LaneIPC
+	case c.DeviceToDevice.Copies == 0:
+		return l, false // the network card or the processor reached into device memory: the driver knows nothing of it
+	default:
+		l.Name = transport.LaneUnknown
+	}
+	return l, true
+}

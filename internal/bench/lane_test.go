@@ -1,0 +1,38 @@
+package bench
+
+import (
+	"testing"
+
+	"gpubench/gpu/witness"
+	"gpubench/runtimes/transport"
+)
+
+func TestLaneFromCopies(t *testing.T) {
+	k := func(copies, bytes uint64) witness.Count { return witness.Count{Copies: copies, Bytes: bytes} }
+	sent := transport.Traffic{Messages: 4, Bytes: 4000}
+	none := witness.Counts{}
+	direct := witness.Counts{DeviceToDevice: k(4, 4000)}
+	for name, c := range map[string]struct {
+		near, far witness.Counts
+		want      transport.LaneName // "": copies do not tell
+	}{
+		"each message by a copy between devices": {direct, direct, transport.LaneIPC},
+		"in fragments":                           {witness.Counts{DeviceToDevice: k(9, 4000)}, direct, transport.LaneIPC},
+		"through the host":                       {witness.Counts{ToHost: k(4, 4000), ToDevice: k(4, 4000)}, none, transport.LaneLibraryStaged},
+		"one message through the host":           {witness.Counts{DeviceToDevice: k(4, 4000), ToHost: k(1, 8)}, direct, transport.LaneLibraryStaged},
+		"through the host in a timed batch":      {direct, witness.Counts{DeviceToDevice: k(3, 3000), Undecided: k(2, 1000)}, transport.LaneLibraryStaged},
+		"fewer than there were":                  {witness.Counts{DeviceToDevice: k(3, 3000)}, direct, transport.LaneUnknown},
+		"fewer in timed batches":                 {direct, witness.Counts{DeviceToDevice: k(3, 3000)}, transport.LaneUnknown},
+		"no copies at all":                       {none, none, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, ok := evidence{Close: sight{sent, c.near}, Afar: sight{sent, c.far}}.lane()
+			if ok != (c.want != "") || ok && l.Name != c.want {
+				t.Errorf("%v %+v", ok, l)
+			}
+		})
+	}
+	if _, ok := (evidence{Close: sight{Copies: direct}}).lane(); ok {
+		t.Error("a lane of no messages")
+	}
+}
