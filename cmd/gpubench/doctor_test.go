@@ -55,8 +55,13 @@ func TestDoctor(t *testing.T) {
 			switch cond {
 			case "mpi":
 				return noMPI == nil, nil
+			case "openmpi":
+				return launcher.Kind == launch.OpenMPI, nil
 			case "ucx":
 				return ucx != "", nil
+			case "emulated":
+				_, err := library.Find(emulatedLibrary)
+				return err == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},

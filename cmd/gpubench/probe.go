@@ -190,11 +190,21 @@ func output(ctx context.Context, limit time.Duration, cmd *exec.Cmd) ([]byte, er
 		return nil, fmt.Errorf("no answer within %v", limit)
 	case errors.As(err, &exit):
 		_ = end()
-		if line := firstLine(string(exit.Stderr)); line != "" {
+		if line := telling(string(exit.Stderr)); line != "" {
 			return nil, fmt.Errorf("%w: %s", err, line)
 		}
 	}
 	return nil, err
+}
+
+// telling is the line of what a program said at its end that says most: the first that is called fatal, else the first.
+func telling(text string) string {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "fatal") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return firstLine(text)
 }
 
 func firstLine(text string) string {

@@ -83,10 +83,10 @@ func (e *examiner) run() {
 	status := OK
 	reasons := []string{}
 	for _, c := range e.Plan.Skipped {
-		if !slices.Contains(reasons, c.Skip) {
-			reasons = append(reasons, c.Skip)
-		}
 		transport := c.Params.String("transport")
+		if why := strings.TrimSuffix(c.Skip, ": "+e.Mends[transport]); !slices.Contains(reasons, why) { // direct says what to do
+			reasons = append(reasons, why)
+		}
 		if slices.Contains(e.Ask.Paths, c.Params.String("path")) || e.asksTransport(transport) && !e.Machine.Transports[transport].OK {
 			status = Fail
 		}
