@@ -16,6 +16,7 @@ import (
 	"gpubench/internal/launch"
 	"gpubench/internal/library"
 	"gpubench/internal/library/librarytest"
+	"gpubench/internal/machine/nvml/nvmltest"
 )
 
 // TestDoctor runs testdata/doctor: the program as a process on machines that the scripts make up. Their environment is
@@ -34,6 +35,7 @@ func TestDoctor(t *testing.T) {
 	}
 	ucx := os.Getenv("GPUBENCH_UCX")
 	emulated := librarytest.Emulated(t)
+	management := nvmltest.Library(t)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "doctor"),
 		Setup: func(e *testscript.Env) error {
@@ -48,6 +50,7 @@ func TestDoctor(t *testing.T) {
 			e.Setenv("LIB", os.Getenv(library.EnvDir))
 			e.Setenv("MPIRUN", launcher.Path)
 			e.Setenv("UCX", ucx)
+			e.Setenv("NVML", management)
 			e.Setenv("EMULATED", filepath.Dir(emulated))
 			return nil
 		},
@@ -109,4 +112,34 @@ func TestDoctor(t *testing.T) {
 			},
 		},
 	})
+}
+
+// The probe of a driver sees every device, pins memory for it, and asks whom it reaches.
+func TestProbeDriver(t *testing.T) {
+	for peers, reach := range map[string]bool{"1": true, "0": false} {
+		t.Setenv("GPUBENCH_EMU_PEER", peers)
+		t.Setenv("GPUBENCH_EMU_DEVICES", "3")
+		p, err := ask(t.Context(), probeLimit, "driver:emulated") // in a process of its own, which reads the variables
+		if err != nil || p.Driver == nil {
+			t.Fatalf("%v, %s", err, p.Why)
+		}
+		d := p.Driver
+		if d.Version < 11000 || len(d.Devices) != 3 || len(d.Peers) != 3 {
+			t.Fatalf("%+v", d)
+		}
+		for i, dev := range d.Devices {
+			if dev.Ordinal != i || dev.Error != "" || dev.Pinned != "" || !dev.Emulated || dev.MemoryBytes == 0 || dev.UUID == "" {
+				t.Errorf("device %d: %+v", i, dev)
+			}
+			for j, can := range d.Peers[i] {
+				if can != (reach || i == j) {
+					t.Errorf("GPUBENCH_EMU_PEER=%s: %d reaches %d: %v", peers, i, j, can)
+				}
+			}
+		}
+	}
+	t.Setenv("CUDA_VISIBLE_DEVICES", "")
+	if p, err := ask(t.Context(), probeLimit, "driver:emulated"); err != nil || p.Driver != nil || p.Why == "" {
+		t.Errorf("without a device: %+v, %v", p, err)
+	}
 }

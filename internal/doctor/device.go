@@ -99,10 +99,7 @@ func (e *examiner) standIn() {
 // visible looks at what hides GPUs from this process, and at tasks that see one each.
 func (e *examiner) visible() {
 	v, set := e.Env["CUDA_VISIBLE_DEVICES"]
-	seen := 0
-	if e.CUDA.Value != nil {
-		seen = len(e.CUDA.Value.Devices)
-	}
+	seen := e.Machine.Devices[e.Device()].Count // the emulated driver goes by the variable too
 	there := 0
 	if m := e.Management.Value; m != nil {
 		there = len(m.GPUs)
@@ -116,11 +113,11 @@ func (e *examiner) visible() {
 	}
 	l := line{detail: map[string]any{"cuda_visible_devices": v, "set": set, "seen": seen, "on_node": max(there, onNode)}}
 	switch {
-	case set && seen == 0 && (there > 0 || onNode > 0):
+	case set && !e.Machine.Devices["cuda"].OK && (there > 0 || (v == "" || v == "-1") && onNode > 0):
 		l.mend = "unset CUDA_VISIBLE_DEVICES, or list devices that are there (nvidia-smi -L)"
 		e.add("visible_devices", failIf(e.Ask.Device == "cuda", Warn), l, "%s hides every GPU", words)
 	case tasks > 1 && (bound || seen == 1 && max(there, onNode) > 1):
-		l.mend = "let every task see all GPUs of its node, gpubench chooses by local rank: srun --mpi=pmix --gpus-per-node=N --gpu-bind=none gpubench run ..."
+		l.mend = "let every task see all GPUs of its node, gpubench chooses by local rank: srun --mpi=pmix --gres=gpu:N --gpu-bind=none gpubench run ..."
 		e.add("visible_devices", Warn, l, "%s: each of %d tasks sees a device of its own, and CUDA IPC between them may not work", words, tasks)
 	default:
 		e.add("visible_devices", OK, l, "%s", words)
@@ -157,7 +154,7 @@ func (e *examiner) gpu(d Device) {
 	l := line{subject: strconv.Itoa(d.Ordinal), detail: d}
 	if d.Error != "" {
 		l.mend = "look at nvidia-smi and the kernel's log (dmesg | grep -i nvrm)"
-		e.add("gpu", failIf(e.Device() == "cuda", Warn), l, "%s: %s", d.Name, d.Error)
+		e.add("gpu", failIf(e.Device() == "cuda", Warn), l, "%s: %s", orWord(d.Name, "it cannot be opened"), d.Error)
 		return
 	}
 	ecc := "ECC off"

@@ -190,10 +190,14 @@ func TestStates(t *testing.T) {
 		{"stand_in", "cpu", Fail, "no memory", "", healthy, func(f *Facts) { f.Machine.Devices["cpu"] = noDevice }},
 		{"visible_devices", "", OK, "not set", "", healthy, func(*Facts) {}},
 		{"visible_devices", "", OK, `"0,1"`, "", healthy, env("CUDA_VISIBLE_DEVICES", "0,1")},
-		{"visible_devices", "", Warn, "hides every GPU", "nvidia-smi -L", healthy, both(env("CUDA_VISIBLE_DEVICES", ""), func(f *Facts) { f.CUDA = bare().CUDA })},
-		{"visible_devices", "", Fail, "hides every GPU", "unset", healthy, both(cuda, env("CUDA_VISIBLE_DEVICES", ""), func(f *Facts) { f.CUDA = bare().CUDA })},
+		{"visible_devices", "", Warn, "hides every GPU", "nvidia-smi -L", healthy, both(env("CUDA_VISIBLE_DEVICES", ""), hidden)},
+		{"visible_devices", "", Warn, "hides every GPU", "unset", bare, env("CUDA_VISIBLE_DEVICES", "-1", "SLURM_GPUS_ON_NODE", "2")},
+		{"visible_devices", "", OK, `"0"`, "", bare, env("CUDA_VISIBLE_DEVICES", "0", "SLURM_GPUS_ON_NODE", "2")},
+		{"visible_devices", "", Fail, "hides every GPU", "unset", healthy, both(cuda, env("CUDA_VISIBLE_DEVICES", ""), hidden)},
 		{"visible_devices", "", Warn, "each of 4 tasks|CUDA IPC", "srun --mpi=pmix|--gpu-bind=none", healthy, both(
-			env("CUDA_VISIBLE_DEVICES", "0", "SLURM_STEP_NUM_TASKS", "4", "SLURM_GPUS_ON_NODE", "4"), func(f *Facts) { f.CUDA.Value.Devices = f.CUDA.Value.Devices[:1] })},
+			env("CUDA_VISIBLE_DEVICES", "0", "SLURM_STEP_NUM_TASKS", "4", "SLURM_GPUS_ON_NODE", "4"), func(f *Facts) {
+				f.Machine.Devices["cuda"] = plan.Device{Availability: plan.Availability{OK: true}, Count: 1}
+			})},
 		{"visible_devices", "", Warn, "each of 2 tasks", "--gpu-bind=none", healthy, env("SLURM_STEP_NUM_TASKS", "2", "SLURM_GPU_BIND", "single:1")},
 		{"gpu", "0", OK, "NVIDIA H100, 80 GiB, sm_90, ECC on, NUMA node 0, GPU-0000:c1:00.0", "", healthy, func(*Facts) {}},
 		{"gpu", "", None, "no GPU", "", bare, func(*Facts) {}},
@@ -392,6 +396,8 @@ var noDevice = plan.Device{Availability: plan.Availability{Reason: "no memory"}}
 func skipDirect(f *Facts) {
 	f.Plan.Skipped = []plan.Case{{Params: result.Params{"path": "direct", "transport": "mpi"}, Skip: "direct over mpi: not aware"}}
 }
+
+func hidden(f *Facts) { f.CUDA, f.Machine.Devices["cuda"] = bare().CUDA, noDevice }
 
 func emulated(f *Facts) {
 	for i := range f.CUDA.Value.Devices {
