@@ -33,12 +33,15 @@ type Info struct {
 	HostPointersAreSame bool // registered host memory has the same address on the device
 	DirectRDMA          bool // network cards may be let into device memory, by the driver's peer memory module
 	DMABuf              bool // and through the kernel's dma-buf
+	Exclusive           bool // compute mode exclusive-process: one process at a time
 	DriverVersion       int  // 12040 is CUDA 12.4
 	Emulated            bool // a test double, whatever driver it was opened as: no figure of it counts
 }
 
 // emulatedName is how the emulated driver names its devices, also where GPUBENCH_LIBCUDA put it in CUDA's place.
 const emulatedName = "Emulated CUDA device"
+
+const exclusiveProcess = 3 // CU_COMPUTEMODE_EXCLUSIVE_PROCESS
 
 func readInfo(d cu.Device) Info {
 	attr := func(a cu.DeviceAttribute) (value int) {
@@ -68,6 +71,7 @@ func readInfo(d cu.Device) Info {
 		HostPointersAreSame: attr(cu.CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM) != 0,
 		DirectRDMA:          attr(cu.GPU_DIRECT_RDMA_SUPPORTED) != 0,
 		DMABuf:              attr(cu.DMA_BUF_SUPPORTED) != 0,
+		Exclusive:           attr(cu.COMPUTE_MODE) == exclusiveProcess,
 		DriverVersion:       cu.Version(),
 	}
 	i.Emulated = strings.HasPrefix(i.Name, emulatedName)
@@ -79,3 +83,18 @@ func readInfo(d cu.Device) Info {
 
 // Info describes the device. It may be called on any thread.
 func (d *Device) Info() Info { return d.info }
+
+// List describes the devices that d shows this process, by ordinal. No context is made: a device may belong to another
+// PE.
+func List(d Driver) (list []Info, err error) {
+	var call string
+	err = with(d, &call, func() {
+		call = "cuDeviceGetCount"
+		n := cu.DeviceGetCount()
+		call = "cuDeviceGetAttribute"
+		for i := range n {
+			list = append(list, readInfo(cu.DeviceGet(i)))
+		}
+	})
+	return list, err
+}

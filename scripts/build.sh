@@ -45,8 +45,9 @@ fi
 step "configure (CMake)" "$GPUBENCH_CMAKE" -S "$root" -B "$build" ${generator[@]+"${generator[@]}"} \
 	-DCMAKE_CXX_COMPILER="$GPUBENCH_CXX" -DGPUBENCH_TESTS=$tests -DGPUBENCH_NVCC="$GPUBENCH_NVCC" \
 	-DGPUBENCH_MPICC_OPENMPI="$GPUBENCH_MPICC_OPENMPI" -DGPUBENCH_MPICC_MPICH="$GPUBENCH_MPICC_MPICH" \
+	-DGPUBENCH_UCX="$GPUBENCH_UCX" \
 	${GPUBENCH_CUDA_ARCHITECTURES+-DGPUBENCH_CUDA_ARCHITECTURES="$GPUBENCH_CUDA_ARCHITECTURES"}
-[ -n "$quiet" ] || grep -E '^-- (Kernels|MPI):' "$log" | sed 's/^-- /build: /' || true
+[ -n "$quiet" ] || grep -E '^-- (Kernels|MPI|UCX):' "$log" | sed 's/^-- /build: /' || true
 step "kernels and shims" "$GPUBENCH_CMAKE" --build "$build" --parallel
 cd "$root"
 step "gpubench (Go)" env CGO_ENABLED=1 CXX="$GPUBENCH_CXX" go build -o "$build/gpubench" ./cmd/gpubench

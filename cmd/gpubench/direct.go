@@ -142,7 +142,7 @@ func newDirect() *cobra.Command {
 // direct is one rank of the try.
 func direct(t transportEntry, device, shim string, say func(said)) error {
 	runtime.LockOSThread()
-	dev, err := holdDevice(device)
+	dev, err := holdDevice(device, nil)
 	if err != nil {
 		say(said{Why: err.Error()})
 		return err

@@ -25,6 +25,7 @@ import (
 	"gpubench/internal/plan"
 	"gpubench/kernels"
 	"gpubench/runtimes/transport/libmpi"
+	"gpubench/runtimes/transport/libucx"
 )
 
 // doctorFlags are the flags as they were typed.
@@ -210,9 +211,9 @@ func findKernels() doctor.Kernels {
 	return k
 }
 
-// findShims lists those of MPI that are built, and the one that a variable names.
+// findShims lists those that are built, and the one that a variable names.
 func findShims() (paths []string) {
-	for _, name := range []string{launch.ShimDefault, launch.ShimMPICH} {
+	for _, name := range []string{launch.ShimDefault, launch.ShimMPICH, libucx.Shim} {
 		if p, err := library.Find(name); err == nil {
 			paths = append(paths, p)
 		}
@@ -225,8 +226,17 @@ func findShims() (paths []string) {
 
 func probeShim(path string) *doctor.Shim {
 	s := &doctor.Shim{Path: path}
-	lib, err := libmpi.Inspect(path)
-	if s.Library = lib.Version; err != nil {
+	var err error
+	if filepath.Base(path) == libucx.Shim {
+		var lib libucx.Library
+		lib, err = libucx.Inspect(path)
+		s.Library = lib.Version
+	} else {
+		var lib libmpi.Library
+		lib, err = libmpi.Inspect(path)
+		s.Library = lib.Version
+	}
+	if err != nil {
 		s.Why = err.Error()
 	}
 	return s

@@ -21,7 +21,8 @@ type environment struct {
 	Program   programInfo   `json:"program"`
 	Transport transportInfo `json:"transport"`
 	machine.Environment
-	Devices []deviceInfo `json:"devices"` // by PE
+	Devices  []deviceInfo `json:"devices"`  // by PE
+	Warnings []string     `json:"warnings"` // what is doubtful about the bindings, and the mend
 }
 
 type programInfo struct {
@@ -88,18 +89,21 @@ func (w *worker) ready(pe *bench.PE) error {
 	env := environment{Program: program(), Transport: transportInfo{Name: caps.Name, Version: caps.Version, Library: w.library, ShortCalls: w.shortCalls}}
 	var pids []int
 	var snapshots []machine.Snapshot
+	var reports []peReport
 	for _, b := range all {
 		var r peReport
 		if err := json.Unmarshal(b, &r); err != nil {
 			return err
 		}
-		snapshots = append(snapshots, r.Snapshot)
+		snapshots, reports = append(snapshots, r.Snapshot), append(reports, r)
 		env.Devices = append(env.Devices, r.Device)
 		if r.PID != os.Getpid() {
 			pids = append(pids, r.PID)
 		}
 	}
 	env.Environment = machine.Merge(snapshots)
+	w.found = findOut(w.o.Job, w.seats, reports)
+	env.Warnings = w.found.warnings
 	line, err := result.NewEnvironment(env)
 	if err != nil {
 		return err

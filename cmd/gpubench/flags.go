@@ -13,16 +13,17 @@ import (
 
 	"gpubench/internal/plan"
 	"gpubench/internal/report"
+	"gpubench/runtimes/transport"
 )
 
 // runFlags are the flags as they were typed.
 type runFlags struct {
 	models, transports, paths, stagings, pages, buffers, fields, loops []string
 
-	device, space, stagingSpace, sizes, grid, blocks, odf string
-	pes, iterations, warmup, window, trials, time         string
-	order, seed, format, output, resume, timeout          string
-	validate, quick, strict                               bool
+	device, space, stagingSpace, chunk, sizes, grid, blocks, odf string
+	pes, iterations, warmup, window, trials, time                string
+	order, seed, format, output, resume, timeout                 string
+	validate, quick, strict                                      bool
 }
 
 func (f *runFlags) add(s *pflag.FlagSet) {
@@ -36,6 +37,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	text(&f.space, "space", "", "memory of the data, `SEND[:RECV]`: pageable, pinned, device, managed\n(default pageable on cpu, device elsewhere)")
 	list(&f.stagings, "staging", "pipelined, simple: whole buffer, then send (default pipelined)")
 	text(&f.stagingSpace, "staging-space", "", "host memory that staging goes through: pinned, pageable (default pinned)")
+	text(&f.chunk, "chunk", "", "bytes of a chunk of pipelined staging, `SIZE` with K M G, or auto: measured once a job, before its first\nsuch case (default auto)")
 	list(&f.pages, "pages", "pages of host buffers: default, huge")
 	list(&f.buffers, "buffers", "same: one warm buffer; rotate: a working set larger than the last cache (default same)")
 	list(&f.fields, "field", "Jacobi3D's start and faces: modes, charm (default modes)")
@@ -82,6 +84,7 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 		Space:        f.space,
 		Staging:      p.choose("--staging", f.stagings, "pipelined", "simple"),
 		StagingSpace: p.one("--staging-space", f.stagingSpace, "pinned", "pageable"),
+		Chunk:        p.chunk("--chunk", f.chunk),
 		Pages:        p.choose("--pages", f.pages, "default", "huge"),
 		Buffers:      p.choose("--buffers", f.buffers, "same", "rotate"),
 		Field:        p.choose("--field", f.fields, "modes", "charm"),
@@ -196,6 +199,21 @@ func (p *flagParser) counts(flag, value string, lo, hi int64) []int64 {
 		out = append(out, p.count(flag, part, lo, hi))
 	}
 	return out
+}
+
+// chunk reads a size, or auto: 0.
+func (p *flagParser) chunk(flag, value string) int64 {
+	if value == "" || value == "auto" {
+		return 0
+	}
+	n, err := plan.ParseSize(value)
+	switch {
+	case err != nil:
+		p.note(flag, fmt.Errorf("%w, or auto", err))
+	case n < transport.MinChunk || n > transport.MaxChunk:
+		p.note(flag, fmt.Errorf("%s is out of range: give %s to %s, or auto", value, plan.FormatSize(transport.MinChunk), plan.FormatSize(transport.MaxChunk)))
+	}
+	return n
 }
 
 func (p *flagParser) seed(flag, value string) uint64 {

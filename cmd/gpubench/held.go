@@ -49,22 +49,20 @@ func loadDriver(device string) error {
 }
 
 // holdDevice loads a device's driver, and opens and binds this rank's device below all that its jobs will bind. nil for
-// cpu.
-func holdDevice(device string) (held, error) {
+// cpu. x is where ranks can meet before they have a transport, or nil.
+func holdDevice(device string, x exchange) (held, error) {
 	if gpu.Driver(device) == gpu.CPU {
 		return held{}, nil
 	}
 	if err := loadDriver(device); err != nil {
 		return held{}, err
 	}
-	local := 0
-	job, joined := launch.Joined(os.Getenv)
-	if joined {
-		if local = job.LocalRank; local < 0 {
-			local = job.Rank
-		}
+	job, _ := launch.Joined(os.Getenv)
+	ordinal, err := chooseDevice(device, job, x)
+	if err != nil {
+		return held{}, err
 	}
-	dev, err := openDevice(device, local, gpu.Options{Threads: 1, Wait: waitMode(max(job.Size, 1), device)})
+	dev, err := openDevice(device, ordinal, gpu.Options{Threads: 1, Wait: waitMode(max(job.Size, 1), device)})
 	return held{dev}, err
 }
 
@@ -88,8 +86,8 @@ func waitMode(ranks int, device string) gpu.WaitMode {
 	return gpu.Spin
 }
 
-// openDevice opens and binds a PE's device: its local rank modulo the devices there are.
-func openDevice(device string, local int, o gpu.Options) (*gpu.Device, error) {
+// openDevice opens and binds a PE's device; ordinal is -1 where it was shown none.
+func openDevice(device string, ordinal int, o gpu.Options) (*gpu.Device, error) {
 	driver := gpu.Driver(device)
 	n, err := gpu.Count(driver)
 	if err == nil && n == 0 {
@@ -98,8 +96,11 @@ func openDevice(device string, local int, o gpu.Options) (*gpu.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	dev, err := gpu.Open(driver, local%n, o)
+	dev, err := gpu.Open(driver, ordinal, o)
 	if err != nil {
+		if list, e := gpu.List(driver); e == nil && ordinal >= 0 && ordinal < len(list) && list[ordinal].Exclusive {
+			err = fmt.Errorf("%w: %s", err, excluded)
+		}
 		return nil, err
 	}
 	if err := dev.Bind(); err != nil {

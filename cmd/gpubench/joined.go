@@ -128,7 +128,7 @@ func (r *runCommand) join(job launch.Job) (*world, error) {
 	w := &world{of: map[string]*opened{}}
 	device, direct := r.deviceHere()
 	var err error
-	if w.dev, err = holdDevice(device); err != nil {
+	if w.dev, err = holdDevice(device, nil); err != nil {
 		return nil, &plan.UsageError{Flag: "--device", Text: err.Error()}
 	}
 	for _, name := range r.o.Transports {

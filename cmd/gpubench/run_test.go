@@ -604,7 +604,7 @@ func TestListAndVersion(t *testing.T) {
 		t.Errorf("version: %d\n%s", got.code, got.stdout)
 	}
 	help := call(t, "run", "--help")
-	for _, flag := range []string{"--model", "--transport", "--device", "--path", "--space", "--staging", "--pages", "--buffers", "--field",
+	for _, flag := range []string{"--model", "--transport", "--device", "--path", "--space", "--staging", "--chunk", "--pages", "--buffers", "--field",
 		"--loop", "--pes", "--message-size", "--iterations", "--warmup", "--window", "--time", "--validate", "--trials", "--order", "--seed", "--grid",
 		"--blocks", "--odf", "--quick", "--format", "--output", "--resume", "--timeout", "--strict"} {
 		if !strings.Contains(help.stdout, flag) {

@@ -84,7 +84,7 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 		return runThreads(o, emit)
 	}
 	runtime.LockOSThread()
-	dev, err := holdDevice(o.Job.Device)
+	dev, err := holdDevice(o.Job.Device, nil)
 	var d *opened
 	if err == nil {
 		d, err = transportOf(o.Job.Transport).open(o.Shim, openOptions{size: int(o.Job.PEs), device: o.direct()})
@@ -108,6 +108,13 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 	n := int(o.Job.PEs)
 	budget := machine.NewBudget(cpusAllowed(), n, 0, n*busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), budget.GOMAXPROCS))
+	seat, err := seatOf(o.Job.Device)
+	if err != nil {
+		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
+		return err
+	}
+	seats := slices.Repeat([]machine.Seat{seat}, n) // threads of one process see the same
+	choice := machine.Assign(seats)
 	w := inproc.NewWorld(n)
 	errs := make([]error, n)
 	var wg sync.WaitGroup
@@ -116,7 +123,7 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 		go func() {
 			defer wg.Done()
 			runtime.LockOSThread() // and never unlocked: the thread ends with its PE
-			p := &worker{o: o, rank: rank, size: n, local: rank, budget: budget, services: services(), emit: func(supervise.Event) {}}
+			p := &worker{o: o, rank: rank, size: n, seats: seats, choice: choice, budget: budget, services: services(), emit: func(supervise.Event) {}}
 			if rank == 0 {
 				p.emit = emit
 			}
@@ -165,72 +172,28 @@ func runRank(o workOrder, d *opened, held *gpu.Device, emit func(supervise.Event
 // newRankWorker is the PE of a rank. All ranks call it.
 func newRankWorker(o workOrder, d *opened, emit func(supervise.Event)) (*worker, error) {
 	caps := d.Caps()
-	w := &worker{o: o, rank: caps.Rank, size: caps.Size, local: caps.Places[caps.Rank].LocalRank, emit: func(supervise.Event) {},
+	w := &worker{o: o, rank: caps.Rank, size: caps.Size, emit: func(supervise.Event) {},
 		library: d.library, shortCalls: d.shortCalls, services: services()}
 	w.services[suite.NativeLoops] = nativeLoops{d.loops, caps.Rank == 0}
 	if caps.Rank == 0 {
 		w.emit = emit
 	}
 	var err error
-	w.budget, err = shareBudget(d, busyThreads(o.Job.Device))
+	if w.seats, err = shareSeats(o.Job.Device, overControl(d.Driver)); err != nil {
+		return w, err
+	}
+	w.choice = machine.Assign(w.seats)
+	w.budget = rankBudget(w.seats, w.rank, busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), w.budget.GOMAXPROCS))
-	return w, err
-}
-
-// shareBudget divides the CPUs of this host among its ranks, which a launcher
-// may have bound each to its own.
-func shareBudget(d *opened, busy int) (b machine.Budget, err error) {
-	ep, err := transport.New(kept{d.Driver}, transport.Config{})
-	if err != nil {
-		return b, err
-	}
-	defer ep.Close()
-	own, err := machine.AllowedCPUs()
-	if err != nil {
-		return b, err
-	}
-	caps := d.Caps()
-	c := bench.NewControl(ep)
-	all, err := c.Gather([]byte(own.String()))
-	if err != nil {
-		return b, err
-	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		return b, err
-	}
-	if text, err = c.Broadcast(text); err != nil {
-		return b, err
-	}
-	if err = json.Unmarshal(text, &all); err != nil {
-		return b, err
-	}
-	var here []machine.CPUSet
-	me := 0
-	for r, s := range all {
-		if caps.Places[r].Host != caps.Places[caps.Rank].Host {
-			continue
-		}
-		set, err := machine.ParseCPUSet(string(s))
-		if err != nil {
-			return b, err
-		}
-		if r == caps.Rank {
-			me = len(here)
-		}
-		here = append(here, set)
-	}
-	b.TeamThreads = machine.TeamThreads(here, me)
-	b.Oversubscribed = machine.Oversubscribed(here, b.TeamThreads+busy)
-	b.GOMAXPROCS = 2
-	return b, nil
+	return w, nil
 }
 
 // worker is one PE.
 type worker struct {
 	o           workOrder
 	rank, size  int
-	local       int
+	seats       []machine.Seat // of all PEs
+	choice      []int          // of their devices, as machine.Assign gives it
 	library     string
 	shortCalls  bool
 	services    map[string]any
@@ -238,6 +201,7 @@ type worker struct {
 	dev         *gpu.Device
 	budget      machine.Budget
 	environment string
+	found       found // on PE 0
 	clocks      func() *result.Clocks
 }
 
@@ -294,13 +258,15 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 // cases runs the job's cases in order.
 func (w *worker) cases(pe *bench.PE) error {
 	all := suite.All()
+	longest := longestStaged(w.o.Job)
 	for i, c := range w.o.Job.Cases {
 		b, ok := all.Lookup(c.Benchmark)
 		if !ok {
 			return fmt.Errorf("no benchmark %s: the PEs are of another build", c.Benchmark)
 		}
 		w.emit(supervise.Event{Kind: supervise.Start, Case: i})
-		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment, Clocks: w.clocks})
+		rec, err := bench.Run(pe, b, bench.Case{Params: c.Params, Trial: c.Trial, EnvID: w.environment, Clocks: w.clocks,
+			LongestStaged: longest, MPS: w.found.mps, PlacementFound: w.found.placement})
 		w.emit(supervise.Event{Kind: supervise.Done, Case: i, Record: &rec})
 		if err != nil {
 			return err
@@ -310,11 +276,22 @@ func (w *worker) cases(pe *bench.PE) error {
 	return nil
 }
 
-// openDevice opens and binds this PE's device.
+// longestStaged is what a chunk size that is not given is measured with.
+func longestStaged(job plan.Job) (longest int64) {
+	all := suite.All()
+	for _, c := range job.Cases {
+		if b, ok := all.Lookup(c.Benchmark); ok && c.Params["staging"] == "pipelined" {
+			longest = max(longest, b.LongestMessage(c.Params))
+		}
+	}
+	return longest
+}
+
+// openDevice opens and binds this PE's device, where none is held.
 func (w *worker) openDevice() (*gpu.Device, error) {
 	opt := gpu.Options{Threads: w.budget.TeamThreads, Wait: gpu.Spin}
 	if w.budget.Oversubscribed {
 		opt.Wait = gpu.Block
 	}
-	return openDevice(w.o.Job.Device, w.local, opt)
+	return openDevice(w.o.Job.Device, w.choice[w.rank], opt)
 }

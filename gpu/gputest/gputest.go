@@ -2,13 +2,18 @@
 //
 //	func TestEmulated(t *testing.T) { gputest.Run(t, gputest.Opener(gpu.Emulated)) }
 //
+// With GPUBENCH_TEST_EMULATED=/…/libcuda.so.1 the emulated device is that shared object, in a test's children too; OnShared
+// runs tests of a package again that way.
+//
 // A test binary that calls it can be carried to a machine with a GPU (go test -c) and needs nothing else there. A test
 // of a driver that is not there is skipped with the reason; with GPUBENCH_REQUIRE_CUDA=1 a missing CUDA device fails.
 package gputest
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -17,6 +22,34 @@ import (
 
 // requireEnv, set to 1, turns skips of CUDA into failures: for machines that are known to have a GPU.
 const requireEnv = "GPUBENCH_REQUIRE_CUDA"
+
+// sharedEnv is the path of the emulated driver as a shared object.
+const sharedEnv = "GPUBENCH_TEST_EMULATED"
+
+func init() {
+	path := os.Getenv(sharedEnv)
+	if path == "" {
+		return
+	}
+	if err := gpu.UseEmulated(path); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+}
+
+// OnShared runs those tests of the calling test's package whose names match the pattern in a process of their own, where
+// the emulated device is the shared object at path. At least `least` tests and subtests must pass, and none may fail.
+func OnShared(t *testing.T, path, pattern string, least int) {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	c := exec.CommandContext(t.Context(), self, "-test.v", "-test.run="+pattern, fmt.Sprint("-test.short=", testing.Short()))
+	c.Env = append(os.Environ(), sharedEnv+"="+path)
+	out, err := c.CombinedOutput()
+	if passed := strings.Count(string(out), "--- PASS: "); err != nil || passed < least {
+		t.Errorf("%v, %d passed, want %d:\n%s", err, passed, least, out)
+	}
+}
 
 // Opener opens device 0 of a driver, or skips the test.
 func Opener(driver gpu.Driver) func(testing.TB) *gpu.Device {

@@ -1,13 +1,16 @@
 package gputest
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"gpubench/gpu"
+	"gpubench/internal/library/librarytest"
 )
 
 // TestMain fails when a test leaves a device, a buffer, a stream or a goroutine behind.
@@ -28,6 +31,33 @@ func TestMain(m *testing.M) {
 
 func TestEmulated(t *testing.T) { Run(t, Opener(gpu.Emulated)) }
 func TestCPU(t *testing.T)      { Run(t, Opener(gpu.CPU)) }
+
+// TestShared: the emulated driver as a shared object keeps all promises too, with the cpu driver beside it.
+func TestShared(t *testing.T) {
+	OnShared(t, librarytest.Emulated(t), "^(TestEmulated|TestCPU|TestUsed|TestAuto)$", 60)
+}
+
+// TestUsed: which emulated driver this process has, and that it keeps it.
+func TestUsed(t *testing.T) {
+	want := os.Getenv(sharedEnv)
+	if _, err := gpu.Count(gpu.Emulated); err != nil {
+		t.Fatal(err)
+	}
+	if got := gpu.EmulatedPath(); got != want {
+		t.Errorf("the emulated driver is %q, want %q", got, want)
+	}
+	if want != "" {
+		if err := gpu.UseEmulated(want); err != nil {
+			t.Errorf("the same again: %v", err)
+		}
+		if _, err := gpu.Count(gpu.CUDA); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), want) {
+			t.Errorf("the emulated driver was taken for the machine's: %v", err)
+		}
+	}
+	if err := gpu.UseEmulated("/elsewhere/libcuda.so.1"); err == nil || !strings.Contains(err.Error(), "in use already") {
+		t.Errorf("another one, though this was used: %v", err)
+	}
+}
 
 // TestCUDA is skipped where there is no device, and fails there with GPUBENCH_REQUIRE_CUDA=1.
 func TestCUDA(t *testing.T) {

@@ -69,8 +69,22 @@ type Benchmark struct {
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
 	// Memory estimates what a case takes in bytes over all PEs; nil: little.
 	Memory func(p result.Params) int64
+	// Longest is the longest message of a case in bytes; nil: its size_bytes.
+	Longest func(p result.Params) int64
 	// NativeTransports have a loop of this benchmark whole in C.
 	NativeTransports []string
+}
+
+// LongestMessage is the longest message of a case in bytes, 0 where it is not
+// known.
+func (b *Benchmark) LongestMessage(p result.Params) int64 {
+	switch {
+	case b.Longest != nil:
+		return b.Longest(p)
+	case p.Has("size_bytes"):
+		return p.Int("size_bytes")
+	}
+	return 0
 }
 
 // PE is a processing element as a body sees it. All of it belongs to one
@@ -84,6 +98,8 @@ type PE struct {
 	// Services are what only the program's main part knows, by name: a
 	// transport's native loops, for example. Shared by the bodies of a job.
 	Services map[string]any
+
+	chunks map[string]result.Staging // PE 0's: chunk sizes that the job has found, by session.chunks
 }
 
 // Body is one PE's part in a benchmark under one model. Every PE makes the
@@ -128,7 +144,17 @@ type Case struct {
 	// Clocks is asked on PE 0 right after the last timed batch; nil, or a nil
 	// answer: not known.
 	Clocks func() *result.Clocks
-	// Limit is asked on PE 0 for an ok record's limit; nil: none.
+	// LongestStaged is the longest message, in bytes, of the job's cases with
+	// pipelined staging: what a chunk size that is not given is measured with. 0:
+	// this case's own.
+	LongestStaged int64
+	// What the PEs found about where they are: the record's fields of these names.
+	// MPS says that processes which share a device run on it at the same time and
+	// do not take turns; nil: not known.
+	MPS            *bool
+	PlacementFound string
+	// Limit is asked on PE 0 for an ok record's limit where the case's own legs
+	// give none; nil: none.
 	Limit func(*result.Record) *result.Limit
 	// Patience bounds the loop's own waits for a PE that is busy in a body.
 	// 0 is five minutes; what a hung case costs is the supervisor's affair.

@@ -23,6 +23,8 @@ type chief struct {
 	traffic traffic
 	lanes   []laneOf
 	seen    evidence
+	staging *result.Staging
+	legs    []legReport // by PE
 	status  result.Status
 	reason  string
 	broken  *blame
@@ -41,6 +43,9 @@ func (c *chief) decide(reports []report) order {
 	if o.Do == doBatch {
 		o.N = c.n
 	}
+	if o.Do == doOpen && c.staging != nil {
+		o.Chunk = int(c.staging.ChunkBytes)
+	}
 	if o.Do == doEnd {
 		o.Status, o.Broken = c.status, c.broken
 	}
@@ -55,9 +60,13 @@ func (c *chief) after(done task) task {
 		return doEnd
 	case c.status != result.OK:
 		return doClose
-	case done == doPath:
+	case done == doPath && c.chunk():
+		return doTune
+	case done == doPath || done == doTune:
 		return doOpen
 	case done == doCheck:
+		return c.afterCheck()
+	case done == doLegs:
 		return doClose
 	}
 	if c.n = c.pace.next(); c.n > 0 {
@@ -68,6 +77,13 @@ func (c *chief) after(done task) task {
 	}
 	if c.s.validating() {
 		return doCheck
+	}
+	return c.afterCheck()
+}
+
+func (c *chief) afterCheck() task {
+	if c.s.hasLegs() {
+		return doLegs
 	}
 	return doClose
 }
@@ -88,6 +104,9 @@ func (c *chief) note(done task, reports []report) {
 			c.seen.Close.add(r.Seen.Close)
 			c.seen.Afar.add(r.Seen.Afar)
 		}
+		if r.Legs != nil {
+			c.legs = append(c.legs, *r.Legs)
+		}
 		if r.Lane != nil {
 			c.lanes = append(c.lanes, laneOf{pe, *r.Lane})
 		}
@@ -99,6 +118,8 @@ func (c *chief) note(done task, reports []report) {
 		return
 	}
 	switch done {
+	case doTune:
+		c.tuned(reports[0].Tuning)
 	case doOpen:
 		c.start()
 	case doBatch:

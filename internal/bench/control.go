@@ -31,6 +31,9 @@ const (
 	tagGather = iota + 1
 	tagBroadcast
 	tagBarrier
+	tagTune // on the model's context: staged as its messages are
+	tagWire
+	tagWireAck
 	tagAbort
 )
 

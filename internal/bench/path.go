@@ -47,16 +47,30 @@ func PathOf(p result.Params) (transport.PathConfig, error) {
 	return c, nil
 }
 
-func (s *session) setPath() error {
+// setPath sets the endpoint's path; chunk 0 is what the case says.
+func (s *session) setPath(chunk int) error {
 	p, err := PathOf(s.c.Params)
 	if err != nil {
 		return err
+	}
+	if chunk > 0 {
+		p.Chunk = chunk
 	}
 	if err := s.pe.Endpoint.SetPath(p); err != nil {
 		return err
 	}
 	s.pe.Endpoint.ResetStats()
 	return nil
+}
+
+// SideSpace reads SEND[:RECV], a case's space: the first is PE 0's side, the
+// second PE 1's.
+func SideSpace(s string, rank int) (gpu.Space, error) {
+	send, recv, both := strings.Cut(s, ":")
+	if rank == 0 || !both {
+		return gpu.ParseSpace(send)
+	}
+	return gpu.ParseSpace(recv)
 }
 
 // traffic is what the proof needs of an endpoint's counters.

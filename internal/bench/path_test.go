@@ -84,6 +84,18 @@ func TestPathOf(t *testing.T) {
 	}
 }
 
+func TestSides(t *testing.T) {
+	for _, c := range []struct {
+		space string
+		rank  int
+		want  string
+	}{{"device", 0, "device"}, {"device", 1, "device"}, {"device:pinned", 0, "device"}, {"device:pinned", 1, "pinned"}} {
+		if s, err := SideSpace(c.space, c.rank); err != nil || s.String() != c.want {
+			t.Errorf("side %d of %s is %v, %v", c.rank, c.space, s, err)
+		}
+	}
+}
+
 // exchanger sends device memory both ways between PEs 0 and 1.
 type exchanger struct {
 	pe   *PE
@@ -136,6 +148,49 @@ func (e *exchanger) Close() error {
 	return nil
 }
 
+// onDevices runs f on n PEs that share one device.
+func onDevices(t *testing.T, driver gpu.Driver, n int, f func(pe *PE)) {
+	t.Helper()
+	w := inproc.NewWorld(n)
+	var wg sync.WaitGroup
+	for rank := range n {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			runtime.LockOSThread()
+			dev, err := gpu.Open(driver, 0, gpu.Options{Threads: 1})
+			if err == nil {
+				err = dev.Bind()
+			}
+			if err != nil {
+				t.Error(err)
+				w.Kill(rank)
+				return
+			}
+			d, err := w.Driver(rank, dev)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ep, err := transport.New(d, transport.Config{Device: dev, Yield: true, Deadline: 20 * time.Second})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			pe := &PE{Rank: rank, Size: n, Device: dev, Endpoint: ep, Control: NewControl(ep)}
+			pe.Control.spin = yieldFor
+			f(pe)
+			if err := ep.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := dev.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+}
+
 // TestPathsOnADevice: the loop over real endpoints with emulated devices.
 func TestPathsOnADevice(t *testing.T) {
 	b := &Benchmark{Name: "b", Metrics: []Metric{{Name: "latency", Unit: "s"}}, New: map[Model]func(*PE, result.Params) (Body, error){MPI: newExchanger}}
@@ -154,52 +209,17 @@ func TestPathsOnADevice(t *testing.T) {
 	}
 	for _, driver := range []gpu.Driver{gpu.CPU, gpu.Emulated} {
 		recs := make([][]result.Record, 2)
-		w := inproc.NewWorld(2)
-		var wg sync.WaitGroup
-		for rank := range 2 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				runtime.LockOSThread()
-				dev, err := gpu.Open(driver, 0, gpu.Options{Threads: 1})
-				if err == nil {
-					err = dev.Bind()
-				}
-				if err != nil {
-					t.Error(err)
-					w.Kill(rank)
-					return
-				}
-				d, err := w.Driver(rank, dev)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				ep, err := transport.New(d, transport.Config{Device: dev, Yield: true, Deadline: 10 * time.Second})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				pe := &PE{Rank: rank, Size: 2, Device: dev, Endpoint: ep, Control: NewControl(ep)}
-				pe.Control.spin = yieldFor
-				for _, c := range cases {
-					if c.driver == driver {
-						r, err := Run(pe, b, Case{Params: params(2, c.more)})
-						if err != nil {
-							t.Errorf("%v: %v", c.more, err)
-						}
-						recs[rank] = append(recs[rank], r)
+		onDevices(t, driver, 2, func(pe *PE) {
+			for _, c := range cases {
+				if c.driver == driver {
+					r, err := Run(pe, b, Case{Params: params(2, c.more)})
+					if err != nil {
+						t.Errorf("%v: %v", c.more, err)
 					}
+					recs[pe.Rank] = append(recs[pe.Rank], r)
 				}
-				if err := ep.Close(); err != nil {
-					t.Error(err)
-				}
-				if err := dev.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-		}
-		wg.Wait()
+			}
+		})
 		i := 0
 		for _, c := range cases {
 			if c.driver != driver || i >= len(recs[0]) {

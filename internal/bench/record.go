@@ -23,7 +23,9 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.Started, r.ElapsedS = s.started, time.Since(s.started).Seconds()
 	r.Oversubscribed = c.over
 	r.ProcessesPerDevice = c.processesPerDevice()
+	r.MPS, r.PlacementFound = s.c.MPS, s.c.PlacementFound
 	r.Clocks = c.clocks
+	r.Staging = c.staging
 	if s.validating() && c.pace != nil {
 		v := c.validation()
 		r.Validation = &v
@@ -40,8 +42,9 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		r.Metrics, r.Samples = nil, nil
 		return r
 	}
-	if s.c.Limit != nil && !r.Oversubscribed && s.text("device") != "emulated" {
-		r.Limit = s.c.Limit(&r)
+	c.legMetrics(&r)
+	if limited(&r, s.c.MPS != nil && *s.c.MPS) {
+		r.Limit = c.limit(&r)
 	}
 	return r
 }

@@ -57,9 +57,11 @@ type task string
 
 const (
 	doPath  task = "path"  // set the endpoint's path
+	doTune  task = "tune"  // find the chunk size
 	doOpen  task = "open"  // make the body
 	doBatch task = "batch" // barrier, batch, inspection
 	doCheck task = "check" // the untimed pass
+	doLegs  task = "legs"  // measure what a staged message is made of
 	doClose task = "close" // lane, counters, free everything
 	doEnd   task = "end"
 )
@@ -68,6 +70,7 @@ const (
 type order struct {
 	Do     task
 	N      int           `json:",omitempty"` // iterations of a batch
+	Chunk  int           `json:",omitempty"` // before the body is made: of pipelined staging
 	Status result.Status `json:",omitempty"` // at the end
 	Broken *blame        `json:",omitempty"` // at the end: the PEs cannot go on
 }
@@ -86,6 +89,8 @@ type report struct {
 	Seconds     float64            `json:",omitempty"`
 	Laps        []float64          `json:",omitempty"` // seconds, as session.laps
 	Check       *result.Validation `json:",omitempty"`
+	Tuning      [][]float64        `json:",omitempty"` // seconds of round trips, by chunk size
+	Legs        *legReport         `json:",omitempty"`
 	Lane        *transport.Lane    `json:",omitempty"`
 	Seen        *evidence          `json:",omitempty"`
 	Traffic     *traffic           `json:",omitempty"`
@@ -123,10 +128,18 @@ func (s *session) carryOut(o order) (r report, lost error) {
 	var err error
 	switch o.Do {
 	case doPath:
-		err = s.setPath()
+		err = s.setPath(0)
 		r.Over = s.pe.Oversubscribed
+	case doTune:
+		err, lost = s.tune(&r)
 	case doOpen:
-		if err = s.protect("New", s.open); err == nil {
+		if o.Chunk > 0 {
+			err = s.setPath(o.Chunk)
+		}
+		if err == nil {
+			err = s.protect("New", s.open)
+		}
+		if err == nil {
 			err = s.poison()
 		}
 		r.Device = s.device()
@@ -140,6 +153,8 @@ func (s *session) carryOut(o order) (r report, lost error) {
 				return err
 			})
 		})
+	case doLegs:
+		err, lost = s.legs(&r)
 	case doClose:
 		r.Traffic, r.Seen = trafficOf(s.pe.Endpoint.Stats()), s.seen
 		err = errors.Join(s.protect("Probe", func() error { r.Lane = s.lane(); return nil }), s.close())

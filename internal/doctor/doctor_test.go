@@ -60,7 +60,7 @@ func healthy() Facts {
 			PCI: []machine.PCIDevice{card(machine.KindGPU, a, a, "0000:c0:01.0", 0), card(machine.KindGPU, b, b, "0000:c0:02.0", 0),
 				card(machine.KindRDMA, "mlx5_0", "0000:c3:00.0", "0000:c0:01.0", 0), card(machine.KindRDMA, "mlx5_1", "0000:c4:00.0", "0000:c0:02.0", 0)},
 			Bridges: []machine.Bridge{{BusID: "0000:c0:01.0", ACSRedirect: at(false)}},
-			MPS:     &machine.MPS{Dir: "/tmp/nvidia-mps", Running: at(true)}},
+			MPS:     &machine.MPSDaemon{Dir: "/tmp/nvidia-mps", Running: at(true)}},
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"gpubench/internal/launch/rendezvous"
 )
 
-// Kind is a family of MPI launchers: each starts only its own library's ranks.
+// Kind is a family of launchers: each starts only its own library's ranks.
 type Kind string
 
 // The launchers that gpubench knows.
@@ -20,6 +22,7 @@ const (
 	MPICH   Kind = "mpich" // and its kin with Hydra: Intel MPI, MVAPICH
 	PMIx    Kind = "pmix"  // srun --mpi=pmix and others that speak PMIx alone
 	PMI     Kind = "pmi"   // srun --mpi=pmi2
+	Local   Kind = "local" // gpubench itself, on one host and without MPI: RunLocal
 )
 
 // Job says what a launcher's environment tells of this process.
@@ -40,6 +43,11 @@ func Joined(getenv func(string) string) (Job, bool) {
 			}
 		}
 		return -1
+	}
+	// The innermost launcher comes first: gpubench's own can be part of a job step.
+	if job := (Job{Local, num(rendezvous.EnvRank), num(rendezvous.EnvSize), num(rendezvous.EnvRank)}); job.Rank >= 0 {
+		job.Size = max(job.Size, 0)
+		return job, true
 	}
 	job := Job{
 		Rank:      num("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"),
@@ -73,12 +81,15 @@ func Unranked(getenv func(string) string) int {
 	return n
 }
 
-// Launcher is an mpirun that can start PEs on this host.
+// Launcher can start PEs on this host: an mpirun, or gpubench itself.
 type Launcher struct {
 	Path string
 	Kind Kind
-	Lib  string // the shim compiled against this launcher's MPI, for library.Find
+	Lib  string // the shim compiled against this launcher's MPI, for library.Find; empty for Local
 }
+
+// LocalCommand is the hidden command by which gpubench is its own launcher: it calls RunLocal.
+const LocalCommand = "_launch"
 
 // Environment variables that choose a launcher.
 const (
@@ -211,6 +222,8 @@ func (l Launcher) Command(n int, argv ...string) *exec.Cmd {
 		args = append(args, "--bind-to", "none", "--oversubscribe")
 	case MPICH:
 		args = append(args, "-bind-to", "none")
+	case Local:
+		args = append(append([]string{LocalCommand}, args...), "--")
 	}
 	cmd := exec.Command(l.Path, append(args, argv...)...)
 	cmd.Env = os.Environ()

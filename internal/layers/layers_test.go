@@ -25,26 +25,29 @@ var may = []struct {
 	{"kernels", []string{"gpu", "internal/library", "kernels/"}},
 	{"runtimes/transport/transporttest", []string{"gpu", "runtimes/transport", "runtimes/transport/faulty"}},
 	{"runtimes/transport/inproc", []string{"gpu", "runtimes/transport"}},
-	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "runtimes/transport/libmpi/", "internal/library", "internal/launch"}},
+	{"runtimes/transport/internal", []string{"gpu", "runtimes/transport", "internal/signals"}},
+	{"runtimes/transport/libmpi", []string{"gpu", "runtimes/transport", "runtimes/transport/internal/", "internal/library", "internal/launch", "internal/signals"}},
+	{"runtimes/transport/libucx", []string{"gpu", "runtimes/transport", "runtimes/transport/internal/", "internal/library", "internal/launch", "internal/signals"}},
 	{"runtimes/transport/faulty", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/transport", []string{"gpu"}},
 	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/charm", []string{"gpu", "runtimes/transport", "runtimes/charm/"}},
 	{"internal/library/librarytest", []string{"internal/library"}},
 	{"internal/library", nil},
-	{"internal/launch", []string{"internal/library"}},
+	{"internal/launch", []string{"internal/library", "internal/signals", "internal/launch/"}},
 	{"internal/machine", []string{"internal/machine/"}},
+	{"internal/signals", nil},
 	{"internal/stats", []string{"internal/result"}},
 	{"internal/result", nil},
 	{"internal/report", []string{"internal/result", "internal/stats"}},
 	{"internal/plan", []string{"internal/result"}},
 	{"internal/doctor", []string{"internal/machine", "internal/plan"}},
 	{"internal/supervise", []string{"internal/plan", "internal/result"}},
-	{"internal/bench", []string{"gpu", "runtimes/transport", "internal/result", "internal/stats"}},
+	{"internal/bench", []string{"gpu", "gpu/witness", "runtimes/transport", "internal/result", "internal/stats"}},
 	{"internal/suite", []string{"gpu", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "internal/bench", "internal/result", "internal/suite/"}},
 	{"internal/layers", nil},
 	{"internal/mutate", nil},
-	{"cmd/gpubench", []string{"gpu", "kernels", "runtimes/", "internal/"}},
+	{"cmd/gpubench", []string{"gpu", "gpu/witness", "kernels", "runtimes/", "internal/"}},
 	{"scripts", []string{"gpu", "gpu/gputest", "kernels", "runtimes/", "internal/"}},
 }
 
@@ -78,7 +81,7 @@ func TestImportsGoOneWay(t *testing.T) {
 	}
 }
 
-// C that libmpi/leap calls must not come back into Go, and what is not there cannot be called.
+// C that transport/internal/leap calls must not come back into Go, and what is not there cannot be called.
 func TestNoTransportExportsToC(t *testing.T) {
 	root := os.DirFS("../../runtimes")
 	n := 0

@@ -74,11 +74,24 @@ func placeGPUs(root fs.FS, devices []nvml.Device) []GPU {
 		if d.PCIBusID == nil {
 			continue
 		}
-		dir := path.Join(pciDir, *d.PCIBusID)
-		list[i].NUMANode = r.numaNode(*d.PCIBusID)
-		if cpus, ok := r.cpuSet(path.Join(dir, "local_cpulist")); ok {
+		list[i].NUMANode = r.slotNode(*d.PCIBusID)
+		if cpus, ok := r.cpuSet(path.Join(slotDir(*d.PCIBusID), "local_cpulist")); ok {
 			list[i].LocalCPUs = &cpus
 		}
 	}
 	return list
 }
+
+func slotDir(pciBusID string) string { return path.Join("sys/bus/pci/devices", pciBusID) }
+
+func (r reader) slotNode(pciBusID string) *int {
+	n := r.number(path.Join(slotDir(pciBusID), "numa_node"))
+	if n == nil || *n < 0 { // -1: the firmware does not say
+		return nil
+	}
+	node := int(*n)
+	return &node
+}
+
+// SlotNode returns the NUMA node that a PCI slot hangs on; nil: not known.
+func SlotNode(pciBusID string) *int { return reader{os.DirFS("/")}.slotNode(pciBusID) }

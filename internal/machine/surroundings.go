@@ -25,7 +25,7 @@ type Surroundings struct {
 	IOMMU        *bool       `json:"iommu"`
 	PCI          []PCIDevice `json:"pci"` // GPUs of NVIDIA's and network cards
 	Bridges      []Bridge    `json:"bridges"`
-	MPS          *MPS        `json:"mps"` // nil: no control daemon's pipe
+	MPS          *MPSDaemon  `json:"mps"` // nil: no control daemon's pipe
 }
 
 // Limit is a soft limit of the process.
@@ -72,17 +72,8 @@ type Bridge struct {
 	ACSRedirect *bool `json:"acs_redirect"`
 }
 
-// MPS is what is there of NVIDIA's Multi-Process Service.
-type MPS struct {
-	Dir     string `json:"dir"`
-	Running *bool  `json:"running"` // nil: its process id cannot be read
-}
-
 // knownModules are the kernel modules that the direct ways need.
 var knownModules = []string{"nvidia", "nvidia_uvm", "nvidia_peermem", "nv_peer_mem", "gdrdrv", "ib_uverbs"}
-
-// defaultMPSDir is where MPS keeps its pipes unless CUDA_MPS_PIPE_DIRECTORY says otherwise (MPS documentation, 4.1.1).
-const defaultMPSDir = "/tmp/nvidia-mps"
 
 // initialNamespaces are the numbers of those that the kernel starts with (include/linux/proc_ns.h).
 var initialNamespaces = []struct {
@@ -261,31 +252,12 @@ func (r reader) iommu() *bool {
 	return &on
 }
 
-func (r reader) mps(getenv func(string) string) *MPS {
-	dir := getenv("CUDA_MPS_PIPE_DIRECTORY")
-	if dir == "" {
-		dir = defaultMPSDir
-	}
-	at := strings.TrimPrefix(path.Clean(dir), "/")
-	if !r.exists(path.Join(at, "control")) {
-		return nil
-	}
-	m := &MPS{Dir: dir}
-	if pid := r.number(path.Join(at, "nvidia-cuda-mps-control.pid")); pid != nil {
-		running := r.exists("proc/" + strconv.FormatInt(*pid, 10))
-		m.Running = &running
-	}
-	return m
-}
-
-const pciDir = "sys/bus/pci/devices"
-
 // pciDevices lists NVIDIA's GPUs and the network cards.
 func (r reader) pciDevices() []PCIDevice {
 	var list []PCIDevice
 	seen := make(map[string]bool)
-	for _, id := range r.names(pciDir) {
-		vendor, class := r.text(path.Join(pciDir, id, "vendor")), r.text(path.Join(pciDir, id, "class"))
+	for _, id := range r.names(slotDir("")) {
+		vendor, class := r.text(path.Join(slotDir(id), "vendor")), r.text(path.Join(slotDir(id), "class"))
 		if vendor != nil && class != nil && *vendor == "0x10de" && strings.HasPrefix(*class, "0x03") { // a display controller
 			list = append(list, r.pciDevice(KindGPU, id, id))
 		}
@@ -326,28 +298,18 @@ func isBusID(s string) bool {
 
 func (r reader) pciDevice(kind, name, id string) PCIDevice {
 	d := PCIDevice{Kind: kind, Name: name, BusID: id}
-	if target := r.link(path.Join(pciDir, id)); target != nil { // "../../../devices/pci0000:c0/0000:c0:01.1/0000:c1:00.0"
+	if target := r.link(slotDir(id)); target != nil { // "../../../devices/pci0000:c0/0000:c0:01.1/0000:c1:00.0"
 		for part := range strings.SplitSeq(*target, "/") {
 			if isBusID(part) || strings.HasPrefix(part, "pci") {
 				d.Path = append(d.Path, part)
 			}
 		}
 	}
-	d.NUMANode = r.numaNode(id)
-	if group := r.link(path.Join(pciDir, id, "iommu_group")); group != nil {
+	d.NUMANode = r.slotNode(id)
+	if group := r.link(path.Join(slotDir(id), "iommu_group")); group != nil {
 		d.IOMMUGroup = r.text(path.Join("sys/kernel/iommu_groups", path.Base(*group), "type"))
 	}
 	return d
-}
-
-// numaNode returns the NUMA node of a PCI device; -1 in the file: the firmware does not say.
-func (r reader) numaNode(id string) *int {
-	n := r.number(path.Join(pciDir, id, "numa_node"))
-	if n == nil || *n < 0 {
-		return nil
-	}
-	node := int(*n)
-	return &node
 }
 
 // bridges lists those above the GPUs and the RDMA cards: where ACS on them redirects, peer traffic takes the long way.
@@ -372,7 +334,7 @@ func (r reader) bridges(devices []PCIDevice) []Bridge {
 // or completion redirect (bit 3) of the control register (PCI Express base specification, 7.7.8). Without root the kernel
 // gives only the first 64 bytes: nil.
 func (r reader) acsRedirect(id string) *bool {
-	b, err := fs.ReadFile(r.root, path.Join(pciDir, id, "config"))
+	b, err := fs.ReadFile(r.root, path.Join(slotDir(id), "config"))
 	const extended, capabilityACS = 0x100, 0xd
 	if err != nil || len(b) <= 256 {
 		return nil

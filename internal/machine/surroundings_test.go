@@ -24,7 +24,7 @@ func gpuNode() fstest.MapFS {
 		"sys/kernel/iommu_groups/7/type":             "DMA-FQ\n",
 		"tmp/nvidia-mps/control":                     "",
 		"tmp/nvidia-mps/nvidia-cuda-mps-control.pid": "77\n",
-		"proc/77/stat":                               "77 (nvidia-cuda-mps)\n",
+		"proc/77/comm":                               "nvidia-cuda-mps\n",
 	})
 	device := func(id, below, class, vendor, node string) {
 		dir := "sys/devices/" + below + "/" + id
@@ -176,7 +176,7 @@ func TestACS(t *testing.T) {
 	} {
 		root := tree(nil)
 		if c.config != nil {
-			root[pciDir+"/0000:00:01.0/config"] = &fstest.MapFile{Data: c.config}
+			root[slotDir("0000:00:01.0")+"/config"] = &fstest.MapFile{Data: c.config}
 		}
 		got := reader{root}.acsRedirect("0000:00:01.0")
 		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
@@ -186,10 +186,14 @@ func TestACS(t *testing.T) {
 }
 
 func TestStaleMPS(t *testing.T) {
-	root := tree(map[string]string{"run/mps/control": "", "run/mps/nvidia-cuda-mps-control.pid": "78\n"})
+	root := tree(map[string]string{"run/mps/control": "", "run/mps/nvidia-cuda-mps-control.pid": "78\n", "proc/78/comm": "bash\n"})
 	env := func(name string) string { return map[string]string{"CUDA_MPS_PIPE_DIRECTORY": "/run/mps"}[name] }
 	s := ReadSurroundingsFrom(root, env, room)
 	if s.MPS == nil || s.MPS.Dir != "/run/mps" || s.MPS.Running == nil || *s.MPS.Running {
+		t.Errorf("%+v", s.MPS)
+	}
+	delete(root, "proc/78/comm") // another PID namespace's, perhaps
+	if s := ReadSurroundingsFrom(root, env, room); s.MPS == nil || s.MPS.Running != nil {
 		t.Errorf("%+v", s.MPS)
 	}
 }

@@ -222,10 +222,13 @@ func (e *expander) add(b Bench, transport, path string, spaces Spaces, v variant
 		"model": orNull(v.model), "transport": transport, "device": device, "path": path,
 		"pes": e.o.PEs, "space": spaces.String(), "placement": orNull(e.placement(path, device)),
 		"buffers": v.buffers, "pages": v.pages, "loop": v.loop,
-		"staging": orNull(v.staging), "staging_space": nil, "validate": e.o.Validate,
+		"staging": orNull(v.staging), "staging_space": nil, "chunk_bytes": nil, "validate": e.o.Validate,
 	}
 	if path == "staged" {
 		p["staging_space"] = e.o.StagingSpace
+	}
+	if v.staging == "pipelined" && e.o.Chunk > 0 {
+		p["chunk_bytes"] = e.o.Chunk
 	}
 	for k, val := range own {
 		p[k] = val
@@ -242,18 +245,20 @@ func orNull(s string) any {
 	return s
 }
 
-// placement tells how near the first two PEs' memories are, where that is
-// known before a run.
+// placement tells how near any two PEs' memories will be, as far as counts decide: PEs are spread evenly over devices.
 func (e *expander) placement(path, device string) string {
+	d := e.m.Devices[device]
+	devices := result.Unclear
 	switch {
-	case e.m.Nodes != 1:
+	case e.o.PEs < 2:
 		return ""
-	case path == "host":
-		return "node"
-	case e.m.Devices[device].Count > 1:
-		return "peer"
+	case d.Private:
+	case d.Count == 1:
+		devices = result.Together
+	case int64(d.Count) >= e.o.PEs:
+		devices = result.Apart
 	}
-	return "same_gpu"
+	return result.Placement(path, e.m.Hosts, devices)
 }
 
 // why returns the reason why a case cannot run, or "".

@@ -22,6 +22,7 @@ type Options struct {
 	Space        string
 	Staging      []string
 	StagingSpace string
+	Chunk        int64 // bytes of a pipelined chunk; 0: found when the job runs
 	Pages        []string
 	Buffers      []string
 	Field        []string
@@ -68,6 +69,8 @@ type Device struct {
 	Availability
 	Count    int   `json:"count"`
 	MemBytes int64 `json:"mem_bytes"` // of one device; 0: not known
+	// Private tells that other PEs may be shown other devices than the one that was asked.
+	Private bool `json:"private,omitempty"`
 }
 
 // Transport is what is known of a transport on this machine.
@@ -82,7 +85,7 @@ type Machine struct {
 	Devices    map[string]Device    `json:"devices"` // by driver
 	Transports map[string]Transport `json:"transports"`
 	MemBytes   int64                `json:"mem_bytes"` // available to processes; 0: not known
-	Nodes      int                  `json:"nodes"`     // 0: not known
+	Hosts      result.Spread        `json:"hosts"`     // of the PEs
 }
 
 // Case is one case of one trial.
@@ -176,8 +179,9 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 		}
 	}
 	p := Plan{Device: e.device, Notes: append(e.notes, idle(o, chosen)...)}
-	standIn := false
+	standIn, chunked := false, false
 	for _, c := range e.cases {
+		chunked = chunked || c.Params.Has("chunk_bytes")
 		if c.Skip != "" {
 			p.Skipped = append(p.Skipped, c)
 		}
@@ -185,6 +189,9 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 	}
 	if standIn && o.Device != "emulated" {
 		p.Notes = append(p.Notes, "no CUDA device here (gpubench list says why): staged and direct cases run on the emulated one")
+	}
+	if o.Chunk > 0 && !chunked {
+		p.Notes = append(p.Notes, "--chunk concerns none of these cases: only pipelined staging has chunks")
 	}
 	p.Jobs = group(e.cases, o)
 	if p.Cases() == 0 {

@@ -6,6 +6,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
@@ -57,7 +58,17 @@ type collected struct {
 	write func(w io.Writer, title []string, recs []result.Record) error
 }
 
-func (c *collected) Environment(result.Environment) error { return nil }
+// Environment keeps what is doubtful about it, once.
+func (c *collected) Environment(e result.Environment) error {
+	list, _ := e.Content["warnings"].([]any)
+	for _, w := range list {
+		line := fmt.Sprintf("warning: %v", w)
+		if !slices.Contains(c.title, line) {
+			c.title = append(c.title, line)
+		}
+	}
+	return nil
+}
 func (c *collected) Record(r result.Record) error {
 	c.recs = append(c.recs, r)
 	return nil
@@ -74,7 +85,7 @@ type scale struct {
 
 func scaleOf(metric, unit string) scale {
 	switch {
-	case metric == "latency":
+	case metric == "latency", slices.Contains(legNames, metric):
 		return scale{"us", 1e6}
 	case unit == "s":
 		return scale{"ms", 1e3}
@@ -100,7 +111,7 @@ func number(v float64) string {
 }
 
 // order is how parameters are shown and sorted; others follow by name.
-var order = []string{"transport", "device", "path", "model", "loop", "staging", "staging_space", "space",
+var order = []string{"transport", "device", "path", "model", "loop", "staging", "staging_space", "chunk_bytes", "space",
 	"pages", "buffers", "placement", "pes", "grid", "blocks", "odf", "field", "window"}
 
 // hidden parameters tell no series from another that the rest does not.

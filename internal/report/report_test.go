@@ -166,3 +166,29 @@ func TestJSONLinesComeAtOnce(t *testing.T) {
 		t.Errorf("%d records, %v", len(c.Records), err)
 	}
 }
+
+// Doubts about the environment stand in the head of what is for reading, once, and not among a script's rows.
+func TestWarnings(t *testing.T) {
+	for format, want := range map[string]int{"text": 1, "osu": 1, "csv": 0} {
+		var b bytes.Buffer
+		r := Formats[format](&b, []string{"a title"})
+		for range 2 {
+			e, err := result.NewEnvironment(map[string]any{"warnings": []string{"PE 1 is far"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Environment(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Record(fixed()[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(b.String(), "# warning: PE 1 is far\n"); got != want || want > 0 && !strings.HasPrefix(b.String(), "# a title\n# warning") {
+			t.Errorf("%s: %d warnings, want %d\n%s", format, got, want, b.String())
+		}
+	}
+}

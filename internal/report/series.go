@@ -19,6 +19,14 @@ type series struct {
 	rows  map[int64]*cell // by size; 0 where there is none
 }
 
+// name is the label, or where nothing varies the model and the path.
+func (s *series) name() string {
+	if s.label == "" {
+		return text(s.first.Params, "model") + " " + text(s.first.Params, "path")
+	}
+	return s.label
+}
+
 // cell is what is known of one case over its trials.
 type cell struct {
 	ok     []result.Record

@@ -76,11 +76,10 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		fmt.Fprintf(w, "\n# %s over %s:%s %s PEs\n", bench, transport, what, text(some[0].Params, "pes"))
 		head := []string{"# size"}
 		for _, s := range all {
-			label := s.label
-			if label == "" {
-				label = text(s.first.Params, "model") + " " + text(s.first.Params, "path")
+			head = append(head, s.name())
+			if s.limited() {
+				head = append(head, limitHead)
 			}
-			head = append(head, label)
 		}
 		laned := slices.ContainsFunc(some, given)
 		if laned {
@@ -92,6 +91,9 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 			var cells []*cell
 			for _, s := range all {
 				row = append(row, value(s.rows[n], main, sc))
+				if s.limited() {
+					row = append(row, ofLimit(s.rows[n]))
+				}
 				cells = append(cells, s.rows[n])
 			}
 			if laned {
@@ -100,6 +102,9 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 			rows = append(rows, row)
 		}
 		table(w, rows)
+		for _, s := range all {
+			legs(w, s)
+		}
 	}
 }
 
@@ -127,8 +132,13 @@ func list(w io.Writer, bench string, recs []result.Record) {
 		m, _ := firstMetric(recs, name)
 		head = append(head, fmt.Sprintf("%s (%s)", strings.TrimSuffix(name, "_time"), scaleOf(name, m.Unit).unit))
 	}
+	all := seriesOf(recs, by)
+	limited := slices.ContainsFunc(all, (*series).limited)
+	if limited {
+		head = append(head, limitHead)
+	}
 	rows := [][]string{append(head, "lane", "checked", "largest error")}
-	for _, s := range seriesOf(recs, by) {
+	for _, s := range all {
 		for _, c := range s.rows {
 			var row []string
 			for _, n := range by {
@@ -137,6 +147,9 @@ func list(w io.Writer, bench string, recs []result.Record) {
 			for _, name := range metrics {
 				m, _ := firstMetric(recs, name)
 				row = append(row, value(c, name, scaleOf(name, m.Unit)))
+			}
+			if limited {
+				row = append(row, ofLimit(c))
 			}
 			rows = append(rows, append(append(row, lane(c)), checked(c)...))
 		}
@@ -268,6 +281,9 @@ func firstMetric(recs []result.Record, name string) (result.Metric, bool) {
 
 // notes say what the figures do not.
 func notes(w io.Writer, recs []result.Record) {
+	if slices.ContainsFunc(recs, wrongLimit) {
+		fmt.Fprintln(w, wrongNote)
+	}
 	shown, emulated, over, both := 0, 0, 0, 0 // cases; on the emulated device, oversubscribed, both
 	lanes := map[string]map[string]bool{}
 	for _, r := range recs {

@@ -27,7 +27,8 @@ var recordShape = map[string]want{
 	"metrics": {"object", false}, "samples": {"object", false}, "validation": {"object", true},
 	"path_taken": {"object", true}, "limit": {"object", true}, "trial": {"number", false},
 	"started": {"string", true}, "elapsed_s": {"number", true}, "oversubscribed": {"bool", false},
-	"env_id": {"string", true}, "clocks": {"object", true}, "processes_per_device": {"number", true},
+	"env_id": {"string", true}, "staging": {"object", true}, "clocks": {"object", true}, "processes_per_device": {"number", true},
+	"mps": {"bool", true}, "placement_found": {"string", true},
 }
 
 var metricShape = map[string]want{
@@ -56,9 +57,14 @@ var limitShape = map[string]want{
 	"fraction": {"number", true},
 }
 
+var stagingShape = map[string]want{"chunk_bytes": {"number", false}, "how": {"string", false}}
+
 var clocksShape = map[string]want{
 	"sm_mhz": {"number", true}, "memory_mhz": {"number", true}, "throttled": {"array", false},
 }
+
+// Placements are the values of params.placement and placement_found.
+var Placements = []string{SameGPU, Peer, Node, Remote}
 
 // Units are the base units that a record may hold.
 var Units = []string{"s", "B/s", "op/s", "1"}
@@ -155,6 +161,11 @@ func (c *checker) record(line []byte, m map[string]any) {
 	if (r.Status == OK) != (r.Reason == "") {
 		c.say("status %q with reason %q", r.Status, r.Reason)
 	}
+	for _, p := range []any{m["placement_found"], r.Params["placement"]} {
+		if s, ok := p.(string); ok && !slices.Contains(Placements, s) {
+			c.say("placement is %q", s)
+		}
+	}
 	if s, ok := m["started"].(string); ok {
 		if _, err := time.Parse(time.RFC3339Nano, s); err != nil {
 			c.say("started: %v", err)
@@ -175,6 +186,12 @@ func (c *checker) record(line []byte, m map[string]any) {
 	}
 	if l := m["limit"]; l != nil {
 		c.shape("limit.", l, limitShape)
+	}
+	if s := m["staging"]; s != nil {
+		c.shape("staging.", s, stagingShape)
+		if r.Params["staging"] != "pipelined" || r.Params.Has("chunk_bytes") && r.Params.Int("chunk_bytes") != r.Staging.ChunkBytes {
+			c.say("staging is not of these params: %+v", *r.Staging)
+		}
 	}
 	if k := m["clocks"]; k != nil {
 		c.shape("clocks.", k, clocksShape)

@@ -42,8 +42,11 @@ type Record struct {
 	Oversubscribed bool
 	EnvID          string
 
-	Clocks             *Clocks // clocks and throttling of the case's devices
-	ProcessesPerDevice int     // 0: not known
+	Staging            *Staging // of pipelined staging
+	Clocks             *Clocks  // clocks and throttling of the case's devices
+	ProcessesPerDevice int      // 0: not known
+	MPS                *bool    // whether CUDA's Multi-Process Service serves them; nil: not known, or no CUDA device
+	PlacementFound     string   // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
 }
 
 // New returns a record of the case with its id and status set.
@@ -118,6 +121,12 @@ type Limit struct {
 	Fraction float64 // of the limit that was reached
 }
 
+// Staging is what a run found out for its pipelined staging.
+type Staging struct {
+	ChunkBytes int64
+	How        string // where the size is from: given, measured, default
+}
+
 // Clocks are a device's clocks while the case ran; NaN is null.
 type Clocks struct {
 	SMMHz     float64
@@ -143,8 +152,11 @@ type wireRecord struct {
 	ElapsedS           number             `json:"elapsed_s"`
 	Oversubscribed     bool               `json:"oversubscribed"`
 	EnvID              *string            `json:"env_id"`
+	Staging            *Staging           `json:"staging"`
 	Clocks             *Clocks            `json:"clocks"`
 	ProcessesPerDevice *int               `json:"processes_per_device"`
+	MPS                *bool              `json:"mps"`
+	PlacementFound     *string            `json:"placement_found"`
 }
 
 type wireMetric struct {
@@ -188,6 +200,11 @@ type wireLimit struct {
 	Value    number `json:"value"`
 	Unit     string `json:"unit"`
 	Fraction number `json:"fraction"`
+}
+
+type wireStaging struct {
+	ChunkBytes int64  `json:"chunk_bytes"`
+	How        string `json:"how"`
 }
 
 type wireClocks struct {

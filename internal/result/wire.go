@@ -26,7 +26,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		Metrics: r.Metrics, Samples: r.Samples,
 		Validation: r.Validation, PathTaken: r.PathTaken, Limit: r.Limit,
 		Trial: r.Trial, ElapsedS: number(r.ElapsedS), Oversubscribed: r.Oversubscribed,
-		EnvID: textOrNull(r.EnvID), Clocks: r.Clocks,
+		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Clocks: r.Clocks, MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
 	}
 	if w.Params == nil {
 		w.Params = Params{}
@@ -60,7 +60,7 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 		Metrics: w.Metrics, Samples: w.Samples,
 		Validation: w.Validation, PathTaken: w.PathTaken, Limit: w.Limit,
 		Trial: w.Trial, ElapsedS: float64(w.ElapsedS), Oversubscribed: w.Oversubscribed,
-		EnvID: textOf(w.EnvID), Clocks: w.Clocks,
+		EnvID: textOf(w.EnvID), Staging: w.Staging, Clocks: w.Clocks, MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
 	}
 	if w.Started != nil {
 		r.Started = *w.Started
@@ -174,6 +174,12 @@ func (l *Limit) UnmarshalJSON(b []byte) error {
 	*l = Limit{w.Name, float64(w.Value), w.Unit, float64(w.Fraction)}
 	return nil
 }
+
+// MarshalJSON writes what was found out.
+func (s Staging) MarshalJSON() ([]byte, error) { return marshal(wireStaging(s)) }
+
+// UnmarshalJSON reads what was found out.
+func (s *Staging) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, (*wireStaging)(s)) }
 
 // MarshalJSON writes the clocks with null for NaN and [] for no throttling.
 func (c Clocks) MarshalJSON() ([]byte, error) {

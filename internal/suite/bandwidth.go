@@ -61,9 +61,8 @@ const tagAck = 2
 
 type bandwidthMPI struct {
 	*messages
-	comm   *mpi.Comm
-	window int
-	reqs   []mpi.Request
+	comm *mpi.Comm
+	reqs []mpi.Request
 }
 
 func newBandwidthMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
@@ -72,7 +71,7 @@ func newBandwidthMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bandwidthMPI{m, mpi.World(pe.Endpoint), window, make([]mpi.Request, window)}, nil
+	return &bandwidthMPI{m, mpi.World(pe.Endpoint), make([]mpi.Request, window)}, nil
 }
 
 func (b *bandwidthMPI) Batch(n int, clk *bench.Clock) error {

@@ -5,7 +5,6 @@ package suite
 
 import (
 	"fmt"
-	"strings"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
@@ -22,6 +21,8 @@ const CacheBytes = "last_cache_bytes"
 // slotAlign keeps messages of a rotating buffer on cache lines of their own.
 const slotAlign = 128
 
+var _ bench.Staged = (*messages)(nil)
+
 // messages is one PE's buffers. PEs 0 and 1 exchange messages; the others
 // have none and wait at the loop's barriers.
 type messages struct {
@@ -35,6 +36,8 @@ type messages struct {
 	send, recv []gpu.Memory // slots; message i uses slot i mod use
 	use        int          // slots that a batch uses
 	timed      int          // slots that a timed batch uses
+	window     int          // messages under way at once
+	oneWay     bool         // PE 0 sends alone
 	last       int          // messages of the last batch, as far as slots go
 	ack        [2]gpu.Memory
 }
@@ -43,7 +46,7 @@ type messages struct {
 // far as checkBytes goes), writes the pattern of step 0, and poisons what is
 // to be received.
 func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err error) {
-	m = &messages{pe: pe, peer: 1 - pe.Rank, size: int(p.Int("size_bytes"))}
+	m = &messages{pe: pe, peer: 1 - pe.Rank, size: int(p.Int("size_bytes")), window: window, oneWay: p.Has("window")}
 	if pe.Rank > 1 {
 		m.peer = -1
 		return m, nil
@@ -59,7 +62,7 @@ func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err er
 	if m.stream, err = pe.Device.NewStream(); err != nil {
 		return m, err
 	}
-	space, err := sideSpace(p.String("space"), pe.Rank)
+	space, err := bench.SideSpace(p.String("space"), pe.Rank)
 	if err != nil {
 		return m, err
 	}
@@ -104,15 +107,6 @@ const checkBytes = 64 << 20
 
 // ackBytes is the size of a window's acknowledgement, as in OSU's.
 const ackBytes = 4
-
-// sideSpace reads SEND[:RECV]: the first is PE 0's side, the second PE 1's.
-func sideSpace(s string, rank int) (gpu.Space, error) {
-	send, recv, both := strings.Cut(s, ":")
-	if rank == 0 || !both {
-		return gpu.ParseSpace(send)
-	}
-	return gpu.ParseSpace(recv)
-}
 
 // onHost reports that the host writes and checks this memory; otherwise the
 // device does.
@@ -226,6 +220,20 @@ func (m *messages) Probe() (buf gpu.Memory, peer int) {
 		return gpu.Memory{}, m.peer
 	}
 	return m.send[0], m.peer
+}
+
+// Slots are a timed batch's, for the staging legs.
+func (m *messages) Slots() (send, recv []gpu.Memory, window int) {
+	if m.peer < 0 {
+		return nil, nil, m.window
+	}
+	if !m.oneWay || m.pe.Rank == 0 {
+		send = m.send[:m.timed]
+	}
+	if !m.oneWay || m.pe.Rank == 1 {
+		recv = m.recv[:m.timed]
+	}
+	return send, recv, m.window
 }
 
 // got notes a message of a batch and checks its length.

@@ -46,10 +46,9 @@ func (c *player) play(t *charm.Thread, side func() error) {
 // pair is a PE's body: its runtime, and its chare if it has one.
 type pair struct {
 	*messages
-	rt     *charm.Runtime
-	mine   *player // nil on idle PEs
-	start  charm.Entry[player, rounds]
-	window int
+	rt    *charm.Runtime
+	mine  *player // nil on idle PEs
+	start charm.Entry[player, rounds]
 }
 
 func newPair(pe *bench.PE, p result.Params, window int, start charm.Entry[player, rounds]) (bench.Body, error) {
@@ -57,7 +56,7 @@ func newPair(pe *bench.PE, p result.Params, window int, start charm.Entry[player
 	if err != nil {
 		return nil, err
 	}
-	b := &pair{messages: m, start: start, window: window}
+	b := &pair{messages: m, start: start}
 	if b.rt, err = charm.New(pe.Endpoint, charm.Config{Yield: pe.Oversubscribed}); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}

@@ -34,18 +34,6 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-func TestSides(t *testing.T) {
-	for _, c := range []struct {
-		space string
-		rank  int
-		want  string
-	}{{"device", 0, "device"}, {"device", 1, "device"}, {"device:pinned", 0, "device"}, {"device:pinned", 1, "pinned"}} {
-		if s, err := sideSpace(c.space, c.rank); err != nil || s.String() != c.want {
-			t.Errorf("side %d of %s is %v, %v", c.rank, c.space, s, err)
-		}
-	}
-}
-
 func TestEveryBenchmarkIsListed(t *testing.T) {
 	want := []string{"pingpong", "bandwidth", "jacobi3d"}
 	all := All().All()

@@ -1,4 +1,4 @@
-// A job as child processes: gpubench itself, or an mpirun of it.
+// A job as child processes: gpubench itself, or a launcher's of it.
 
 package supervise
 
@@ -204,6 +204,8 @@ var (
 	// Open MPI's notice, which it breaks over lines, and MPICH's.
 	notice = regexp.MustCompile(`noticed that process rank [^(]{1,300}\([^)\n]*\)|EXIT STRING: .*`)
 	rule   = regexp.MustCompile(`^[-=]*$`)
+	// launch.RunLocal's notice: the first one is of the PE that ended first.
+	local = regexp.MustCompile(`(?m)^gpubench: (PE \d+ \(process \d+\) (?:was killed by signal|exited with status) .*)$`)
 )
 
 // Ending says how a job's processes ended, with the most telling of their
@@ -218,12 +220,17 @@ func Ending(err error, stderr string) string {
 			how = fmt.Sprintf("signal: %v", syscall.Signal(code-128))
 		}
 	}
-	if m := rankLost.FindStringSubmatch(stderr); m != nil {
+	if m := local.FindStringSubmatch(stderr); m != nil {
+		how = m[1]
+	} else if m := rankLost.FindStringSubmatch(stderr); m != nil {
 		how = "PE " + m[1] + ": " + how
 	}
 	last := ""
 	for line := range strings.Lines(stderr) {
-		if line = strings.TrimSpace(line); telling.MatchString(line) {
+		if line = strings.TrimSpace(line); local.MatchString(line) {
+			continue
+		}
+		if telling.MatchString(line) {
 			return how + ": " + line
 		}
 		if !rule.MatchString(line) {

@@ -296,6 +296,10 @@ func TestDescribeNamesTheMostTellingLine(t *testing.T) {
 		{"exit status 9", "=====\n=   EXIT CODE: 9\n=====\nYOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)\nPlease see the FAQ page\n",
 			"exit status 9: EXIT STRING: Killed (signal 9)"},
 		{"exit status 139", line, "signal: segmentation fault"},
+		{"exit status 137", "gpubench: PE 1 (process 77) was killed by signal 9 (killed)\ngpubench: PE 0 (process 76) exited with status 1\n",
+			"PE 1 (process 77) was killed by signal 9 (killed)"},
+		{"exit status 2", "panic: oh\n\ngoroutine 1\ngpubench: PE 2 (process 78) exited with status 2\n",
+			"PE 2 (process 78) exited with status 2: panic: oh"},
 	} {
 		if got := Ending(errors.New(c.err), c.stderr); got != c.want {
 			t.Errorf("Ending(%q, %q) = %q, want %q", c.err, c.stderr, got, c.want)

@@ -56,7 +56,8 @@ type Config struct {
 const (
 	DefaultDeadline = time.Minute
 	DefaultChunk    = 256 << 10 // what MVAPICH2 takes (MV2_CUDA_BLOCK_SIZE): below, a copy's start shows
-	maxChunk        = 1 << 30
+	MinChunk        = 4 << 10   // the smallest chunk, and the smallest staging buffer
+	MaxChunk        = 1 << 30
 )
 
 // Endpoint is one PE's door to the others.
@@ -155,8 +156,8 @@ func (e *Endpoint) SetPath(p PathConfig) error {
 		return refuse("this PE has no device to copy with")
 	case p.StagingSpace > gpu.Pinned:
 		return refuse("staging buffers in %v memory: want pinned or pageable", p.StagingSpace)
-	case p.Chunk < minChunk || p.Chunk > maxChunk:
-		return refuse("chunks of %d B: want %d to %d", p.Chunk, minChunk, maxChunk)
+	case p.Chunk < MinChunk || p.Chunk > MaxChunk:
+		return refuse("chunks of %d B: want %d to %d", p.Chunk, MinChunk, MaxChunk)
 	}
 	if p.Path == Staged {
 		if err := e.stage.open(e.dev, p); err != nil {

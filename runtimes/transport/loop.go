@@ -19,6 +19,7 @@ type Loop struct {
 	Window     int           // bandwidth alone: messages between acknowledgements
 	Iterations int           // round trips, or windows
 	Deadline   time.Duration // longest wait for one message (or window); 0: DefaultDeadline; negative: for ever
+	AM         bool          // by active messages that carry the payload, instead of tagged ones; where the driver has them
 }
 
 // Looper is a driver with native loops.

@@ -28,7 +28,6 @@ const (
 	dataAt      = 64             // where the data of a staging buffer begins; the header lies right before it
 	firstBytes  = 64 << 10       // the most data in a first message
 	hostFirst   = 8 << 10        // the same from host memory, where each byte of it costs a copy
-	minChunk    = 4 << 10        // smallest chunk, and smallest staging buffer
 	stageDepth  = 4              // chunks of one message under way
 	headerMagic = uint16(0x5047) // catches a peer that does not pipeline
 )
@@ -70,7 +69,7 @@ func readHeader(b []byte) (header, error) {
 	if n != h.first {
 		return h, fmt.Errorf("a staged message's first part, offset %d: expected %d bytes, found %d: %w", min(n, h.first), h.first, n, ErrMismatch)
 	}
-	if binary.LittleEndian.Uint16(b[18:]) != headerMagic || h.total < n || h.chunk <= 0 || h.chunk > maxChunk || h.seq > MaxTag || n == 0 && h.total > 0 {
+	if binary.LittleEndian.Uint16(b[18:]) != headerMagic || h.total < n || h.chunk <= 0 || h.chunk > MaxChunk || h.seq > MaxTag || n == 0 && h.total > 0 {
 		return header{}, fmt.Errorf("a staging header of %d B in chunks of %d B over a message of %d B: %w",
 			h.total, h.chunk, n, ErrMismatch)
 	}
@@ -190,7 +189,7 @@ func (g *stager) close() error {
 
 // buffer is a staging buffer for n bytes of data.
 func (g *stager) buffer(n int) (*hostBuf, error) {
-	class := bits.Len(uint(max(n, minChunk) - 1))
+	class := bits.Len(uint(max(n, MinChunk) - 1))
 	free := &g.bufs[g.space][class]
 	if k := len(*free); k > 0 {
 		b := (*free)[k-1]

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/barnex/cuda5/cu"
-	"github.com/barnex/cuda5/emulated"
 )
 
 const childEnv = "GPUBENCH_TEST_CHILD"
@@ -34,7 +33,7 @@ func TestMain(m *testing.M) {
 	if name == "" {
 		os.Exit(m.Run())
 	}
-	emulated.Driver().MakeCurrent()
+	double.MakeCurrent()
 	f := children[name]
 	if f == nil {
 		fmt.Println("no such child:", name)

@@ -138,9 +138,16 @@ API(cuDevicePrimaryCtxReset_v2)(CUdevice dev)
 
 static bool good_flags(unsigned f)
 {
-	/* SYNC_MEMOPS, which UCX sets, changes nothing here: a copy that is not called asynchronous never is. */
 	const unsigned known = CU_CTX_SCHED_MASK | CU_CTX_MAP_HOST | CU_CTX_LMEM_RESIZE_TO_MAX | CU_CTX_SYNC_MEMOPS;
 	return !(f & ~known) && (f & CU_CTX_SCHED_MASK) != 3 && (f & CU_CTX_SCHED_MASK) <= CU_CTX_SCHED_BLOCKING_SYNC;
+}
+
+/* UCX asks for it, by the context's flag or, in older versions, for each memory: its own streams wait for no other, and so
+ * a fill or a copy that goes on after its call has returned would meet the message's bytes. */
+bool emu_sync_memops(struct context *ctx, uintptr_t p)
+{
+	struct span s;
+	return (atomic_load(&ctx->flags) & CU_CTX_SYNC_MEMOPS) || (emu_find(ctx->head.drv, p, &s) && s.sync);
 }
 
 API(cuDevicePrimaryCtxSetFlags_v2)(CUdevice dev, unsigned int flags)

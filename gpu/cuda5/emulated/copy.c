@@ -64,14 +64,17 @@ static CUresult check(struct driver *drv, uintptr_t p, size_t n, enum side side,
 	return side == DEVICE || (p < end && p + n > drv->space.base) ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
-/* A copy between device memories may return before it is done, even by a call without a stream: so does the real one. */
-static bool within(struct driver *drv, const struct work *w)
+/* Whether a call that is not named asynchronous waits until it is done: one between device memories does not, as the real
+ * one does not, unless the context or the memory asks for it. */
+static bool waits(struct context *ctx, const struct work *w)
 {
-	return !drv->open && emu_in_space(drv, w->copy.dst) && emu_in_space(drv, w->copy.src);
+	struct driver *drv = ctx->head.drv;
+	return drv->open || !emu_in_space(drv, w->copy.dst) || !emu_in_space(drv, w->copy.src) ||
+	       emu_sync_memops(ctx, w->copy.dst) || emu_sync_memops(ctx, w->copy.src);
 }
 
 static CUresult copy(struct thread *t, struct context *ctx, uintptr_t dst, enum side to, uintptr_t src, enum side from,
-                     size_t n, CUstream stream, bool wait)
+                     size_t n, CUstream stream, bool plain)
 {
 	bool paged = false;
 	if (!n)
@@ -86,15 +89,15 @@ static CUresult copy(struct thread *t, struct context *ctx, uintptr_t dst, enum 
 	w.copy.width = n;
 	w.copy.height = w.copy.depth = 1;
 	w.copy.dpitch = w.copy.dslice = w.copy.spitch = w.copy.sslice = n;
-	return emu_submit(t, ctx, stream, &w, paged || (wait && !within(t->drv, &w)));
+	return emu_submit(t, ctx, stream, &w, paged || (plain && waits(ctx, &w)));
 }
 
 #define P(pointer) ((uintptr_t)(pointer))
-#define COPY(symbol, params, dst, to, src, from, stream, wait)                                 \
+#define COPY(symbol, params, dst, to, src, from, stream, plain)                                \
 	API(symbol) params                                                                     \
 	{                                                                                      \
 		ENTER_CTX(symbol);                                                             \
-		return copy(t, ctx, P(dst), to, P(src), from, n, stream, wait);                \
+		return copy(t, ctx, P(dst), to, P(src), from, n, stream, plain);               \
 	}
 COPY(cuMemcpy, (CUdeviceptr d, CUdeviceptr s, size_t n), d, ANY, s, ANY, NULL, true)
 COPY(cuMemcpyAsync, (CUdeviceptr d, CUdeviceptr s, size_t n, CUstream st), d, ANY, s, ANY, st, false)
@@ -102,27 +105,27 @@ COPY(cuMemcpyHtoD_v2, (CUdeviceptr d, const void *s, size_t n), d, DEVICE, s, AN
 COPY(cuMemcpyHtoDAsync_v2, (CUdeviceptr d, const void *s, size_t n, CUstream st), d, DEVICE, s, ANY, st, false)
 COPY(cuMemcpyDtoH_v2, (void *d, CUdeviceptr s, size_t n), d, ANY, s, DEVICE, NULL, true)
 COPY(cuMemcpyDtoHAsync_v2, (void *d, CUdeviceptr s, size_t n, CUstream st), d, ANY, s, DEVICE, st, false)
-COPY(cuMemcpyDtoD_v2, (CUdeviceptr d, CUdeviceptr s, size_t n), d, DEVICE, s, DEVICE, NULL, false)
+COPY(cuMemcpyDtoD_v2, (CUdeviceptr d, CUdeviceptr s, size_t n), d, DEVICE, s, DEVICE, NULL, true)
 COPY(cuMemcpyDtoDAsync_v2, (CUdeviceptr d, CUdeviceptr s, size_t n, CUstream st), d, DEVICE, s, DEVICE, st, false)
 
 static CUresult peer(struct thread *t, struct context *ctx, CUdeviceptr d, CUcontext dc, CUdeviceptr s, CUcontext sc,
-                     size_t n, CUstream stream)
+                     size_t n, CUstream stream, bool plain)
 {
 	if (!emu_context_of(t->drv, dc) || !emu_context_of(t->drv, sc))
 		return CUDA_ERROR_INVALID_CONTEXT;
-	return copy(t, ctx, d, DEVICE, s, DEVICE, n, stream, false);
+	return copy(t, ctx, d, DEVICE, s, DEVICE, n, stream, plain);
 }
 
 API(cuMemcpyPeer)(CUdeviceptr d, CUcontext dc, CUdeviceptr s, CUcontext sc, size_t n)
 {
 	ENTER_CTX(cuMemcpyPeer);
-	return peer(t, ctx, d, dc, s, sc, n, NULL);
+	return peer(t, ctx, d, dc, s, sc, n, NULL, true);
 }
 
 API(cuMemcpyPeerAsync)(CUdeviceptr d, CUcontext dc, CUdeviceptr s, CUcontext sc, size_t n, CUstream stream)
 {
 	ENTER_CTX(cuMemcpyPeerAsync);
-	return peer(t, ctx, d, dc, s, sc, n, stream);
+	return peer(t, ctx, d, dc, s, sc, n, stream, false);
 }
 
 /* ---- two and three dimensions ----------------------------------------------------------------------------------- */
@@ -153,7 +156,7 @@ static CUresult check_face(struct driver *drv, const struct face *f, size_t widt
 }
 
 static CUresult box(struct thread *t, struct context *ctx, const struct face *dst, const struct face *src, size_t width,
-                    size_t height, size_t depth, CUstream stream, bool wait)
+                    size_t height, size_t depth, CUstream stream, bool plain)
 {
 	struct work w = { .kind = WORK_COPY, .copy = { .width = width, .height = height, .depth = depth } };
 	bool paged = false;
@@ -161,31 +164,31 @@ static CUresult box(struct thread *t, struct context *ctx, const struct face *ds
 		return CUDA_SUCCESS;
 	CHECK(check_face(t->drv, dst, width, height, depth, &w.copy.dst, &w.copy.dpitch, &w.copy.dslice, &paged));
 	CHECK(check_face(t->drv, src, width, height, depth, &w.copy.src, &w.copy.spitch, &w.copy.sslice, &paged));
-	return emu_submit(t, ctx, stream, &w, paged || (wait && !within(t->drv, &w)));
+	return emu_submit(t, ctx, stream, &w, paged || (plain && waits(ctx, &w)));
 }
 
-static CUresult copy2(struct thread *t, struct context *ctx, const CUDA_MEMCPY2D *p, CUstream stream, bool wait)
+static CUresult copy2(struct thread *t, struct context *ctx, const CUDA_MEMCPY2D *p, CUstream stream, bool plain)
 {
 	if (!p)
 		return CUDA_ERROR_INVALID_VALUE;
 	return box(t, ctx,
 	           &(struct face){ p->dstMemoryType, p->dstHost, p->dstDevice, p->dstXInBytes, p->dstY, 0, p->dstPitch, 0 },
 	           &(struct face){ p->srcMemoryType, p->srcHost, p->srcDevice, p->srcXInBytes, p->srcY, 0, p->srcPitch, 0 },
-	           p->WidthInBytes, p->Height, 1, stream, wait);
+	           p->WidthInBytes, p->Height, 1, stream, plain);
 }
 /* The plain and the peer structure have the same fields but for reserved and context. */
 #define BOX3(p)                                                                                                            \
 	box(t, ctx,                                                                                                        \
 	    &(struct face){ p->dstMemoryType, p->dstHost, p->dstDevice, p->dstXInBytes, p->dstY, p->dstZ, p->dstPitch, p->dstHeight }, \
 	    &(struct face){ p->srcMemoryType, p->srcHost, p->srcDevice, p->srcXInBytes, p->srcY, p->srcZ, p->srcPitch, p->srcHeight }, \
-	    p->WidthInBytes, p->Height, p->Depth, stream, wait)
+	    p->WidthInBytes, p->Height, p->Depth, stream, plain)
 
-static CUresult copy3(struct thread *t, struct context *ctx, const CUDA_MEMCPY3D *p, CUstream stream, bool wait)
+static CUresult copy3(struct thread *t, struct context *ctx, const CUDA_MEMCPY3D *p, CUstream stream, bool plain)
 {
 	return p && !p->srcLOD && !p->dstLOD ? BOX3(p) : CUDA_ERROR_INVALID_VALUE;
 }
 
-static CUresult copy3peer(struct thread *t, struct context *ctx, const CUDA_MEMCPY3D_PEER *p, CUstream stream, bool wait)
+static CUresult copy3peer(struct thread *t, struct context *ctx, const CUDA_MEMCPY3D_PEER *p, CUstream stream, bool plain)
 {
 	if (!p || p->srcLOD || p->dstLOD)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -195,11 +198,11 @@ static CUresult copy3peer(struct thread *t, struct context *ctx, const CUDA_MEMC
 	return BOX3(p);
 }
 
-#define BOX(symbol, params, function, stream, wait)                \
+#define BOX(symbol, params, function, stream, plain)                \
 	API(symbol) params                                         \
 	{                                                          \
 		ENTER_CTX(symbol);                                 \
-		return function(t, ctx, p, stream, wait);          \
+		return function(t, ctx, p, stream, plain);          \
 	}
 BOX(cuMemcpy2D_v2, (const CUDA_MEMCPY2D *p), copy2, NULL, true)
 BOX(cuMemcpy2DUnaligned_v2, (const CUDA_MEMCPY2D *p), copy2, NULL, true)

@@ -430,6 +430,8 @@ struct work {
 int emu_work_run(struct context *c, struct work *w);
 void emu_work_drop(struct driver *drv, struct work *w); /* gives back what it holds; after it ran, or instead */
 
+/* Whether calls that are not named asynchronous must be synchronous on this memory. */
+bool emu_sync_memops(struct context *ctx, uintptr_t p);
 int emu_copy_run(struct context *c, const struct work *w);
 int emu_set_run(struct context *c, const struct work *w);
 

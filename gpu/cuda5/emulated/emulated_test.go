@@ -6,6 +6,7 @@ package emulated_test
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -18,7 +19,23 @@ import (
 
 func init() { bodies.Kernels(emulated.RegisterKernel) }
 
-var drivers = []*cu.Driver{emulated.Driver(), emulated.CPU()}
+// double is the emulated driver: the copy in this program, or the shared object that sharedEnv names.
+var double = func() *cu.Driver {
+	path := os.Getenv(sharedEnv)
+	if path == "" {
+		return emulated.Driver()
+	}
+	d, err := emulated.Open(path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	return d
+}()
+
+const sharedEnv = "GPUBENCH_TEST_EMULATED"
+
+var drivers = []*cu.Driver{double, emulated.CPU()}
 
 // on runs the test on a locked thread with the driver and the primary context of device 0, once per driver.
 func on(t *testing.T, f func(t *testing.T, d *cu.Driver)) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/barnex/cuda5/cu"
-	"github.com/barnex/cuda5/emulated"
 )
 
 // capturing runs f while s is captured and returns the graph, or what EndCapture panicked with.
@@ -84,7 +83,7 @@ func TestGraph(t *testing.T) {
 				t.Errorf("the function ran %d times in %d launches", calls.Load(), i+1)
 			}
 		}
-		if d == emulated.Driver() { // a launch is asynchronous, and the graph may go meanwhile
+		if d == double { // a launch is asynchronous, and the graph may go meanwhile
 			open := gate(a)
 			cu.GraphLaunch(x, a)
 			still(t, "launch", a.Query())
@@ -217,7 +216,7 @@ func TestCaptureEnds(t *testing.T) {
 
 // Two launches of one graph do not run at the same time, even on two streams.
 func TestGraphLaunchesExclude(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		a, b := cu.StreamCreate(), cu.StreamCreate()
 		defer cu.StreamDestroy(&a)
 		defer cu.StreamDestroy(&b)

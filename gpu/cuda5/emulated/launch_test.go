@@ -170,13 +170,13 @@ func TestTeams(t *testing.T) {
 }
 
 func TestCalls(t *testing.T) {
-	with(t, emulated.Driver(), func() {
-		before := emulated.Calls(emulated.Driver())["cuMemAlloc_v2"]
+	with(t, double, func() {
+		before := emulated.Calls(double)["cuMemAlloc_v2"]
 		for range 3 {
 			p := cu.MemAlloc(8)
 			p.Free()
 		}
-		if n := emulated.Calls(emulated.Driver())["cuMemAlloc_v2"] - before; n != 3 {
+		if n := emulated.Calls(double)["cuMemAlloc_v2"] - before; n != 3 {
 			t.Errorf("%d calls counted, want 3", n)
 		}
 		if n := emulated.Calls(emulated.CPU())["cuEventElapsedTime_v2"]; n != 0 {

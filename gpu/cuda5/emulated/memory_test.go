@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 		want(t, "copy of freed memory", func() { download(b[:10], gone) }, cu.ERROR_INVALID_VALUE)
 		want(t, "copy to nowhere", func() { cu.MemcpyHtoD(0, unsafe.Pointer(&b[0]), 8) }, cu.ERROR_INVALID_VALUE)
 		cu.MemcpyHtoD(0, nil, 0)
-		if d == emulated.Driver() {
+		if d == double {
 			want(t, "pageable memory as a device's", func() { cu.MemcpyDtoD(cu.DevicePtr(addr(b)), p, 8) }, cu.ERROR_INVALID_VALUE)
 			want(t, "fill pageable memory", func() { cu.MemsetD8(cu.DevicePtr(addr(b)), 0, 8) }, cu.ERROR_INVALID_VALUE)
 		}
@@ -244,7 +244,7 @@ func TestFills(t *testing.T) {
 
 // Copies between devices move the bytes with and without peer access; a kernel reads another device's memory only with it.
 func TestPeers(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		c0 := cu.CtxGetCurrent()
 		c1 := cu.DevicePrimaryCtxRetain(1)
 		defer cu.DevicePrimaryCtxRelease(1)
@@ -341,7 +341,7 @@ func TestHostMemory(t *testing.T) {
 
 // Memory freed in stream order stays until the stream comes there.
 func TestFreeAsync(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		s := cu.StreamCreate()
 		defer cu.StreamDestroy(&s)
 		h := pinned(8)

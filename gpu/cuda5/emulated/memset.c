@@ -29,7 +29,7 @@ int emu_set_run(struct context *c, const struct work *w)
 }
 
 static CUresult set(struct thread *t, struct context *ctx, CUdeviceptr dst, size_t pitch, uint32_t v, int size,
-                    size_t width, size_t height, CUstream stream)
+                    size_t width, size_t height, CUstream stream, bool plain)
 {
 	struct driver *drv = t->drv;
 	struct span s;
@@ -46,19 +46,20 @@ static CUresult set(struct thread *t, struct context *ctx, CUdeviceptr dst, size
 	if (!ok)
 		return CUDA_ERROR_INVALID_VALUE;
 	struct work w = { .kind = WORK_SET, .set = { .dst = dst, .pitch = pitch, .width = width, .height = height, .value = v, .size = size } };
-	return emu_submit(t, ctx, stream, &w, false); /* asynchronous to the host, as the real one on device memory */
+	/* Asynchronous to the host, as the real one on device memory, unless context or memory ask for the other. */
+	return emu_submit(t, ctx, stream, &w, plain && emu_sync_memops(ctx, dst));
 }
 
 #define SET1(symbol, type, size)                                                                               \
 	API(symbol##_v2)(CUdeviceptr dst, type v, size_t n)                                                    \
 	{                                                                                                      \
 		ENTER_CTX(symbol##_v2);                                                                        \
-		return set(t, ctx, dst, n * size, v, size, n, 1, NULL);                                        \
+		return set(t, ctx, dst, n * size, v, size, n, 1, NULL, true);                                  \
 	}                                                                                                      \
 	API(symbol##Async)(CUdeviceptr dst, type v, size_t n, CUstream stream)                                 \
 	{                                                                                                      \
 		ENTER_CTX(symbol##Async);                                                                      \
-		return set(t, ctx, dst, n * size, v, size, n, 1, stream);                                      \
+		return set(t, ctx, dst, n * size, v, size, n, 1, stream, false);                               \
 	}
 SET1(cuMemsetD8, unsigned char, 1)
 SET1(cuMemsetD16, unsigned short, 2)
@@ -68,12 +69,12 @@ SET1(cuMemsetD32, unsigned int, 4)
 	API(symbol##_v2)(CUdeviceptr dst, size_t pitch, type v, size_t width, size_t height)                   \
 	{                                                                                                      \
 		ENTER_CTX(symbol##_v2);                                                                        \
-		return set(t, ctx, dst, pitch, v, size, width, height, NULL);                                  \
+		return set(t, ctx, dst, pitch, v, size, width, height, NULL, true);                            \
 	}                                                                                                      \
 	API(symbol##Async)(CUdeviceptr dst, size_t pitch, type v, size_t width, size_t height, CUstream stream) \
 	{                                                                                                      \
 		ENTER_CTX(symbol##Async);                                                                      \
-		return set(t, ctx, dst, pitch, v, size, width, height, stream);                                \
+		return set(t, ctx, dst, pitch, v, size, width, height, stream, false);                         \
 	}
 SET2(cuMemsetD2D8, unsigned char, 1)
 SET2(cuMemsetD2D16, unsigned short, 2)

@@ -40,7 +40,7 @@ func still(t *testing.T, what string, r cu.Result) {
 
 // A stream runs beside the caller, in order, and tells when it is done.
 func TestAsynchronous(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		s := cu.StreamCreate()
 		defer cu.StreamDestroy(&s)
 		p := cu.MemAlloc(64)
@@ -72,7 +72,7 @@ func TestAsynchronous(t *testing.T) {
 
 // An event holds back another stream, and only what that stream is given afterwards.
 func TestWaitEvent(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		a, b := cu.StreamCreateWithFlags(cu.STREAM_NON_BLOCKING), cu.StreamCreateWithFlags(cu.STREAM_NON_BLOCKING)
 		defer cu.StreamDestroy(&a)
 		defer cu.StreamDestroy(&b)
@@ -110,7 +110,7 @@ func TestWaitEvent(t *testing.T) {
 
 // The default stream waits for blocking streams and they for it; others take no notice of it.
 func TestDefaultStream(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		blocking, free := cu.StreamCreate(), cu.StreamCreateWithFlags(cu.STREAM_NON_BLOCKING)
 		defer cu.StreamDestroy(&blocking)
 		defer cu.StreamDestroy(&free)
@@ -136,14 +136,14 @@ func TestDefaultStream(t *testing.T) {
 // Each thread has a default stream of its own where it asks for it, which ends with the thread.
 func TestPerThreadStream(t *testing.T) {
 	const perThread = cu.Stream(2)
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		ctx := cu.CtxGetCurrent()
 		thread := func(f func()) (done chan bool) {
 			done = make(chan bool)
 			go func() {
 				defer close(done)
 				runtime.LockOSThread() // for ever: the thread ends with the goroutine
-				emulated.Driver().MakeCurrent()
+				double.MakeCurrent()
 				cu.CtxSetCurrent(ctx)
 				f()
 			}()
@@ -331,7 +331,7 @@ func TestManyThreads(t *testing.T) {
 
 // Event times are those of the work between, not of the calls.
 func TestEventTimes(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		s := cu.StreamCreate()
 		defer cu.StreamDestroy(&s)
 		a, b, plain := cu.EventCreate(0), cu.EventCreate(0), cu.EventCreate(cu.EVENT_DISABLE_TIMING)
@@ -357,7 +357,7 @@ func TestEventTimes(t *testing.T) {
 
 // A stream waits for a value that another one writes.
 func TestStreamValues(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		a, b := cu.StreamCreateWithFlags(cu.STREAM_NON_BLOCKING), cu.StreamCreateWithFlags(cu.STREAM_NON_BLOCKING)
 		defer cu.StreamDestroy(&a)
 		defer cu.StreamDestroy(&b)

@@ -173,7 +173,7 @@ func importer() {
 }
 
 func TestIpc(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		before := cu.MemAlloc(100) // so that the next one begins inside a page
 		p := cu.MemAlloc(100000)
 		small := cu.MemAlloc(32)
@@ -215,7 +215,7 @@ func TestIpc(t *testing.T) {
 
 // A freed allocation's handle opens nothing, though descriptors and addresses are used again.
 func TestIpcStale(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		p := cu.MemAlloc(8 << 20)
 		h := cu.IpcGetMemHandle(p)
 		p.Free()
@@ -241,7 +241,7 @@ func init() {
 }
 
 func TestIpcEvent(t *testing.T) {
-	with(t, emulated.Driver(), func() {
+	with(t, double, func() {
 		p := cu.MemAlloc(32)
 		defer p.Free()
 		e := cu.EventCreate(cu.EVENT_INTERPROCESS | cu.EVENT_DISABLE_TIMING)

@@ -7,6 +7,7 @@ package emulated_test
 import (
 	"bytes"
 	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/barnex/cuda5/emulated"
 )
 
 // compiler is the C compiler's command: CC, else cc.
@@ -59,10 +62,31 @@ func clean() (env []string) {
 }
 
 func TestSharedObject(t *testing.T) {
-	t.Parallel() // with the sanitizers, after the tests that measure time
-	library := compile(t, "libcuda.so.1", true, "-O1", "-fPIC", "-shared", "-DEMU_SHARED", "-fvisibility=hidden",
-		"-fcf-protection=none", "-Wl,-z,defs", "-Wl,-soname,libcuda.so.1")
+	if os.Getenv(sharedEnv) != "" {
+		t.Skip("this is the whole suite on it")
+	}
+	flags := []string{"-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-fcf-protection=none", "-Wl,-z,defs", "-Wl,-Bsymbolic"}
+	library := compile(t, "libcuda.so.1", true, append(flags, "-DEMU_SHARED", "-Wl,-soname,libcuda.so.1")...)
+	nvml := compile(t, "libnvidia-ml.so.1", false, append(flags, "-Wl,-soname,libnvidia-ml.so.1", filepath.Join("nvml", "nvml.c"))...)
+	beside := filepath.Join(filepath.Dir(library), filepath.Base(nvml))
+	if err := os.Rename(nvml, beside); err != nil {
+		t.Fatal(err)
+	}
 	program := compile(t, "shared", false, "-O1", filepath.Join("testdata", "shared.c"))
+	for name, env := range map[string][]string{
+		"nvml": {"GPUBENCH_EMU_DEVICES=3", "GPUBENCH_EMU_NVLINKS=4", "CUDA_VISIBLE_DEVICES=2,0"},
+		"sync": {"GPUBENCH_EMU_DELAY_US=200000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := exec.CommandContext(t.Context(), program, library, name, beside)
+			c.Env = append(clean(), env...)
+			if out, err := c.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	t.Run("all tests of the copy", func(t *testing.T) { again(t, library) })
+	t.Run("refused", func(t *testing.T) { refused(t, library) })
 	t.Run("exports", func(t *testing.T) { checkExports(t, library) })
 	for _, mode := range []string{"ipc", "address", "hooks", "vmm"} {
 		t.Run(mode, func(t *testing.T) {
@@ -81,6 +105,69 @@ func TestSharedObject(t *testing.T) {
 			}
 		})
 	}
+}
+
+// again runs this package's tests on the shared object, in a process of its own.
+func again(t *testing.T, library string) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), exe, "-test.skip=^(TestSharedObject|TestSanitizers)$", "-test.v", fmt.Sprint("-test.short=", testing.Short()))
+	c.Env = append(clean(), sharedEnv+"="+library)
+	out, err := c.CombinedOutput()
+	if passed := bytes.Count(out, []byte("\n--- PASS: ")); err != nil || passed < 40 {
+		t.Errorf("%v, %d tests passed\n%s", err, passed, out)
+	}
+}
+
+func init() {
+	children["open"] = func() {
+		for _, path := range strings.Split(os.Getenv("GPUBENCH_TEST_OPEN"), ":") {
+			if _, err := emulated.Open(path); err != nil {
+				fmt.Println(err)
+			} else {
+				fmt.Println("opened")
+			}
+		}
+	}
+}
+
+// refused: what Open says about files that are none of this build, and about a process that has another driver already.
+func refused(t *testing.T, library string) {
+	dir := t.TempDir()
+	source := filepath.Join(dir, "other.c")
+	if err := os.WriteFile(source, []byte("int gpubench_emu_abi(void) { return -1; }\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	old := compile(t, "old.so", false, "-fPIC", "-shared", source)
+	if err := os.WriteFile(source, []byte("int nothing;"+strings.Repeat("\n", 100)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	foreign := compile(t, "libcuda.so.1", false, "-fPIC", "-shared", "-Wl,-soname,libcuda.so.1", source)
+	text, err := os.ReadFile(library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := filepath.Join(dir, "libcuda.so.1") // no NVML beside it
+	if err := os.WriteFile(alone, text, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ paths, want string }{
+		{dir + "/none", "emulated: " + dir + "/none: cannot open shared object file: No such file or directory"},
+		{source, "emulated: " + source + ": invalid ELF header"},
+		{foreign, "emulated: " + foreign + " is not gpubench's emulated driver"},
+		{old, "emulated: " + old + " is of another build (number -1, this program needs 1): build both with scripts/build.sh"},
+		{alone, "emulated: " + dir + "/libnvidia-ml.so.1: cannot open shared object file: No such file or directory"},
+		{alone + ":" + library, "emulated: " + dir + "/libnvidia-ml.so.1: cannot open shared object file: No such file or directory\nopened"},
+		{library + ":" + library, "opened\nopened"},
+		{library + ":" + alone, "opened\nemulated: " + alone + ": " + library + " is open already, and a process has one at most"},
+	} {
+		prints(t, c.want, "open", "GPUBENCH_TEST_OPEN="+c.paths)
+	}
+	// A driver that the process has got otherwise, as by cu.LoadCUDA.
+	prints(t, "emulated: "+library+": this process has loaded another libcuda.so.1 already: "+foreign, "open",
+		"GPUBENCH_TEST_OPEN="+library, "LD_PRELOAD="+foreign)
 }
 
 // checkExports: the library exports the functions of cu's table, those of extra.def, gpubench's own, and nothing else.
@@ -167,7 +254,7 @@ func TestSanitizers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles the driver twice")
 	}
-	t.Parallel()
+	t.Parallel() // after the tests that measure time
 	for name, flags := range map[string]string{"thread": "thread", "address": "address,undefined"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

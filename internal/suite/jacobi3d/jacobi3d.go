@@ -38,6 +38,7 @@ var Benchmark = &bench.Benchmark{
 	MinBatch:   minBatch,
 	Iterations: counts,
 	Memory:     memory,
+	Longest:    longest,
 }
 
 const (
@@ -64,6 +65,16 @@ func memory(p result.Params) int64 {
 		total += field * p.Int("pes")
 	}
 	return total
+}
+
+// longest is the largest face of the largest block.
+func longest(p result.Params) int64 {
+	var n [3]int64
+	for i := range n {
+		blocks := p.Ints("blocks")[i]
+		n[i] = (p.Ints("grid")[i] + blocks - 1) / blocks
+	}
+	return 8 * max(n[0]*n[1], n[0]*n[2], n[1]*n[2])
 }
 
 func cells(p result.Params) int64 {

@@ -24,7 +24,7 @@ func TestBlocksTile(t *testing.T) {
 			blocks[i] = rapid.IntRange(1, grid[i]).Draw(t, "blocks")
 		}
 		q := testProblem(grid, blocks, 1)
-		cells := 0
+		cells, largest := 0, 0
 		for i := range q.count() {
 			at := q.at(i)
 			if q.index(at) != i {
@@ -33,6 +33,7 @@ func TestBlocksTile(t *testing.T) {
 			g, d := q.geometry(at)
 			cells += g.Cells()
 			for f := range kernels.Face(kernels.Faces) {
+				largest = max(largest, g.FaceBytes(f))
 				n, ok := q.neighbour(at, f)
 				if outer := d.Outer(g).Has(f); outer == ok {
 					t.Fatalf("block %v, face %v: neighbour %v, outer %v", at, f, ok, outer)
@@ -48,6 +49,9 @@ func TestBlocksTile(t *testing.T) {
 		}
 		if want := grid[0] * grid[1] * grid[2]; cells != want {
 			t.Fatalf("%d cells in blocks, %d in the grid", cells, want)
+		}
+		if got := longest(result.Params{"grid": grid[:], "blocks": blocks[:]}); got != int64(largest) {
+			t.Fatalf("longest message %d B, largest face %d B", got, largest)
 		}
 	})
 }

@@ -20,44 +20,26 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/libmpi/leap"
+	"gpubench/runtimes/transport/internal/leap"
 )
 
-const shortLen = 64 << 20 // bytes: 5 ms or so of copying, for which a stop of the world has to wait
-
-// EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
-const EnvShortCalls = "GPUBENCH_SHORT_CALLS"
-
-// shortcut holds what a short crossing needs: see package leap. Besides the crossing it spares what cgo costs a thread
-// that waits: after 20 µs in there Go's scheduler takes the thread for blocked and starts another, on the other PE's core.
+// shortcut holds what a short crossing needs: see package leap.
 type shortcut struct {
-	stack                       *leap.Stack // nil: everything goes through cgo
-	act, sendHeader, recvHeader uintptr     // addresses of the table's functions
+	leap.Gate
+	act, sendHeader, recvHeader uintptr // addresses of the table's functions
 	runLoop                     uintptr
 	world                       unsafe.Pointer // their first argument
-	underWay                    int            // operations posted and not reported: any call may copy for them
-	lone                        bool           // the only one under way is short
 }
 
-// prepare opens the short way where calls are sure to be short: MPI's calls spin without limit when a network has no
-// room, or the peer has stopped, and yield where ranks share cores. Host memory alone goes over it: waiting for a device
-// inside could wait for a callback into Go.
+// prepare opens the short way where there is one.
 func (d *Driver) prepare() (err error) {
-	if !leap.Available || d.oversubscribe || getenv(EnvShortCalls) == "0" {
-		return nil
-	}
-	for _, p := range d.places {
-		if p.Node != d.places[0].Node {
-			return nil
-		}
-	}
 	s := &d.short
 	s.act = uintptr(unsafe.Pointer(C.gb_table.act))
 	s.sendHeader = uintptr(unsafe.Pointer(C.gb_table.send_header))
 	s.recvHeader = uintptr(unsafe.Pointer(C.gb_table.recv_header))
 	s.runLoop = uintptr(unsafe.Pointer(C.gb_table.run_loop))
 	s.world = unsafe.Pointer(C.gb_world)
-	s.stack, err = leap.NewStack()
+	s.Gate, err = leap.NewGate(d.places, d.oversubscribe)
 	return err
 }
 
@@ -69,29 +51,21 @@ func newDone() *[maxDone]C.gb_done {
 // act is gb_mpi_table's.
 func (d *Driver) act(ops []transport.Op, ndone, polls int) int {
 	s := &d.short
-	s.underWay += len(ops)
-	if len(ops) > 0 {
-		s.lone = s.underWay == 1 && ops[0].Buf.Len <= shortLen && ops[0].Buf.Space <= gpu.Pinned
-	}
+	s.Posted(ops)
 	var n int
-	if s.open() { // an Endpoint's polls are some 10 µs
-		n = s.stack.Call3(s.act, s.world, unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(d.done), len(ops), ndone, polls)
+	if s.Open() { // an Endpoint's polls are some 10 µs
+		n = s.Stack.Call3(s.act, s.world, unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(d.done), len(ops), ndone, polls)
 	} else {
 		n = int(C.gb_w_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), &d.done[0], C.int(len(ops)),
 			C.int(ndone), C.int(polls)))
 	}
-	s.underWay -= max(n, 0)
+	s.Reaped(max(n, 0))
 	return n
 }
 
-// open reports that the short way is there, and nothing under way for which a call could last.
-func (s *shortcut) open() bool {
-	return s.stack != nil && (s.underWay == 0 || s.lone && s.underWay == 1)
-}
-
 func (d *Driver) sendHeader(peer int, h []byte) int {
-	if s := &d.short; s.open() {
-		return s.stack.Call2(s.sendHeader, s.world, unsafe.Pointer(unsafe.SliceData(h)), len(h), peer, 0, 0)
+	if s := &d.short; s.Open() {
+		return s.Stack.Call2(s.sendHeader, s.world, unsafe.Pointer(unsafe.SliceData(h)), len(h), peer, 0, 0)
 	}
 	return int(C.gb_w_send_header(unsafe.Pointer(unsafe.SliceData(h)), C.int(len(h)), C.int(peer)))
 }
@@ -100,16 +74,16 @@ func (d *Driver) sendHeader(peer int, h []byte) int {
 const loopPolls = 10000
 
 func (d *Driver) runLoop(l *C.gb_loop, host bool) int {
-	if s := &d.short; host && s.open() && l.bytes*C.int64_t(max(1, l.window)) <= shortLen {
-		return s.stack.Call2(s.runLoop, s.world, unsafe.Pointer(l), loopPolls, 0, 0, 0)
+	if s := &d.short; host && s.Open() && l.bytes*C.int64_t(max(1, l.window)) <= leap.MaxLen {
+		return s.Stack.Call2(s.runLoop, s.world, unsafe.Pointer(l), loopPolls, 0, 0, 0)
 	}
 	return int(C.gb_w_run_loop(l, loopPolls))
 }
 
 func (d *Driver) recvHeader(buf []byte) (result, peer, n int) {
 	var from C.gb_from
-	if s := &d.short; s.open() {
-		result = s.stack.Call3(s.recvHeader, s.world, unsafe.Pointer(unsafe.SliceData(buf)), unsafe.Pointer(&from), len(buf), 0, 0)
+	if s := &d.short; s.Open() {
+		result = s.Stack.Call3(s.recvHeader, s.world, unsafe.Pointer(unsafe.SliceData(buf)), unsafe.Pointer(&from), len(buf), 0, 0)
 	} else {
 		result = int(C.gb_w_recv_header(unsafe.Pointer(unsafe.SliceData(buf)), &from, C.int(len(buf))))
 	}

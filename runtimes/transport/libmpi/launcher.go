@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"syscall"
 
 	"gpubench/internal/launch"
 )
@@ -27,6 +26,7 @@ var launcherNames = map[launch.Kind]string{
 	launch.MPICH:   "MPICH's mpirun (Hydra)",
 	launch.PMIx:    "a PMIx launcher (srun --mpi=pmix)",
 	launch.PMI:     "a PMI launcher (srun --mpi=pmi2)",
+	launch.Local:   "gpubench itself, without MPI",
 }
 
 // accepts lists the launchers under which a library forms one world. MPICH can be built with PMIx too; where it was
@@ -64,19 +64,4 @@ func checkWorld(lib Library, job launch.Job, joined bool, want, size int) error 
 		return &LauncherError{lib, fmt.Sprintf("formed a world of %d, not %d", size, want)}
 	}
 	return nil
-}
-
-const (
-	prSetPDeathSig = 1
-	sigKill        = 9
-)
-
-// dieWithParent has the kernel end this process when the launcher's daemon that started it ends: a rank that spins in C
-// would outlive it for ever. The setting belongs to the calling thread, which stays as long as the rank.
-func dieWithParent() {
-	parent := os.Getppid()
-	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPDeathSig, sigKill, 0)
-	if os.Getppid() != parent { // it ended just now
-		os.Exit(1)
-	}
 }

@@ -14,7 +14,6 @@
 package libmpi
 
 /*
-#cgo linux LDFLAGS: -ldl
 #include <stdlib.h>
 #include "world.h"
 */
@@ -23,15 +22,21 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"syscall"
 	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/signals"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/internal/leap"
 )
 
 // DefaultCloseDeadline is how long Close waits for the other ranks.
 const DefaultCloseDeadline = 30 * time.Second
+
+// EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
+const EnvShortCalls = leap.EnvShortCalls
 
 // maxDone bounds the completions that one crossing brings back.
 const maxDone = 256
@@ -78,12 +83,11 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 		return nil, err
 	}
 	if joined {
-		dieWithParent()
+		launch.DieWithParent(syscall.SIGKILL)
 	}
 	var fail C.gb_fail
-	C.gb_save_signals()
-	opened := C.gb_w_open(&fail)
-	C.gb_restore_signals()
+	var opened C.int
+	signals.Keep(func() { opened = C.gb_w_open(&fail) })
 	if opened != 0 {
 		return nil, failure(&fail)
 	}
@@ -131,7 +135,7 @@ func (d *Driver) start(job launch.Job, joined bool, o Options) error {
 func (d *Driver) Caps() transport.Caps { return d.caps }
 
 // ShortCalls reports whether short calls go without cgo (package leap).
-func (d *Driver) ShortCalls() bool { return d.short.stack != nil }
+func (d *Driver) ShortCalls() bool { return d.short.Stack != nil }
 
 // Library says which MPI this is, for the record's environment.
 func (d *Driver) Library() Library { return d.library }

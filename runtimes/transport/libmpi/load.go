@@ -1,17 +1,15 @@
 // Loading a shim, and which MPI library stands behind it.
 package libmpi
 
-// #include <stdlib.h>
 // #include "world.h"
 import "C"
 
 import (
 	"fmt"
-	"os"
 	"strings"
-	"unsafe"
 
 	"gpubench/internal/launch"
+	"gpubench/runtimes/transport/internal/shims"
 )
 
 // Library says which MPI was loaded.
@@ -42,24 +40,11 @@ func load(path string) (Library, error) {
 	if C.gb_world != nil {
 		return Library{}, AlreadyOpenError{}
 	}
-	if _, err := os.Stat(path); err != nil {
-		return Library{}, &LoadError{path, "no such file: build it with scripts/build.sh"}
+	table, reason := shims.Load(path, C.GB_MPI_ENTRY, C.GB_MPI_ABI, C.sizeof_gb_mpi_table)
+	if table == nil {
+		return Library{}, &LoadError{path, reason}
 	}
-	name := C.CString(path)
-	defer C.free(unsafe.Pointer(name))
-	var text [4096]C.char
-	quietSignals()
-	C.gb_save_signals() // UCX changes them as soon as it is loaded
-	loaded := C.gb_load(name, &text[0], C.int(len(text)))
-	C.gb_restore_signals()
-	switch loaded {
-	case 1:
-		return Library{}, &LoadError{path, strings.ReplaceAll(C.GoString(&text[0]), "\n", " ")}
-	case 2:
-		return Library{}, &LoadError{path, "it is no gpubench shim (it has no " + C.GB_MPI_ENTRY + ")"}
-	case 3:
-		return Library{}, &LoadError{path, fmt.Sprintf("it was built for another gpubench (not ABI %d): build it again with scripts/build.sh", C.GB_MPI_ABI)}
-	}
+	C.gb_table = (*C.gb_mpi_table)(table)
 	var version [8192]C.char
 	if C.gb_w_library(&version[0], C.int(len(version))) != 0 {
 		return Library{}, &LoadError{path, "MPI_Get_library_version fails"}
@@ -84,15 +69,4 @@ func identify(path, full string) Library {
 		lib.Version = strings.Join(words, " ")
 	}
 	return lib
-}
-
-// quietSignals tells Open MPI and UCX to leave signals alone; their handlers would turn a nil dereference in Go into
-// the end of the process. UCX reads this when its library is loaded. What they install all the same is undone after
-// MPI_Init. A user's own setting stays.
-func quietSignals() {
-	for _, kv := range [][2]string{{"UCX_HANDLE_ERRORS", "none"}, {"UCX_ERROR_SIGNALS", ""}, {"OMPI_MCA_opal_signal", ""}} {
-		if _, set := os.LookupEnv(kv[0]); !set {
-			os.Setenv(kv[0], kv[1]) // with cgo this sets C's environment too
-		}
-	}
 }

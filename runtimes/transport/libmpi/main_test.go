@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gpubench/runtimes/transport/libmpi/leap"
+	"gpubench/runtimes/transport/internal/leap"
 )
 
 const (
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 // openCalls is openTest, with every call through cgo where "cgo" is in arg.
 func openCalls(o Options, arg string) (*Driver, error) {
 	if strings.Contains(arg, "cgo") {
-		os.Setenv(EnvShortCalls, "0")
+		os.Setenv(leap.EnvShortCalls, "0")
 	}
 	d, err := openTest(o)
 	if err == nil && d.ShortCalls() != (leap.Available && !d.Oversubscribed() && !strings.Contains(arg, "cgo")) {

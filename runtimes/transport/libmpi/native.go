@@ -43,6 +43,9 @@ func (d *Driver) native(name string, l transport.Loop) (time.Duration, error) {
 			return 0, fmt.Errorf("%s: %s: %w", name, d.caps.Why[m.Space], transport.ErrUnsupported)
 		}
 	}
+	if l.AM {
+		return 0, fmt.Errorf("%s: MPI has no active messages: %w", name, transport.ErrUnsupported)
+	}
 	if l.Bytes > math.MaxInt32 {
 		return 0, fmt.Errorf("%s: %d B are more than MPI counts (%d): %w", name, l.Bytes, math.MaxInt32, transport.ErrUnsupported)
 	}

@@ -42,6 +42,11 @@ func suitePart(arg string) error {
 	if err != nil {
 		return err
 	}
+	if ep.Rank() == 0 {
+		for _, w := range transporttest.Ways(ep) {
+			fmt.Println("way:", w)
+		}
+	}
 	var failed error
 	err = transporttest.RunRank(ep, transporttest.Select("GPUBENCH_TEST_STEPS"), func(step string, took time.Duration, err error) {
 		switch {
@@ -88,17 +93,33 @@ func lastPart(arg string) error {
 	return fmt.Errorf("no step is called %q", arg)
 }
 
+// stagedWays are what must be tried with a device.
+var stagedWays = []string{
+	"pipelined (pinned, chunk 4096) device to device", "pipelined (pageable, chunk 100000) device to device", "simple (pinned, chunk 0) device to device",
+	"pipelined (pinned, chunk 4096) managed to managed", "simple (pinned, chunk 0) managed to managed", "simple (pinned, chunk 0) managed to device",
+	"pipelined (pageable, chunk 100000) device to pageable", "simple (pinned, chunk 0) pinned to device",
+}
+
 func TestSuite(t *testing.T) {
 	eachMPI(t, func(t *testing.T, m mpi) {
 		for _, c := range []struct {
 			ranks int
 			arg   string
-		}{{1, ""}, {2, "device"}, {4, ""}} {
+			steps string // words of their names, all if empty
+		}{{1, "", ""}, {2, "device", ""}, {3, "device", "any all itself"}, {4, "", ""}} {
 			t.Run(fmt.Sprint(c.ranks, c.arg), func(t *testing.T) {
+				if c.steps != "" && os.Getenv("GPUBENCH_TEST_STEPS") == "" {
+					t.Setenv("GPUBENCH_TEST_STEPS", c.steps)
+				}
 				out := m.ok(t, c.ranks, "suite", c.arg)
 				for _, s := range transporttest.Suite {
 					if s.PEs <= c.ranks && !s.Last && os.Getenv("GPUBENCH_TEST_STEPS") == "" && !strings.Contains(out, s.Name) {
 						t.Errorf("step %q was not run:\n%s", s.Name, out)
+					}
+				}
+				for _, way := range stagedWays {
+					if n := strings.Count(out, "way: staged "+way); (n == 1) != (c.arg == "device") {
+						t.Errorf("%q was tried %d times:\n%s", way, n, out)
 					}
 				}
 				t.Log("\n" + out)

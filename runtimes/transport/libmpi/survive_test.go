@@ -17,6 +17,7 @@ import (
 
 	"gpubench/internal/launch"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/internal/leap"
 )
 
 func init() {
@@ -109,7 +110,7 @@ func death() error {
 		}
 		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
-	syscall.RawSyscall(syscall.SYS_PRCTL, prSetPDeathSig, 0, 0)
+	launch.DieWithParent(0)
 	if err := ep.Send(1, m.Slice(0, 8), 1, 1); err != nil {
 		return err
 	}
@@ -289,12 +290,12 @@ func firePart(string) error {
 		}
 	}()
 	defer close(stop)
-	m := testBuffer(shortLen+2, false)
+	m := testBuffer(leap.MaxLen+2, false)
 	h, buf := make([]byte, 100), make([]byte, ep.Caps().MaxHeader)
 	for i := range 20000 {
 		part := m.Slice(0, 1+i*7%4200)
 		if i%4000 == 0 {
-			part = m.Slice(0, shortLen-2+i/4000) // across the limit of short crossings
+			part = m.Slice(0, leap.MaxLen-2+i/4000) // across the limit of short crossings
 		}
 		b := part.Bytes()
 		if ep.Rank() == 0 {

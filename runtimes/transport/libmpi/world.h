@@ -8,13 +8,6 @@
 extern const gb_mpi_table *gb_table;
 extern gb_mpi *gb_world;
 
-/* Opens a shim. 0: gb_table is set; 1: text is the loader's reason; 2: no entry; 3: another ABI. */
-int gb_load(const char *path, char *text, int n);
-
-/* Signal handlers as they are now; gb_restore_signals puts back those that were changed since. */
-void gb_save_signals(void);
-int gb_restore_signals(void);
-
 static inline int gb_w_act(const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
 {
 	return gb_table->act(gb_world, ops, done, nops, ndone, polls);

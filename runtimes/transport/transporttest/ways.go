@@ -67,6 +67,15 @@ func (pe *PE) ways() []way {
 	return out
 }
 
+// Ways names all that an endpoint can go, as the steps take them: "staged simple (pinned, chunk 0) device to device".
+func Ways(ep *transport.Endpoint) []string {
+	var out []string
+	for _, w := range NewPE(ep).ways() {
+		out = append(out, w.String())
+	}
+	return out
+}
+
 // each runs f once a way, with the path set on every PE.
 func (pe *PE) each(f func(w way) error) error {
 	for _, w := range pe.ways() {

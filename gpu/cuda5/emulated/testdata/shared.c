@@ -4,6 +4,8 @@
  *	shared LIBRARY address   cuGetProcAddress
  *	shared LIBRARY hooks     first bytes of the functions that UCX patches
  *	shared LIBRARY vmm       reserved addresses, mappings beside each other, handles
+ *	shared LIBRARY sync      calls that wait because the context or the memory asks for it
+ *	shared LIBRARY nvml NVML devices, addresses and links that the NVML beside it tells of
  */
 #define _GNU_SOURCE
 #include "../extra.h"
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -216,6 +219,67 @@ static void vmm(void)
 	CU(cuMemFree_v2(plain));
 }
 
+/* With GPUBENCH_EMU_DELAY_US=200000: what is not waited for is unfinished when the call returns. */
+static void sync_memops(void)
+{
+	CUdeviceptr p, q;
+	unsigned flags, on = 1, off = 0;
+	start();
+	CU(cuMemAlloc_v2(&p, 64));
+	CU(cuMemAlloc_v2(&q, 64));
+	CU(cuCtxGetFlags(&flags));
+#define ALL(code)                                                                                       \
+	CU(cuCtxSynchronize()), CU(cuMemsetD8_v2(p, 1, 64)), FAILS(cuStreamQuery(NULL), code);         \
+	CU(cuCtxSynchronize()), CU(cuMemcpyDtoD_v2(p, q, 64)), FAILS(cuStreamQuery(NULL), code);       \
+	CU(cuCtxSynchronize()), CU(cuMemcpy(q, p, 64)), FAILS(cuStreamQuery(NULL), code);              \
+	CU(cuCtxSynchronize()), CU(cuMemsetD8Async(p, 1, 64, NULL)), FAILS(cuStreamQuery(NULL), CUDA_ERROR_NOT_READY)
+	ALL(CUDA_ERROR_NOT_READY);
+	CU(cuCtxSetFlags(flags | CU_CTX_SYNC_MEMOPS));
+	ALL(CUDA_SUCCESS);
+	CU(cuCtxSetFlags(flags));
+	CU(cuPointerSetAttribute(&on, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, p));
+	ALL(CUDA_SUCCESS);
+	CU(cuPointerSetAttribute(&off, CU_POINTER_ATTRIBUTE_SYNC_MEMOPS, p));
+	ALL(CUDA_ERROR_NOT_READY);
+}
+
+/* With GPUBENCH_EMU_DEVICES=3, GPUBENCH_EMU_NVLINKS=4 and CUDA_VISIBLE_DEVICES=2,0: NVML shows all of them. */
+static void nvml(const char *path)
+{
+	struct { char legacy[16]; unsigned domain, bus, device, id, subsystem; char text[32]; } pci;
+	struct { unsigned field, scope; long long times[2]; int type, result; union { unsigned u; long long l; } value; } v[2];
+	void *lib = dlopen(path, RTLD_NOW), *handle[3];
+	unsigned n;
+	expect(lib != NULL, 1, "dlopen of NVML", 0);
+#define CALL(name, ...) ((int (*)())dlsym(lib, "nvml" name))(__VA_ARGS__)
+	CU(CALL("Init_v2"));
+	CU(CALL("DeviceGetCount_v2", &n));
+	expect((int)n, 3, "devices", 0);
+	FAILS(CALL("DeviceGetHandleByIndex_v2", 3, &handle[0]), 2);
+	for (unsigned i = 0; i < n; i++)
+		CU(CALL("DeviceGetHandleByIndex_v2", i, &handle[i]));
+	start();
+	static const int visible[] = { 2, 0 };
+	for (int d = 0; d < 2; d++) {
+		char id[20];
+		CU(CALL("DeviceGetPciInfo_v3", handle[visible[d]], &pci));
+		CU(cuDeviceGetPCIBusId(id, sizeof id, d));
+		expect(strcasecmp(id, pci.legacy), 0, id, 0);
+		expect(strcasecmp(id, pci.text + 4), 0, pci.text, 0);
+		expect((int)pci.bus, (int)strtol(id + 5, NULL, 16), "bus", 0);
+	}
+	v[0].field = 91; /* NVML_FI_DEV_NVLINK_LINK_COUNT */
+	v[1].field = 1;
+	CU(CALL("DeviceGetFieldValues", handle[1], 2, v));
+	expect(v[0].result == 0 && v[0].type == 1 && v[0].value.u == 4, 1, "links", 0);
+	expect(v[1].result, 3, "another field", 0);
+	CU(CALL("DeviceGetNvLinkRemotePciInfo_v2", handle[1], 3, &pci));
+	FAILS(CALL("DeviceGetNvLinkRemotePciInfo_v2", handle[1], 4, &pci), 3);
+	FAILS(CALL("DeviceGetGpuFabricInfoV", handle[1], v), 3);
+	FAILS(CALL("DeviceGetPciInfo_v3", NULL, &pci), 2);
+	CU(CALL("Shutdown"));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && !strcmp(argv[2], "import"))
@@ -229,6 +293,10 @@ int main(int argc, char **argv)
 		hooks();
 	else if (!strcmp(argv[2], "vmm"))
 		vmm();
+	else if (!strcmp(argv[2], "sync"))
+		sync_memops();
+	else if (argc == 4 && !strcmp(argv[2], "nvml"))
+		nvml(argv[3]);
 	else
 		return 2;
 	return 0;

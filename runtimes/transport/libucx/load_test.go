@@ -1,0 +1,132 @@
+package libucx
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestNoShim has one clear line for each thing that a path can be instead of a shim.
+func TestNoShim(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ name, path, want string }{
+		{"missing", filepath.Join(dir, "nothing.so"), "no such file"},
+		{"a folder", dir, dir},
+		{"another library", library(t, dir, "plain", "int nothing;"), "no gpubench shim"},
+		{"older ABI", library(t, dir, "old", "void *gb_ucx_table(unsigned abi) { return 0; }"), "another gpubench"},
+		{"liar", library(t, dir, "liar", "static unsigned t[512] = {1, 8}; void *gb_ucx_table(unsigned abi) { return t; }"), "another gpubench"},
+		{"missing UCX", library(t, dir, "orphan", "extern int ucp_cleanup(void); int f(void) { return ucp_cleanup(); }"), "ucp_cleanup"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Inspect(c.path)
+			var le *LoadError
+			if !errors.As(err, &le) || le.Path != c.path {
+				t.Fatalf("not a *LoadError that names %s: %v", c.path, err)
+			}
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q: want one line that says %q", err, c.want)
+			}
+		})
+	}
+}
+
+// library compiles a few words of C.
+func library(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	src, out := filepath.Join(dir, name+".c"), filepath.Join(dir, name+".so")
+	if err := os.WriteFile(src, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := exec.Command("cc", "-shared", "-fPIC", "-o", out, src).CombinedOutput(); err != nil {
+		t.Fatalf("cc: %v\n%s", err, msg)
+	}
+	return out
+}
+
+func TestIdentify(t *testing.T) {
+	with, without := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(with, "libuct_cuda.so.0"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		version, modules, want, why string
+		cuda                        bool
+	}{
+		{"1.22.0 1.22", with, "UCX 1.22.0", "libuct_cuda.so.0", true},
+		{"1.22.0 1.13", without, "UCX 1.22.0", "without CUDA (no libuct_cuda in " + without, false},
+		{"2.0.1 1.22", "", "UCX 2.0.1", "without CUDA (no libuct_cuda in /nowhere/lib/ucx", false},
+		{"1.13.1 1.22", with, "", "finds UCX 1.13.1 (/nowhere/lib/libucp.so.0)", false},
+		{"0.9.0 1.0", with, "", "finds UCX 0.9.0", false},
+	} {
+		l, err := identify("shim", c.version, "/nowhere/lib/libucp.so.0", c.modules)
+		if c.want == "" {
+			if err == nil || !strings.Contains(err.Error(), c.why) {
+				t.Errorf("%q: %v", c.version, err)
+			}
+			continue
+		}
+		if err != nil || l.Version != c.want || l.CUDA != c.cuda || !strings.Contains(l.CUDAWhy, c.why) || !strings.Contains(l.Full, c.want) {
+			t.Errorf("%q: %+v, %v", c.version, l, err)
+		}
+	}
+}
+
+func init() {
+	parts["inspect"] = func(string) error {
+		l, err := Inspect(os.Getenv(shimEnv))
+		fmt.Printf("cuda %v, %s\n", l.CUDA, l.Full)
+		return err
+	}
+	parts["open"] = func(string) error {
+		d, err := openTest(Options{}, "")
+		if err != nil {
+			return err
+		}
+		fmt.Println("transports", len(d.Transports()), d.Transports())
+		return d.Close()
+	}
+}
+
+// TestInspect: the shim finds the library that it was built for, or the one that LD_LIBRARY_PATH names.
+func TestInspect(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) {
+		out := u.ok(t, 1, "inspect", "", "cuda ")
+		if !strings.Contains(out, "UCX 1.") || !strings.Contains(out, u.folder+"/") && u.folder != "/usr" {
+			t.Error(out)
+		}
+	})
+	if len(found.all) == 2 {
+		j := found.all[1].start(t, 1, "inspect", "", "LD_LIBRARY_PATH="+filepath.Join(found.all[0].folder, "lib"))
+		if status := j.wait(t, time.Minute); status[0] != 0 || !strings.Contains(j.text(), found.all[0].folder) {
+			t.Errorf("LD_LIBRARY_PATH does not count: status %d\n%s", status[0], j.text())
+		}
+	}
+}
+
+// TestNoTransport: where UCX does not start on one PE, all say so, and none waits for it.
+func TestNoTransport(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) {
+		j := u.start(t, 2, "open", "", "UCX_TLS=nonsense", "UCX_LOG_LEVEL=fatal")
+		began := time.Now()
+		for rank, status := range j.wait(t, time.Minute) {
+			if out := j.out[rank].String(); status != 1 || !strings.HasPrefix(out, "ucx: PE ") || strings.Count(out, "\n") != 1 {
+				t.Errorf("PE %d: status %d: %s", rank, status, out)
+			}
+		}
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestTransports(t *testing.T) {
+	u := theUCX(t)
+	if out := u.ok(t, 2, "open", "", "transports "); strings.Contains(out, "transports 0") && !strings.Contains(u.ok(t, 1, "inspect", ""), "UCX 1.13") {
+		t.Error(out)
+	}
+}

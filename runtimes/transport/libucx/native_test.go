@@ -1,0 +1,109 @@
+package libucx
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"gpubench/gpu"
+	"gpubench/runtimes/transport"
+)
+
+func init() {
+	parts["native"] = nativePart
+	parts["native alone"] = nativeAlonePart
+}
+
+// nativePart runs both loops, by tags and by active messages, and looks at what arrived.
+func nativePart(arg string) error {
+	d, err := openTest(Options{}, arg)
+	if err != nil {
+		return err
+	}
+	rank := d.Caps().Rank
+	for _, am := range []bool{false, true} {
+		for _, n := range []int{0, 8, 5000, 200000, 1 << 20} {
+			what := fmt.Sprintf("of %d B, active messages %v", n, am)
+			send, recv := testBuffer(n, false), testBuffer(n, false)
+			for i := range send.Bytes() {
+				send.Bytes()[i] = byte(i + rank)
+			}
+			l := transport.Loop{Ctx: 1, Peer: 1 - rank, Tag: 5, First: rank == 0, Send: send, Recv: recv, Bytes: n, Iterations: 100, Window: 16, AM: am}
+			took, err := d.NativePingpong(l)
+			if err != nil || took <= 0 {
+				return fmt.Errorf("ping-pong %s: %v, %w", what, took, err)
+			}
+			for i, b := range recv.Bytes() {
+				if b != byte(i+1-rank) {
+					return fmt.Errorf("ping-pong %s: byte %d is %d", what, i, b)
+				}
+			}
+			clear(recv.Bytes())
+			if took, err = d.NativeBandwidth(l); err != nil || took <= 0 {
+				return fmt.Errorf("bandwidth %s: %v, %w", what, took, err)
+			}
+			for i, b := range recv.Bytes() {
+				if want := byte(i + 1 - rank); rank == 1 && b != want || rank == 0 && b != 0 {
+					return fmt.Errorf("bandwidth %s: PE %d: byte %d is %d", what, rank, i, b)
+				}
+			}
+		}
+	}
+	return d.Close()
+}
+
+// nativeAlonePart: a peer that does not take part costs the deadline, no more; one that is gone costs less.
+func nativeAlonePart(string) error {
+	d, err := openTest(Options{}, "")
+	if err != nil {
+		return err
+	}
+	if d.Caps().Rank == 1 {
+		buf := make([]byte, d.Caps().MaxHeader)
+		for {
+			if _, _, ok, err := d.RecvHeader(buf); ok || err != nil {
+				return errors.Join(err, d.Close())
+			}
+		}
+	}
+	m, big := testBuffer(8, false), testBuffer(100000, false)
+	wait := func(loop func(transport.Loop) (time.Duration, error), first, am bool, m gpu.Memory, tag int, kind error) error {
+		began := time.Now()
+		_, err := loop(transport.Loop{Ctx: 1, Peer: 1, Tag: tag, First: first, Send: m, Recv: m, Bytes: m.Len, Iterations: 1, Window: 2,
+			Deadline: 200 * time.Millisecond, AM: am})
+		if took := time.Since(began); !errors.Is(err, kind) || took > 5*time.Second {
+			return fmt.Errorf("%d B, first %v, tag %d: after %v: %v", m.Len, first, tag, took, err)
+		}
+		return nil
+	}
+	for _, am := range []bool{false, true} {
+		err = errors.Join(err,
+			wait(d.NativePingpong, false, am, m, 1, transport.ErrDeadline),
+			wait(d.NativeBandwidth, false, am, m, 2, transport.ErrDeadline),
+			wait(d.NativeBandwidth, true, am, big, 3, transport.ErrDeadline),
+			wait(d.NativePingpong, true, am, big, 4, transport.ErrDeadline),
+			wait(d.NativePingpong, true, am, gpu.Memory{Addr: 4096, Len: 8, Space: gpu.OnDevice}, 5, transport.ErrUnsupported),
+		)
+	}
+	if err != nil {
+		return err
+	}
+	if sent, err := d.SendHeader(1, []byte("end")); !sent || err != nil {
+		return fmt.Errorf("header: %v, %w", sent, err)
+	}
+	// PE 1 closes now. The deadline could pass first on a loaded machine, so it is a long one.
+	_, err = d.NativePingpong(transport.Loop{Ctx: 1, Peer: 1, Tag: 6, Send: m, Recv: m, Bytes: 8, Iterations: 1})
+	if !errors.Is(err, transport.ErrPeerDied) {
+		return fmt.Errorf("a closed peer: %v", err)
+	}
+	return d.Close()
+}
+
+func TestNative(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) {
+		u.ok(t, 2, "native", "")
+		u.ok(t, 2, "native", "cgo")
+		u.ok(t, 2, "native alone", "")
+	})
+}

@@ -1,0 +1,328 @@
+// What UCX must not break: Go's signals and panics; and what must not outlive its end: waits, processes, shared memory.
+package libucx
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gpubench/gpu"
+	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/internal/leap"
+)
+
+func init() {
+	parts["signals"] = signalsPart
+	parts["death"] = deathPart
+	parts["late"] = latePart
+	parts["fire"] = firePart
+	parts["open again"] = againPart
+}
+
+// signalsPart: after UCX is up, a nil dereference is a panic that can be recovered, and signals reach Go.
+func signalsPart(string) error {
+	d, err := openTest(Options{}, "")
+	if err != nil {
+		return err
+	}
+	for range 3 {
+		if err := nilDereference(); err == nil || !strings.Contains(err.Error(), "nil pointer") {
+			return fmt.Errorf("a nil dereference gives %v", err)
+		}
+	}
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGCHLD} {
+		ch := make(chan os.Signal, 1)
+		signal.Notify(ch, s)
+		if err := syscall.Kill(os.Getpid(), s); err != nil {
+			return err
+		}
+		select {
+		case <-ch:
+		case <-time.After(5 * time.Second):
+			return fmt.Errorf("%v does not reach Go", s)
+		}
+		signal.Stop(ch)
+	}
+	return d.Close()
+}
+
+func nilDereference() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = r.(error)
+		}
+	}()
+	var p *[4]int
+	return fmt.Errorf("read %d", p[len(os.Args)%4])
+}
+
+func TestSignals(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) { u.ok(t, 2, "signals", "") })
+}
+
+// TestUndoesHandlers shows that the test above can fail: it calls for UCX's handlers outright.
+func TestUndoesHandlers(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) {
+		j := u.start(t, 1, "signals", "", "UCX_HANDLE_ERRORS=bt,freeze", "UCX_ERROR_SIGNALS=SIGILL,SIGSEGV,SIGBUS,SIGFPE")
+		if status := j.wait(t, time.Minute); status[0] != 0 {
+			t.Errorf("status %d\n%s", status[0], j.text())
+		}
+	})
+}
+
+func againPart(string) error {
+	d, err := openTest(Options{}, "")
+	if err != nil {
+		return err
+	}
+	if _, err := openTest(Options{}, ""); !errors.Is(err, AlreadyOpenError{}) {
+		return fmt.Errorf("a second Open: %v", err)
+	}
+	return d.Close()
+}
+
+func TestOpenAgain(t *testing.T) { theUCX(t).ok(t, 1, "open again", "") }
+
+// deathPart: PE 1 is killed in the middle of a message of so many bytes, while the others wait for it.
+func deathPart(arg string) error {
+	var n int
+	if _, err := fmt.Sscan(arg, &n); err != nil {
+		return err
+	}
+	d, err := openTest(Options{CloseDeadline: 2 * time.Second}, "")
+	if err != nil {
+		return err
+	}
+	ep, err := transport.New(d, transport.Config{Deadline: 20 * time.Second, Yield: d.Oversubscribed()})
+	if err != nil {
+		return err
+	}
+	m := testBuffer(n, false)
+	if ep.Rank() == 1 {
+		for peer := range ep.Size() {
+			for range 40 {
+				if _, err := ep.Isend(1, m, peer, 7); err != nil {
+					return err
+				}
+			}
+		}
+		if err := ep.SendHeader(0, nil); err != nil {
+			return err
+		}
+		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+	if ep.Rank() > 1 {
+		// A third one takes messages as they come, into the sender's end.
+		for err == nil {
+			_, err = ep.Recv(1, m, 1, 7)
+		}
+	} else {
+		var reqs []transport.Request
+		for i := range 40 {
+			r, err := ep.Isend(1, m, 1, i)
+			if err != nil {
+				return err
+			}
+			reqs = append(reqs, r)
+		}
+		if err = ep.WaitAll(reqs); n >= 100000 && !errors.Is(err, transport.ErrPeerDied) {
+			return fmt.Errorf("sends: %v", err)
+		}
+		for err == nil || n < 100000 && !errors.Is(err, transport.ErrPeerDied) {
+			_, err = ep.Recv(1, m, 1, 2)
+		}
+	}
+	if !errors.Is(err, transport.ErrPeerDied) || !strings.Contains(err.Error(), "PE 1 (process ") {
+		return fmt.Errorf("waits: %v", err)
+	}
+	if err := ep.Send(1, m, 1, 3); !errors.Is(err, transport.ErrPeerDied) {
+		return fmt.Errorf("send: %v", err)
+	}
+	if err := ep.SendHeader(1, nil); !errors.Is(err, transport.ErrPeerDied) {
+		return fmt.Errorf("header: %v", err)
+	}
+	buf := make([]byte, ep.Caps().MaxHeader)
+	for began := time.Now(); ; {
+		peer, _, ok, err := ep.RecvHeader(buf)
+		if err != nil && peer == 1 && errors.Is(err, transport.ErrPeerDied) {
+			break
+		}
+		if time.Since(began) > 10*time.Second {
+			return fmt.Errorf("taking headers: PE %d, %v: %v", peer, ok, err)
+		}
+	}
+	began := time.Now()
+	if err := ep.Close(); !errors.Is(err, transport.ErrPeerDied) || time.Since(began) > 10*time.Second {
+		return fmt.Errorf("close: after %v: %v", time.Since(began), err)
+	}
+	fmt.Println("survived")
+	return nil
+}
+
+// shared lists what System V and POSIX shared memory hold.
+func shared(t *testing.T) []string {
+	t.Helper()
+	var out []string
+	names, err := filepath.Glob("/dev/shm/*ucx*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out = append(out, names...)
+	text, err := os.ReadFile("/proc/sysvipc/shm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 6 && f[0] != "key" && f[6] == "0" { // nobody is attached
+			out = append(out, "System V segment "+f[1])
+		}
+	}
+	return out
+}
+
+func TestDeath(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) {
+		for _, pes := range []int{2, 3} {
+			for _, n := range []int{8, 5000, 100000, 4 << 20} {
+				t.Run(fmt.Sprint(pes, "/", n), func(t *testing.T) {
+					before := shared(t)
+					j := u.start(t, pes, "death", fmt.Sprint(n))
+					status := j.wait(t, time.Minute)
+					if text := j.text(); status[0] != 0 || status[1] != -1 || status[pes-1] > 0 || strings.Count(text, "survived") != pes-1 {
+						t.Errorf("status %d\n%s", status, text)
+					}
+					for _, name := range shared(t) {
+						if !slices.Contains(before, name) {
+							t.Errorf("left behind: %s", name)
+						}
+					}
+				})
+			}
+		}
+	})
+}
+
+// latePart: PE 1 does not close in time. The others do not wait for ever.
+func latePart(string) error {
+	d, err := openTest(Options{CloseDeadline: 500 * time.Millisecond}, "")
+	if err != nil {
+		return err
+	}
+	if d.Caps().Rank == 1 {
+		time.Sleep(3 * time.Second)
+		os.Exit(0)
+	}
+	began := time.Now()
+	err = d.Close()
+	if took := time.Since(began); !errors.Is(err, transport.ErrPeerDied) || took > 2500*time.Millisecond {
+		return fmt.Errorf("close: after %v: %v", took, err)
+	}
+	fmt.Println("gave up:", err)
+	return nil
+}
+
+func TestCloseDeadline(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) { u.ok(t, 2, "late", "", "gave up: ") })
+}
+
+// firePart sends messages back and forth under collections and stops of the world.
+func firePart(string) error {
+	d, err := openTest(Options{}, "")
+	if err != nil {
+		return err
+	}
+	ep, err := transport.New(d, transport.Config{Yield: d.Oversubscribed()})
+	if err != nil {
+		return err
+	}
+	debug.SetGCPercent(1)
+	stop := make(chan bool)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+	}()
+	defer close(stop)
+	m := testBuffer(leap.MaxLen+2, false)
+	h, buf := make([]byte, 100), make([]byte, ep.Caps().MaxHeader)
+	for i := range 20000 {
+		part := m.Slice(0, 1+i*7%9000)
+		if i%4000 == 0 {
+			part = m.Slice(0, leap.MaxLen-2+i/4000) // across the limit of short crossings
+		}
+		b := part.Bytes()
+		if ep.Rank() == 0 {
+			b[0], b[len(b)-1] = byte(i), byte(i)
+			if err := errors.Join(ep.Send(1, part, 1, 1), ep.SendHeader(1, append(h[:0], byte(i)))); err != nil {
+				return err
+			}
+			if _, err := ep.Recv(1, m, 1, 2); err != nil {
+				return err
+			}
+			continue
+		}
+		st, err := ep.Recv(1, m, 0, 1)
+		if err != nil || st.Len != len(b) || b[0] != byte(i) || b[len(b)-1] != byte(i) {
+			return fmt.Errorf("message %d: %+v, %d and %d, %w", i, st, b[0], b[len(b)-1], err)
+		}
+		for ok, n := false, 0; !ok; ep.Relax() {
+			if _, n, ok, err = ep.RecvHeader(buf); err != nil || ok && (n != 1 || buf[0] != byte(i)) {
+				return fmt.Errorf("header %d: %d B, %d, %w", i, n, buf[0], err)
+			}
+		}
+		if err := ep.Send(1, m.Slice(0, 1), 0, 2); err != nil {
+			return err
+		}
+	}
+	return ep.Close()
+}
+
+func TestUnderFire(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) { u.ok(t, 2, "fire", "") })
+}
+
+func init() { parts["allocations"] = allocationsPart }
+
+// allocationsPart: once pools have grown, messages allocate nothing in Go.
+func allocationsPart(string) error {
+	d, err := openTest(Options{}, "")
+	if err != nil {
+		return err
+	}
+	m := gpu.HostMemory(make([]byte, 8))
+	ops := []transport.Op{{Kind: transport.OpRecv, Ctx: 1, Tag: 1, Buf: testBuffer(8, false)}, {Ctx: 1, Tag: 1, ID: 1, Buf: m}}
+	done, h, buf := make([]transport.Completion, 2), make([]byte, 64), make([]byte, d.Caps().MaxHeader)
+	n := testing.AllocsPerRun(1000, func() {
+		for got, post := 0, ops; got < 2; post = nil {
+			k, derr := d.Do(post, done, 100)
+			got, err = got+k, errors.Join(err, derr)
+		}
+		if _, serr := d.SendHeader(0, h); serr != nil {
+			err = serr
+		}
+		for ok := false; !ok && err == nil; {
+			_, _, ok, err = d.RecvHeader(buf)
+		}
+	})
+	if err != nil || n != 0 {
+		return fmt.Errorf("%v allocations a message, %w", n, err)
+	}
+	return d.Close()
+}
+
+func TestAllocations(t *testing.T) { theUCX(t).ok(t, 1, "allocations", "") }
