@@ -38,7 +38,7 @@ func TestBadInput(t *testing.T) {
 		want string // all words, separated by |, are in the line
 	}{
 		{args: "runn", want: `unknown command "runn"|did you mean run?`},
-		{args: "bogus", want: `unknown command "bogus"|run, list, version`},
+		{args: "bogus", want: `unknown command "bogus"|run, list, doctor, version`},
 		{args: "run pingpnog", want: `unknown benchmark "pingpnog"|did you mean pingpong?`},
 		{args: "run xyz", want: "unknown benchmark|give pingpong, bandwidth or jacobi3d"},
 		{args: "run --modle mpi", want: "unknown flag: --modle|--help"},

@@ -127,11 +127,7 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 	if f.timeout != "" {
 		s.timeout = p.duration("--timeout", f.timeout)
 	}
-	given(func(flag *pflag.Flag) {
-		if v := flag.Value.String(); v == "" || v == "[]" { // "[]": an empty list
-			p.note("--"+flag.Name, fmt.Errorf("the value is empty: give one, or leave the flag out"))
-		}
-	})
+	p.noEmptyValues(given)
 	if f.resume != "" {
 		if f.output != "" && f.output != f.resume {
 			p.note("--resume", fmt.Errorf("a run goes on in its own folder: leave out -o, or give the same folder"))
@@ -148,6 +144,15 @@ func (p *flagParser) note(flag string, err error) {
 	if err != nil && p.err == nil {
 		p.err = &plan.UsageError{Flag: flag, Text: err.Error()}
 	}
+}
+
+// noEmptyValues looks at the flags that were given.
+func (p *flagParser) noEmptyValues(given func(func(*pflag.Flag))) {
+	given(func(flag *pflag.Flag) {
+		if v := flag.Value.String(); v == "" || v == "[]" { // "[]": an empty list
+			p.note("--"+flag.Name, fmt.Errorf("the value is empty: give one, or leave the flag out"))
+		}
+	})
 }
 
 func (p *flagParser) choose(flag string, list []string, allowed ...string) []string {

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -305,14 +304,8 @@ func (s *sink) keep(r result.Record) error {
 
 // title is what describes the run in text formats.
 func (r *runCommand) title(p plan.Plan) []string {
-	v := program()
-	head := "gpubench " + v.Version
-	if v.Commit != "" {
-		head += " (" + v.Commit[:min(12, len(v.Commit))] + ")"
-	}
-	host, _ := os.Hostname()
 	lines := []string{
-		fmt.Sprintf("%s on %s, %d CPUs, %s", head, host, cpusAllowed(), time.Now().Format("2006-01-02 15:04")),
+		headline(),
 		fmt.Sprintf("%d cases, %d left out, %d PEs, seed %d", p.Cases(), len(p.Skipped), max(r.o.PEs, 0), r.o.Seed),
 	}
 	if r.o.PEs == 0 {

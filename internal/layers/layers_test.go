@@ -41,6 +41,7 @@ var may = []struct {
 	{"internal/result", nil},
 	{"internal/report", []string{"internal/result", "internal/stats"}},
 	{"internal/plan", []string{"internal/result"}},
+	{"internal/doctor", []string{"internal/machine", "internal/plan"}},
 	{"internal/supervise", []string{"internal/plan", "internal/result"}},
 	{"internal/bench", []string{"gpu", "gpu/witness", "runtimes/transport", "internal/result", "internal/stats"}},
 	{"internal/suite", []string{"gpu", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "internal/bench", "internal/result", "internal/suite/"}},
