@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gpubench/runtimes/transport/internal/hosts"
 	"gpubench/runtimes/transport/internal/leap"
 )
 
@@ -88,8 +89,27 @@ func (x *files) AllGather(data []byte, timeout time.Duration) ([][]byte, error) 
 	return all, nil
 }
 
-// openTest opens the shim that the test named; with every call through cgo where "cgo" is in arg.
+// apart is an Exchange whose PEs each say that they are on a node of their own.
+type apart struct{ *files }
+
+func (x apart) AllGather(data []byte, timeout time.Duration) ([][]byte, error) {
+	if x.round == 0 {
+		p, err := hosts.Read(data)
+		if err != nil {
+			return nil, err
+		}
+		copy(p.Node[:], fmt.Sprint("node ", x.rank))
+		data = p.Bytes()
+	}
+	return x.files.AllGather(data, timeout)
+}
+
+// openTest opens the shim that the test named; with every call through cgo where "cgo" is in arg, and as on different
+// nodes where "apart" is.
 func openTest(o Options, arg string) (*Driver, error) {
+	if strings.Contains(arg, "apart") {
+		return OpenWith(os.Getenv(shimEnv), apart{newFiles()}, o)
+	}
 	if strings.Contains(arg, "cgo") {
 		os.Setenv(leap.EnvShortCalls, "0")
 	}

@@ -1,12 +1,14 @@
 package libucx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
 
 	"gpubench/gpu"
+	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
 )
 
@@ -17,40 +19,57 @@ func init() {
 
 // nativePart runs both loops, by tags and by active messages, and looks at what arrived.
 func nativePart(arg string) error {
-	d, err := openTest(Options{}, arg)
+	dev, err := openDevice(arg)
+	if err != nil {
+		return err
+	}
+	d, err := openTest(Options{Device: dev != nil}, arg)
 	if err != nil {
 		return err
 	}
 	rank := d.Caps().Rank
 	for _, am := range []bool{false, true} {
 		for _, n := range []int{0, 8, 5000, 200000, 1 << 20} {
-			what := fmt.Sprintf("of %d B, active messages %v", n, am)
-			send, recv := testBuffer(n, false), testBuffer(n, false)
-			for i := range send.Bytes() {
-				send.Bytes()[i] = byte(i + rank)
-			}
-			l := transport.Loop{Ctx: 1, Peer: 1 - rank, Tag: 5, First: rank == 0, Send: send, Recv: recv, Bytes: n, Iterations: 100, Window: 16, AM: am}
-			took, err := d.NativePingpong(l)
-			if err != nil || took <= 0 {
-				return fmt.Errorf("ping-pong %s: %v, %w", what, took, err)
-			}
-			for i, b := range recv.Bytes() {
-				if b != byte(i+1-rank) {
-					return fmt.Errorf("ping-pong %s: byte %d is %d", what, i, b)
-				}
-			}
-			clear(recv.Bytes())
-			if took, err = d.NativeBandwidth(l); err != nil || took <= 0 {
-				return fmt.Errorf("bandwidth %s: %v, %w", what, took, err)
-			}
-			for i, b := range recv.Bytes() {
-				if want := byte(i + 1 - rank); rank == 1 && b != want || rank == 0 && b != 0 {
-					return fmt.Errorf("bandwidth %s: PE %d: byte %d is %d", what, rank, i, b)
-				}
+			if err := nativeLoops(d, dev, transport.Loop{Ctx: 1, Peer: 1 - rank, Tag: 5, First: rank == 0, Bytes: n,
+				Iterations: 100, Window: 16, AM: am}); err != nil {
+				return fmt.Errorf("%d B, active messages %v, PE %d: %w", n, am, rank, err)
 			}
 		}
 	}
 	return d.Close()
+}
+
+func nativeLoops(d *Driver, dev *gpu.Device, l transport.Loop) (err error) {
+	rank := 1 - l.Peer
+	mine, theirs := make([]byte, l.Bytes), make([]byte, l.Bytes)
+	for i := range mine {
+		mine[i], theirs[i] = byte(i+rank), byte(i+1-rank)
+	}
+	if l.Send, err = place(dev, mine); err != nil {
+		return err
+	}
+	for _, name := range []string{"ping-pong", "bandwidth"} {
+		loop := map[string]func(transport.Loop) (time.Duration, error){"ping-pong": d.NativePingpong, "bandwidth": d.NativeBandwidth}[name]
+		if l.Recv, err = place(dev, make([]byte, l.Bytes)); err != nil {
+			return err
+		}
+		took, err := loop(l)
+		if err != nil || took <= 0 {
+			return fmt.Errorf("%s: %v, %w", name, took, err)
+		}
+		got, err := fetch(dev, l.Recv)
+		if err != nil {
+			return err
+		}
+		want := theirs
+		if name == "bandwidth" && rank == 0 {
+			want = make([]byte, l.Bytes)
+		}
+		if !bytes.Equal(got, want) {
+			return fmt.Errorf("%s: wrong bytes", name)
+		}
+	}
+	return nil
 }
 
 // nativeAlonePart: a peer that does not take part costs the deadline, no more; one that is gone costs less.
@@ -106,4 +125,5 @@ func TestNative(t *testing.T) {
 		u.ok(t, 2, "native", "cgo")
 		u.ok(t, 2, "native alone", "")
 	})
+	t.Run("device", func(t *testing.T) { theUCX(t).ok(t, 2, "native", "direct="+librarytest.Emulated(t)) })
 }

@@ -2,6 +2,7 @@
 package libucx
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"gpubench/gpu"
+	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/transporttest"
 )
@@ -19,22 +21,20 @@ func init() {
 	parts["last"] = lastPart
 }
 
-// suitePart runs the steps. With the argument "device" there is an emulated one, and so the staged paths; "cgo" does
-// without short crossings.
+// suitePart runs the steps. With the argument "device" there is an emulated one, and so the staged paths; with
+// "direct=PATH" it is the shared object at PATH, and device memory goes to UCX; "cgo" does without short crossings;
+// "apart" is as on two nodes.
 func suitePart(arg string) error {
-	var dev *gpu.Device
-	if strings.Contains(arg, "device") {
-		var err error
-		if dev, err = gpu.Open(gpu.Emulated, 0, gpu.Options{Wait: gpu.Yield}); err != nil {
-			return err
-		}
-		if err := dev.Bind(); err != nil {
-			return err
-		}
-	}
-	d, err := openTest(Options{}, arg)
+	dev, err := openDevice(arg)
 	if err != nil {
 		return err
+	}
+	d, err := openTest(Options{Device: dev != nil && gpu.EmulatedPath() != ""}, arg)
+	if err != nil {
+		return err
+	}
+	if gpu.EmulatedPath() != "" && (!d.Caps().Spaces[gpu.OnDevice] || !d.Caps().Spaces[gpu.Managed]) {
+		return fmt.Errorf("device memory is not taken: %v", d.Caps().Why)
 	}
 	c := transport.Config{Deadline: transporttest.Deadline, Yield: d.Oversubscribed(), Device: dev}
 	if dev != nil {
@@ -43,6 +43,11 @@ func suitePart(arg string) error {
 	ep, err := transport.New(d, c)
 	if err != nil {
 		return err
+	}
+	if ep.Rank() == 0 {
+		for _, w := range transporttest.Ways(ep) {
+			fmt.Println("way:", w)
+		}
 	}
 	var failed error
 	err = transporttest.RunRank(ep, transporttest.Select("GPUBENCH_TEST_STEPS"), func(step string, took time.Duration, err error) {
@@ -63,6 +68,62 @@ func suitePart(arg string) error {
 		return err
 	}
 	return ep.Close()
+}
+
+// openDevice opens and binds this PE's emulated device, if arg asks for one.
+func openDevice(arg string) (*gpu.Device, error) {
+	_, path, direct := strings.Cut(arg, "direct=")
+	if !direct && !strings.Contains(arg, "device") {
+		return nil, nil
+	}
+	if direct {
+		if err := gpu.UseEmulated(path); err != nil {
+			return nil, err
+		}
+	}
+	n, err := gpu.Count(gpu.Emulated)
+	if err != nil {
+		return nil, err
+	}
+	dev, err := gpu.Open(gpu.Emulated, newFiles().rank%n, gpu.Options{Wait: gpu.Yield})
+	if err != nil {
+		return nil, err
+	}
+	return dev, dev.Bind()
+}
+
+// place copies b to memory of the space: on the device where there is one.
+func place(dev *gpu.Device, b []byte) (gpu.Memory, error) {
+	m := testBuffer(len(b), false)
+	copy(m.Bytes(), b)
+	if dev == nil {
+		return m, nil
+	}
+	d, err := dev.Alloc(gpu.OnDevice, max(len(b), 1), gpu.DefaultPages)
+	if err != nil {
+		return gpu.Memory{}, err
+	}
+	return d.Slice(0, len(b)), move(dev, d.Slice(0, len(b)), m)
+}
+
+// fetch is what m holds.
+func fetch(dev *gpu.Device, m gpu.Memory) ([]byte, error) {
+	if dev == nil {
+		return m.Bytes(), nil
+	}
+	h := testBuffer(m.Len, false)
+	return h.Bytes(), move(dev, h, m)
+}
+
+func move(dev *gpu.Device, to, from gpu.Memory) error {
+	if to.Len == 0 {
+		return nil
+	}
+	s, err := dev.NewStream()
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Copy(to, from), s.Sync(), s.Close())
 }
 
 // lastPart runs one step that ends a PE; the PE closes as soon as it is through.
@@ -100,7 +161,7 @@ func TestSuite(t *testing.T) {
 		for _, c := range []struct {
 			pes int
 			arg string
-		}{{1, ""}, {2, ""}, {2, "device"}, {2, "cgo"}, {3, ""}, {4, ""}} {
+		}{{1, ""}, {2, ""}, {2, "device"}, {2, "cgo"}, {3, ""}, {4, ""}, {2, "apart"}} {
 			t.Run(fmt.Sprint(c.pes, c.arg), func(t *testing.T) {
 				out := u.ok(t, c.pes, "suite", c.arg)
 				for _, s := range transporttest.Suite {
@@ -112,6 +173,26 @@ func TestSuite(t *testing.T) {
 			})
 		}
 	})
+}
+
+// directWays are what must be tried where UCX takes device memory.
+var directWays = []string{"host pageable to pageable", "host pinned to pageable", "direct device to device", "direct device to pageable",
+	"direct pinned to device", "host managed to managed", "direct managed to device", "staged pipelined (pinned, chunk 4096) device to device"}
+
+// TestDirect: all steps with device, managed, pinned and pageable memory given to UCX, on the emulated driver.
+func TestDirect(t *testing.T) {
+	u, path := theUCX(t), librarytest.Emulated(t)
+	for _, pes := range []int{2, 3, 4} {
+		t.Run(fmt.Sprint(pes), func(t *testing.T) {
+			out := u.ok(t, pes, "suite", "direct="+path, "passed ")
+			for _, way := range directWays {
+				if !strings.Contains(out, "way: "+way+"\n") {
+					t.Errorf("%q was not tried", way)
+				}
+			}
+			t.Log("\n" + out)
+		})
+	}
 }
 
 // TestLast: steps that end PEs. Who was not killed must pass, close in time, and UCX must not complain.

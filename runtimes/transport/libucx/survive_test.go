@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"gpubench/gpu"
+	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/internal/leap"
 )
@@ -92,21 +93,33 @@ func againPart(string) error {
 
 func TestOpenAgain(t *testing.T) { theUCX(t).ok(t, 1, "open again", "") }
 
-// deathPart: PE 1 is killed in the middle of a message of so many bytes, while the others wait for it.
+// deathPart: PE 1 is killed in the middle of messages of so many bytes, while the others wait for it: "BYTES [apart] [direct=PATH]".
 func deathPart(arg string) error {
 	var n int
 	if _, err := fmt.Sscan(arg, &n); err != nil {
 		return err
 	}
-	d, err := openTest(Options{CloseDeadline: 2 * time.Second}, "")
+	dev, err := openDevice(arg)
 	if err != nil {
 		return err
 	}
-	ep, err := transport.New(d, transport.Config{Deadline: 20 * time.Second, Yield: d.Oversubscribed()})
+	d, err := openTest(Options{CloseDeadline: 2 * time.Second, Device: dev != nil}, arg)
 	if err != nil {
 		return err
 	}
-	m := testBuffer(n, false)
+	ep, err := transport.New(d, transport.Config{Deadline: 20 * time.Second, Yield: d.Oversubscribed(), Device: dev})
+	if err != nil {
+		return err
+	}
+	if dev != nil {
+		if err := ep.SetPath(transport.PathConfig{Path: transport.Direct}); err != nil {
+			return err
+		}
+	}
+	m, err := place(dev, make([]byte, n))
+	if err != nil {
+		return err
+	}
 	if ep.Rank() == 1 {
 		for peer := range ep.Size() {
 			for range 40 {
@@ -134,10 +147,10 @@ func deathPart(arg string) error {
 			}
 			reqs = append(reqs, r)
 		}
-		if err = ep.WaitAll(reqs); n >= 100000 && !errors.Is(err, transport.ErrPeerDied) {
+		if err = ep.WaitAll(reqs); (n >= 100000 || dev != nil) && !errors.Is(err, transport.ErrPeerDied) {
 			return fmt.Errorf("sends: %v", err)
 		}
-		for err == nil || n < 100000 && !errors.Is(err, transport.ErrPeerDied) {
+		for err == nil || n < 100000 && dev == nil && !errors.Is(err, transport.ErrPeerDied) {
 			_, err = ep.Recv(1, m, 1, 2)
 		}
 	}
@@ -190,12 +203,12 @@ func shared(t *testing.T) []string {
 }
 
 func TestDeath(t *testing.T) {
-	eachUCX(t, func(t *testing.T, u ucx) {
+	deaths := func(t *testing.T, u ucx, how string) {
 		for _, pes := range []int{2, 3} {
 			for _, n := range []int{8, 5000, 100000, 4 << 20} {
 				t.Run(fmt.Sprint(pes, "/", n), func(t *testing.T) {
 					before := shared(t)
-					j := u.start(t, pes, "death", fmt.Sprint(n))
+					j := u.start(t, pes, "death", fmt.Sprint(n, how))
 					status := j.wait(t, time.Minute)
 					if text := j.text(); status[0] != 0 || status[1] != -1 || status[pes-1] > 0 || strings.Count(text, "survived") != pes-1 {
 						t.Errorf("status %d\n%s", status, text)
@@ -208,7 +221,10 @@ func TestDeath(t *testing.T) {
 				})
 			}
 		}
-	})
+	}
+	eachUCX(t, func(t *testing.T, u ucx) { deaths(t, u, "") })
+	t.Run("apart", func(t *testing.T) { deaths(t, theUCX(t), " apart") })
+	t.Run("device", func(t *testing.T) { deaths(t, theUCX(t), " direct="+librarytest.Emulated(t)) })
 }
 
 // latePart: PE 1 does not close in time. The others do not wait for ever.
