@@ -18,6 +18,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/transporttest"
 	"gpubench/runtimes/transport/internal/leap"
 )
 
@@ -99,7 +100,7 @@ func deathPart(arg string) error {
 	if _, err := fmt.Sscan(arg, &n); err != nil {
 		return err
 	}
-	dev, err := openDevice(arg)
+	dev, err := transporttest.OpenDevice(arg, newFiles().rank)
 	if err != nil {
 		return err
 	}
