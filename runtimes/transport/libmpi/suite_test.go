@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"gpubench/gpu"
 	"gpubench/internal/launch"
 	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
@@ -27,11 +26,11 @@ func suitePart(arg string) error {
 	if err != nil {
 		return err
 	}
-	d, err := openCalls(Options{Device: gpu.EmulatedPath() != ""}, arg)
+	d, err := openCalls(Options{Device: transporttest.Given(arg)}, arg)
 	if err != nil {
 		return err
 	}
-	return transporttest.RunProcess(d, dev, d.Oversubscribed())
+	return transporttest.RunProcess(d, dev, d.Oversubscribed(), transporttest.Given(arg))
 }
 
 // lastPart runs one step that ends a PE; its rank closes as soon as it is through.
@@ -97,7 +96,7 @@ func TestSuite(t *testing.T) {
 // TestDirect: all steps with device, managed, pinned and pageable memory given to Open MPI over a UCX with CUDA, on the
 // emulated driver.
 func TestDirect(t *testing.T) {
-	m, path := theMPI(t, launch.OpenMPI), librarytest.Emulated(t)
+	m, path := theMPI(t, launch.OpenMPI), transporttest.DirectDriver(func() string { return librarytest.Emulated(t) })
 	env := setupEnv()
 	ucx := launch.CUDAUCX(env)
 	if ucx == "" {

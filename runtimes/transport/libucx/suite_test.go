@@ -29,11 +29,11 @@ func suitePart(arg string) error {
 	if err != nil {
 		return err
 	}
-	d, err := openTest(Options{Device: dev != nil && gpu.EmulatedPath() != ""}, arg)
+	d, err := openTest(Options{Device: transporttest.Given(arg)}, arg)
 	if err != nil {
 		return err
 	}
-	return transporttest.RunProcess(d, dev, d.Oversubscribed())
+	return transporttest.RunProcess(d, dev, d.Oversubscribed(), transporttest.Given(arg))
 }
 
 // place copies b to memory of the space: on the device where there is one.
@@ -121,7 +121,7 @@ func TestSuite(t *testing.T) {
 
 // TestDirect: all steps with device, managed, pinned and pageable memory given to UCX, on the emulated driver.
 func TestDirect(t *testing.T) {
-	u, path := theUCX(t), librarytest.Emulated(t)
+	u, path := theUCX(t), transporttest.DirectDriver(func() string { return librarytest.Emulated(t) })
 	for _, pes := range []int{2, 3, 4} {
 		t.Run(fmt.Sprint(pes), func(t *testing.T) {
 			out := u.ok(t, pes, "suite", "direct="+path, "passed ")

@@ -18,8 +18,8 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/transporttest"
 	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 func init() {

@@ -4,6 +4,7 @@ package transporttest
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -12,32 +13,51 @@ import (
 )
 
 // OpenDevice opens and binds a process's emulated device, if arg asks for one: "device" for the copy in the test's
-// binary, "direct=PATH" for the shared object that UCX and MPI see. It must come before they are loaded.
+// binary, "direct=PATH" for the shared object that UCX and MPI see, "direct=cuda" for a real one. It must come before they
+// are loaded.
 func OpenDevice(arg string, rank int) (*gpu.Device, error) {
 	_, path, direct := strings.Cut(arg, "direct=")
 	if !direct && !strings.Contains(arg, "device") {
 		return nil, nil
 	}
-	if direct {
+	driver := gpu.Emulated
+	switch {
+	case path == string(gpu.CUDA):
+		driver = gpu.CUDA
+	case direct:
 		if err := gpu.UseEmulated(path); err != nil {
 			return nil, err
 		}
 	}
-	n, err := gpu.Count(gpu.Emulated)
+	n, err := gpu.Count(driver)
 	if err != nil {
 		return nil, err
 	}
-	dev, err := gpu.Open(gpu.Emulated, rank%n, gpu.Options{Wait: gpu.Yield})
+	if n == 0 {
+		return nil, fmt.Errorf("the %s driver has no device", driver)
+	}
+	dev, err := gpu.Open(driver, rank%n, gpu.Options{Wait: gpu.Yield})
 	if err != nil {
 		return nil, err
 	}
 	return dev, dev.Bind()
 }
 
+// Given reports whether arg has device memory given to the library.
+func Given(arg string) bool { return strings.Contains(arg, "direct=") }
+
+// DirectDriver is what to put behind "direct=": the shared object, or cuda where GPUBENCH_TEST_DRIVER asks for it.
+func DirectDriver(emulated func() string) string {
+	if os.Getenv("GPUBENCH_TEST_DRIVER") == string(gpu.CUDA) {
+		return string(gpu.CUDA)
+	}
+	return emulated()
+}
+
 // RunProcess runs the steps that GPUBENCH_TEST_STEPS selects as one PE over d, and closes it. PE 0 prints the ways that
-// are tried and the steps that passed; where device memory goes to the driver it must take it.
-func RunProcess(d transport.Driver, dev *gpu.Device, yield bool) error {
-	if gpu.EmulatedPath() != "" && (!d.Caps().Spaces[gpu.OnDevice] || !d.Caps().Spaces[gpu.Managed]) {
+// are tried and the steps that passed; given says that device memory goes to the driver, which must take it.
+func RunProcess(d transport.Driver, dev *gpu.Device, yield, given bool) error {
+	if given && (!d.Caps().Spaces[gpu.OnDevice] || !d.Caps().Spaces[gpu.Managed]) {
 		return fmt.Errorf("device memory is not taken: %v", d.Caps().Why)
 	}
 	// A device's streams run on these cores too.
