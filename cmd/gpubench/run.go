@@ -164,7 +164,7 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 	out.progress = newProgress(r.stderr, left.Cases())
 	for _, skipped := range p.Skipped {
 		rec := result.Record{ID: skipped.ID, Benchmark: skipped.Benchmark, Params: skipped.Params,
-			Status: result.Skipped, Reason: skipped.Skip}
+			Status: result.Skipped, Reason: skipped.Skip, Trial: skipped.Trial}
 		if err := out.keep(rec); err != nil {
 			return nil, nil, fail(exitFailed, "%v", err)
 		}

@@ -602,6 +602,49 @@ func TestUnderALauncher(t *testing.T) {
 	}
 }
 
+// Each launch is a trial of its own in the same folder, and one that is done is not run again.
+func TestTrialsUnderALauncher(t *testing.T) {
+	needMPI(t)
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i, c := range []struct{ folder, trial string }{{"-o", "0"}, {"--resume", "1"}, {"--resume", "0"}} {
+		args := []string{exe, "run", "pingpong", "--path", "host,direct", "--device", "emulated", "--model", "mpi", "-m", "8,64", "-i", "20",
+			c.folder, dir, "--trial", c.trial}
+		cmd := l.Command(2, args...)
+		cmd.Env = append(cmd.Env, asProgram+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("launch %d: %v\n%s", i, err, out)
+		}
+	}
+	file, err := result.ReadFile(filepath.Join(dir, resultsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := map[result.Key]int{}
+	trials := map[int]int{}
+	for _, r := range file.Records {
+		trials[r.Trial]++
+		if r.Params.String("path") == "host" {
+			ran[r.Key()]++
+		}
+	}
+	for key, n := range ran {
+		if n != 1 {
+			t.Errorf("%v ran %d times", key, n)
+		}
+	}
+	if len(ran) != 4 || trials[0] == 0 || trials[1] == 0 || len(trials) != 2 {
+		t.Errorf("two sizes in two trials: %v, %v", ran, trials)
+	}
+}
+
 // What does not fit a launcher's job is said once, by rank 0.
 func TestBadInputUnderALauncher(t *testing.T) {
 	needMPI(t)
@@ -616,7 +659,7 @@ func TestBadInputUnderALauncher(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"run --transport inproc", "--transport: inproc has its PEs in one process"},
 		{"run -n 3", "-n: 3 PEs were asked for, but the launcher started 2"},
-		{"run --trials 5", "--trials: a trial is a fresh launch"},
+		{"run --trials 5", "--trials: a trial is a fresh launch, and the launcher made this one: start it again for each, with --trial 0"},
 		{"run pingpnog", "did you mean pingpong?"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -668,7 +711,7 @@ func TestListAndVersion(t *testing.T) {
 	}
 	help := call(t, "run", "--help")
 	for _, flag := range []string{"--model", "--transport", "--device", "--path", "--space", "--staging", "--pages", "--buffers", "--field",
-		"--loop", "--pes", "--message-size", "--iterations", "--warmup", "--window", "--time", "--validate", "--trials", "--order", "--seed", "--grid",
+		"--loop", "--pes", "--message-size", "--iterations", "--warmup", "--window", "--time", "--validate", "--trials", "--trial", "--order", "--seed", "--grid",
 		"--blocks", "--odf", "--quick", "--format", "--output", "--resume", "--timeout", "--strict"} {
 		if !strings.Contains(help.stdout, flag) {
 			t.Errorf("the help lacks %s", flag)
