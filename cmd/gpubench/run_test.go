@@ -401,13 +401,17 @@ func TestVanishedOutput(t *testing.T) {
 // Ctrl-C stops within two seconds, keeps every finished case, and leaves no
 // process behind.
 func TestInterrupt(t *testing.T) {
-	for _, transport := range []string{"inproc", "mpi"} {
-		t.Run(transport, func(t *testing.T) {
-			if transport == "mpi" {
+	for _, c := range []struct {
+		transport string
+		signal    syscall.Signal
+		status    int
+	}{{"inproc", syscall.SIGINT, 130}, {"inproc", syscall.SIGUSR2, 140}, {"mpi", syscall.SIGINT, 130}} {
+		t.Run(c.transport+" "+c.signal.String(), func(t *testing.T) {
+			if c.transport == "mpi" {
 				needMPI(t)
 			}
 			dir := t.TempDir()
-			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
+			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", c.transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
@@ -422,14 +426,14 @@ func TestInterrupt(t *testing.T) {
 			}
 			before := descendants(cmd.Process.Pid)
 			begin := time.Now()
-			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			if err := cmd.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
 			err := cmd.Wait()
 			took := time.Since(begin)
 			var exit *exec.ExitError
-			if code := cmd.ProcessState.ExitCode(); code != 130 {
-				t.Errorf("exit %d (%v %v), want 130\n%s", code, err, exit, out.String())
+			if code := cmd.ProcessState.ExitCode(); code != c.status {
+				t.Errorf("exit %d (%v %v), want %d\n%s", code, err, exit, c.status, out.String())
 			}
 			if took > 2*time.Second {
 				t.Errorf("it took %v to stop", took)
@@ -440,11 +444,11 @@ func TestInterrupt(t *testing.T) {
 					t.Errorf("process %d is left: %s", pid, commandOf(pid))
 				}
 			}
-			c := readResults(t, dir)
-			if len(c.Records) < 3 || len(c.Damaged) > 0 {
-				t.Errorf("%d records, damaged %v", len(c.Records), c.Damaged)
+			kept := readResults(t, dir)
+			if len(kept.Records) < 3 || len(kept.Damaged) > 0 {
+				t.Errorf("%d records, damaged %v", len(kept.Records), kept.Damaged)
 			}
-			allOK(t, c.Records)
+			allOK(t, kept.Records)
 		})
 	}
 }
@@ -507,13 +511,17 @@ func TestAKilledPE(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs for seconds")
 	}
-	for _, transport := range []string{"inproc", "mpi"} {
-		t.Run(transport, func(t *testing.T) {
-			if transport == "mpi" {
+	for _, c := range []struct {
+		transport string
+		signal    syscall.Signal
+		status    int
+	}{{"inproc", syscall.SIGINT, 130}, {"inproc", syscall.SIGUSR2, 140}, {"mpi", syscall.SIGINT, 130}} {
+		t.Run(c.transport+" "+c.signal.String(), func(t *testing.T) {
+			if c.transport == "mpi" {
 				needMPI(t)
 			}
 			dir := t.TempDir()
-			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "8,16,32", "--time", "4s", "--order", "listed", "-o", dir, "--timeout", "60s")
+			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", c.transport, "-m", "8,16,32", "--time", "4s", "--order", "listed", "-o", dir, "--timeout", "60s")
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
