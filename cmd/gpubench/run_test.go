@@ -627,8 +627,12 @@ func TestTrialsUnderALauncher(t *testing.T) {
 			c.folder, dir, "--trial", c.trial}
 		cmd := l.Command(2, args...)
 		cmd.Env = append(cmd.Env, asProgram+"=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, err := cmd.CombinedOutput()
+		if err != nil {
 			t.Fatalf("launch %d: %v\n%s", i, err, out)
+		}
+		if strings.Contains(string(out), "give its flags again") {
+			t.Errorf("launch %d takes another trial for another run:\n%s", i, out)
 		}
 	}
 	file, err := result.ReadFile(filepath.Join(dir, resultsFile))
