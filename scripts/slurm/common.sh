@@ -23,6 +23,9 @@ check_settings() {
 	mkdir -p "$out" || die "cannot make the folder $out: name another in BENCH_OUT"
 	ok_at_start=$(count '"status":"ok"' "$out"/*/results.jsonl)
 	say "$SLURM_JOB_NODELIST, restart ${SLURM_RESTART_COUNT:-0}, $launcher, GPUs visible: $gpus, seed $seed, results in $out"
+	if [ "$launcher" = srun ] && [ "${SLURMD_NODENAME:-}" != "$(hostname -s)" ]; then
+		say "warning: Slurm calls this node ${SLURMD_NODENAME:-nothing}, the host $(hostname -s): PMIx may find no neighbours, and MPI take TCP within a node"
+	fi
 	# Slurm's signal, by #SBATCH --signal, comes some time before the time limit; SIGTERM from scancel or for another job.
 	trap 'stop "the time is almost up"' USR2
 	trap 'stop "the job is being ended"' TERM

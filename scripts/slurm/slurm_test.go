@@ -118,6 +118,59 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
+// What becomes of launches that fail, by a made-up srun: its Nth call ends with the Nth status, and one behind which stands a
+// letter has left a record of that status before.
+func TestFailedLaunches(t *testing.T) {
+	home, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const srun = `#!/bin/bash
+while [ $# -gt 0 ]; do case $1 in -o | --resume) dir=$2 ;; esac; shift; done
+n=$(cat "$CALLS" 2>/dev/null || echo 0)
+echo $((n + 1)) >"$CALLS"
+read -ra statuses <<<"$STATUSES"
+status=${statuses[n]}
+mkdir -p "$dir"
+case $status in *o) echo '{"status":"ok"}' ;; *f) echo '{"status":"failed"}' ;; *) echo '{"status":"skipped"}' ;; esac >>"$dir/results.jsonl"
+exit "${status%[of]}"
+`
+	for _, c := range []struct {
+		statuses string
+		status   int
+		calls    string
+		says     string
+	}{
+		{"0o 0o", 0, "2", "all trials are done"},
+		{"139 0o 0o", 0, "3", "the launch ended with status 139 before its first case: once more"},
+		{"139 137 0o", 1, "3", "trial 0 on 1 node(s) ended with status 137"}, // once more, not for ever
+		{"1f 0o", 1, "2", "some cases failed"},                               // cases that fail are no failed launch
+		{"2", 2, "1", ""},                                                    // a wrong command line
+	} {
+		t.Run(c.statuses, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "srun"), []byte(srun), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("bash", "pingpong.sbatch")
+			cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "SLURM_SUBMIT_DIR=" + home, "SLURM_JOB_ID=7", "SLURM_JOB_NODELIST=n1",
+				"SLURM_JOB_NUM_NODES=1", "SLURM_NTASKS=2", "SLURMD_NODENAME=another", "GPUBENCH=true", "BENCH_TRIALS=2", "BENCH_OUT=" + dir,
+				"CALLS=" + filepath.Join(dir, "calls"), "STATUSES=" + c.statuses}
+			out, _ := cmd.CombinedOutput()
+			calls, err := os.ReadFile(filepath.Join(dir, "calls"))
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if code := cmd.ProcessState.ExitCode(); code != c.status || strings.TrimSpace(string(calls)) != c.calls || !strings.Contains(string(out), c.says) {
+				t.Errorf("status %d after %s calls, want %d after %s and %q\n%s", code, strings.TrimSpace(string(calls)), c.status, c.calls, c.says, out)
+			}
+			if !strings.Contains(string(out), "warning: Slurm calls this node another") {
+				t.Errorf("no word of a node whose host has another name:\n%s", out)
+			}
+		})
+	}
+}
+
 // The scripts, run to their end: both launchers, both ways to see GPUs, one node and two. Jobs that are stopped run beside.
 func TestTemplates(t *testing.T) {
 	c := start(t)

@@ -2,7 +2,8 @@
 # Starts a private Slurm for tests: munged, slurmctld and NODES slurmd with four fake GPUs each, on this host's loopback,
 # with all that they write under DIR. After it:  export SLURM_CONF=DIR/slurm.conf;  to stop it:  down.sh DIR
 #   scripts/slurm/local/up.sh DIR [NODES (2)] [PORT (19100: PORT to PORT+NODES are used)]
-# The nodes are n1, n2, …; a node's name reaches its tasks as SLURMD_NODENAME alone, since they all share the host's own.
+# The nodes are n1, n2, …: each has its host name, which it alone resolves; files, processes and the loopback are common to
+# all. Root alone can start it.
 set -euo pipefail
 die() { printf 'slurm: %s\n' "$*" >&2; exit 1; }
 [ $# -ge 1 ] || die "usage: up.sh DIR [NODES] [PORT]"
@@ -106,8 +107,8 @@ for file in /dev/null /dev/zero /dev/full /dev/random; do
 done >"$dir/gres.conf"
 
 start slurmctld slurmctld -D -c
-# Each node has its own host name, which its name resolves to: PMIx looks for a task's neighbours under the host's name, and
-# an MPI that finds none there takes TCP between the ranks of one node.
+# Each node's host has the node's name: PMIx looks for a task's neighbours under the host's name, and an MPI that finds none
+# there takes TCP between the ranks of one node.
 for n in $(seq "$nodes"); do
 	printf '127.0.0.1 localhost %s n%s\n' "$host" "$n" >"$dir/hosts-n$n"
 	mkdir -p "$dir/spool/n$n" "$dir/tmp/n$n"
