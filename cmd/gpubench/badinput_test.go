@@ -81,6 +81,8 @@ func TestBadInput(t *testing.T) {
 		{args: "run --timeout -1s", want: "--timeout: -1s is out of range"},
 		{args: "run --timeout soon", want: `--timeout: "soon" is no duration`},
 		{args: "run --trials 0", want: "--trials: 0 is out of range"},
+		{args: "run --trial -1", want: "--trial: -1 is out of range"},
+		{args: "run --trial 1 --trials 3", want: "--trial: --trials says which there are"},
 		{args: "run --order sorted", want: `--order: "sorted" is not known|random or listed`},
 		{args: "run --seed -1", want: "--seed: |is no whole number"},
 		{args: "run --format xml", want: `--format: "xml" is not known|text, jsonl, csv or osu`},

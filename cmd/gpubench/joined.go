@@ -86,7 +86,7 @@ func (r *runCommand) fit(job launch.Job) error {
 		return &plan.UsageError{Flag: "-n", Text: fmt.Sprintf("%d PEs were asked for, but the launcher started %d: leave out -n, or start as many", r.o.PEs, job.Size)}
 	}
 	if r.o.Trials > 1 {
-		return &plan.UsageError{Flag: "--trials", Text: "a trial is a fresh launch, and the launcher made this one: start it again for each trial, or let gpubench start the PEs"}
+		return &plan.UsageError{Flag: "--trials", Text: "a trial is a fresh launch, and the launcher made this one: start it again for each, with --trial 0, --trial 1 and so on, or let gpubench start the PEs"}
 	}
 	r.o.PEs = int64(job.Size)
 	return nil
