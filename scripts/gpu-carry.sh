@@ -22,7 +22,8 @@ if [ -n "$GPUBENCH_MPIRUN_OPENMPI" ]; then
 	(cd "$mpi" && find lib -name '*.so*' -print0 | tar --null -cf - -T -) | tar -xf - -C "$out/openmpi"
 fi
 if compgen -G "$GPUBENCH_UCX/lib/ucx/libuct_cuda.so*" >/dev/null; then
-	(cd "$GPUBENCH_UCX" && find lib \( -name '*.so.0' -o -path '*/ucx/*.so' \) -print0 | tar --null -cf - -T - bin/ucx_info bin/ucx_perftest) |
-		{ mkdir -p "$out/ucx" && tar -xf - -C "$out/ucx"; }
+	# The wheel's modules find the CUDA runtime that they were linked with in a folder beside.
+	(cd "$GPUBENCH_UCX/.." && name=$(basename "$GPUBENCH_UCX") && find "$name/lib" ./*.libs \( -name '*.so.0' -o -path '*/ucx/*.so' -o -path '*.libs/*.so*' \) -print0 | tar --null -cf - -T - "$name/bin/ucx_info" "$name/bin/ucx_perftest") |
+		tar -xf - -C "$out"
 fi
 du -sh "$out"/* | sed 's/^/gpu-carry: /'

@@ -404,11 +404,9 @@ func TestInterrupt(t *testing.T) {
 		transport string
 		signal    syscall.Signal
 		status    int
-	}{{"inproc", syscall.SIGINT, 130}, {"inproc", syscall.SIGUSR2, 140}, {"mpi", syscall.SIGINT, 130}} {
+	}{{"inproc", syscall.SIGINT, 130}, {"inproc", syscall.SIGUSR2, 140}, {"mpi", syscall.SIGINT, 130}, {"ucx", syscall.SIGINT, 130}} {
 		t.Run(c.transport+" "+c.signal.String(), func(t *testing.T) {
-			if c.transport == "mpi" {
-				needMPI(t)
-			}
+			need(t, c.transport)
 			dir := t.TempDir()
 			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", c.transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
 			var out bytes.Buffer
