@@ -31,6 +31,8 @@ type Info struct {
 	ConcurrentManaged   bool // host and device may touch managed memory at the same time
 	UnifiedAddressing   bool
 	HostPointersAreSame bool // registered host memory has the same address on the device
+	DirectRDMA          bool // network cards may be let into device memory, by the driver's peer memory module
+	DMABuf              bool // and through the kernel's dma-buf
 	Exclusive           bool // compute mode exclusive-process: one process at a time
 	DriverVersion       int  // 12040 is CUDA 12.4
 	Emulated            bool // a test double, whatever driver it was opened as: no figure of it counts
@@ -67,6 +69,8 @@ func readInfo(d cu.Device) Info {
 		ConcurrentManaged:   attr(cu.CONCURRENT_MANAGED_ACCESS) != 0,
 		UnifiedAddressing:   attr(cu.UNIFIED_ADDRESSING) != 0,
 		HostPointersAreSame: attr(cu.CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM) != 0,
+		DirectRDMA:          attr(cu.GPU_DIRECT_RDMA_SUPPORTED) != 0,
+		DMABuf:              attr(cu.DMA_BUF_SUPPORTED) != 0,
 		Exclusive:           attr(cu.COMPUTE_MODE) == exclusiveProcess,
 		DriverVersion:       cu.Version(),
 	}

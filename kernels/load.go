@@ -156,26 +156,65 @@ func (k *Set) release() error {
 	return errors.Join(errs...)
 }
 
-// Architectures lists what a fatbin has code for: sm_80 for machine code, compute_80 for PTX. The layout is that of
-// fatbinary_section.h and of what nvcc 11 to 13 write: a header of 16 bytes (magic, version, header size, payload
-// size), then entries of kind, header size, payload size and, at byte 28, the architecture.
-func Architectures(fatbin []byte) ([]string, error) {
-	const magic = 0xba55ed50
+// Code is one piece of what a fatbin holds: machine code, or PTX from which a driver makes it.
+type Code struct {
+	PTX  bool
+	Arch int    // the least compute capability, 80 for 8.0
+	ISA  [2]int // of PTX, major and minor: the driver must know this version
+}
+
+// String is sm_80 for machine code, compute_80 for PTX.
+func (c Code) String() string {
+	if c.PTX {
+		return fmt.Sprint("compute_", c.Arch)
+	}
+	return fmt.Sprint("sm_", c.Arch)
+}
+
+// Contents lists what a fatbin has, in its order; of what can be read up to an error too. The layout is that of
+// fatbinary_section.h and of what nvcc 11 to 13 write: a header of 16 bytes (magic, version, header size, payload size),
+// then entries of kind, header size, payload size, at byte 24 the version (minor, major) and at byte 28 the architecture.
+func Contents(fatbin []byte) ([]Code, error) {
+	const magic, kindPTX, kindMachine = 0xba55ed50, 1, 2
 	le := binary.LittleEndian
 	if len(fatbin) < 16 || le.Uint32(fatbin) != magic {
 		return nil, errors.New("kernels: no fatbin")
 	}
-	var have []string
+	var have []Code
 	for rest := fatbin[min(len(fatbin), int(le.Uint16(fatbin[6:]))):]; len(rest) >= 32; {
 		kind, header, size := le.Uint16(rest), uint64(le.Uint32(rest[4:])), le.Uint64(rest[8:])
-		prefix := map[uint16]string{1: "compute_", 2: "sm_"}[kind]
-		if prefix == "" || header < 32 || header+size < size || header+size > uint64(len(rest)) {
+		if kind != kindPTX && kind != kindMachine || header < 32 || header+size < size || header+size > uint64(len(rest)) {
 			return have, errors.New("kernels: this fatbin cannot be read to its end")
 		}
-		if arch := fmt.Sprint(prefix, le.Uint32(rest[28:])); !slices.Contains(have, arch) {
-			have = append(have, arch)
+		c := Code{PTX: kind == kindPTX, Arch: int(le.Uint32(rest[28:]))}
+		if c.PTX {
+			c.ISA = [2]int{int(le.Uint16(rest[26:])), int(le.Uint16(rest[24:]))}
 		}
+		have = append(have, c)
 		rest = rest[header+size:]
 	}
 	return have, nil
+}
+
+// Architectures names what a fatbin has code for, each once: sm_80 for machine code, compute_80 for PTX.
+func Architectures(fatbin []byte) ([]string, error) {
+	list, err := Contents(fatbin)
+	var have []string
+	for _, c := range list {
+		if name := c.String(); !slices.Contains(have, name) {
+			have = append(have, name)
+		}
+	}
+	return have, err
+}
+
+// Files lists the names of the fatbins that a GPU needs, for library.Find.
+func Files() []string {
+	var list []string
+	for _, e := range table {
+		if name := e.file + ".fatbin"; !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }

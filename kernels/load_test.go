@@ -40,6 +40,8 @@ func fatbin(entries ...[2]int) []byte {
 		le.PutUint16(h, uint16(e[0]))
 		le.PutUint32(h[4:], 64)
 		le.PutUint64(h[8:], 24)
+		le.PutUint16(h[24:], 3) // version 8.3
+		le.PutUint16(h[26:], 8)
 		le.PutUint32(h[28:], uint32(e[1]))
 		payload = append(append(payload, h...), make([]byte, 24)...)
 	}
@@ -56,6 +58,10 @@ func TestArchitectures(t *testing.T) {
 	have, err := Architectures(image)
 	if err != nil || !slices.Equal(have, []string{"sm_80", "sm_90", "compute_75"}) {
 		t.Errorf("%v, %v", have, err)
+	}
+	code, err := Contents(image)
+	if want := []Code{{Arch: 80}, {Arch: 90}, {Arch: 90}, {PTX: true, Arch: 75, ISA: [2]int{8, 3}}}; err != nil || !slices.Equal(code, want) {
+		t.Errorf("contents %v, %v", code, err)
 	}
 	if _, err := Architectures([]byte("\x7fELF and more than sixteen bytes")); err == nil {
 		t.Error("an ELF file was taken for a fatbin")
@@ -84,9 +90,14 @@ func TestBuiltFatbins(t *testing.T) {
 			t.Skipf("no fatbins in %s: built where there is nvcc", dir)
 		}
 		check(t, err)
-		have, err := Architectures(image)
+		have, err := Contents(image)
 		if err != nil || len(have) == 0 {
 			t.Errorf("%s: %v, %v", e.file, have, err)
+		}
+		for _, c := range have {
+			if c.Arch < 50 || c.Arch > 200 || c.PTX && (c.ISA[0] < 6 || c.ISA[0] > 20 || c.ISA[1] > 20) {
+				t.Errorf("%s: %v of PTX version %v makes no sense", e.file, c, c.ISA)
+			}
 		}
 		if !strings.Contains(string(image), e.name) {
 			t.Errorf("%s.fatbin has no kernel %s", e.file, e.name)

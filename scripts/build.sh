@@ -53,8 +53,8 @@ cd "$root"
 step "gpubench (Go)" env CGO_ENABLED=1 CXX="$GPUBENCH_CXX" go build -o "$build/gpubench" ./cmd/gpubench
 if [ $tests = ON ]; then
 	mkdir -p "$build/tests"
-	for p in gpu/gputest kernels runtimes/transport/inproc; do
-		step "tests of $p" env CGO_ENABLED=1 CXX="$GPUBENCH_CXX" go test -c -o "$build/tests/$(basename "$p").test" "./$p"
+	for p in gpu/gputest kernels runtimes/transport/inproc runtimes/transport/libmpi runtimes/transport/libucx; do
+		step "tests of $p" env CGO_ENABLED=1 CXX="$GPUBENCH_CXX" go test -c -ldflags "-s -w" -o "$build/tests/$(basename "$p").test" "./$p"
 	done
 fi
 [ -n "$quiet" ] || printf 'build: %s\n' "$build/gpubench"

@@ -49,6 +49,12 @@ if [ -n "$fast" ]; then
 	(cd gpu/cuda5 && go test -short ./...)
 	exit 0
 fi
+# A Slurm on this host, where it can be had: its packages come from the distribution.
+if scripts/slurm/local/install.sh; then
+	export GPUBENCH_REQUIRE_SLURM=1
+elif [ $? != 3 ]; then
+	exit 1
+fi
 # Built side by side, run one after the other: PEs spin, and two packages' at a time would take each other's cores.
 go test -exec true ./... >/dev/null
 go test -p 1 -timeout 20m ./...

@@ -38,7 +38,7 @@ func TestBadInput(t *testing.T) {
 		want string // all words, separated by |, are in the line
 	}{
 		{args: "runn", want: `unknown command "runn"|did you mean run?`},
-		{args: "bogus", want: `unknown command "bogus"|run, list, version`},
+		{args: "bogus", want: `unknown command "bogus"|run, list, doctor, version`},
 		{args: "run pingpnog", want: `unknown benchmark "pingpnog"|did you mean pingpong?`},
 		{args: "run xyz", want: "unknown benchmark|give pingpong, bandwidth or jacobi3d"},
 		{args: "run --modle mpi", want: "unknown flag: --modle|--help"},
@@ -81,6 +81,8 @@ func TestBadInput(t *testing.T) {
 		{args: "run --timeout -1s", want: "--timeout: -1s is out of range"},
 		{args: "run --timeout soon", want: `--timeout: "soon" is no duration`},
 		{args: "run --trials 0", want: "--trials: 0 is out of range"},
+		{args: "run --trial -1", want: "--trial: -1 is out of range"},
+		{args: "run --trial 1 --trials 3", want: "--trial: --trials says which there are"},
 		{args: "run --order sorted", want: `--order: "sorted" is not known|random or listed`},
 		{args: "run --seed -1", want: "--seed: |is no whole number"},
 		{args: "run --format xml", want: `--format: "xml" is not known|text, jsonl, csv or osu`},

@@ -22,6 +22,7 @@ import (
 type transportEntry struct {
 	name    string
 	threads bool // PEs are threads of one process; else a launcher starts them
+	meets   bool // ranks meet without it, before it is there
 	// probe says whether it can be used here, given the shim that would be loaded. It runs in a process of its own.
 	probe func(shim string) plan.Transport
 	// launcher says what starts PEs here, and the shim that they load.
@@ -56,7 +57,7 @@ type opened struct {
 var transports = []transportEntry{
 	{name: "inproc", threads: true, probe: probeInproc},
 	{name: "mpi", probe: probeMPI, launcher: mpiLauncher, shim: mpiShim, open: openMPI, mend: mendMPI},
-	{name: "ucx", probe: probeUCX, launcher: ucxLauncher, shim: ucxShim, open: openUCX},
+	{name: "ucx", meets: true, probe: probeUCX, launcher: ucxLauncher, shim: ucxShim, open: openUCX},
 }
 
 func transportNames() []string {

@@ -56,7 +56,8 @@ func tryDirect(ctx context.Context, t transportEntry, device string) plan.Availa
 	if err != nil {
 		return plan.Availability{Reason: err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, probeLimit) // the caller's may be nearer
 	defer cancel()
 	argv := []string{exe, "_direct", t.name, device}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // alone, sending to itself
@@ -88,7 +89,7 @@ func tryDirect(ctx context.Context, t transportEntry, device string) plan.Availa
 	defer stdin.Close()
 	err = cmd.Run()
 	if ctx.Err() == context.DeadlineExceeded {
-		err = fmt.Errorf("no answer within %v", probeLimit)
+		err = fmt.Errorf("no answer within %v", time.Since(began).Round(time.Second))
 	}
 	return verdict(&stdout, stderr.String(), err)
 }
@@ -142,7 +143,7 @@ func newDirect() *cobra.Command {
 func direct(t transportEntry, device, shim string, say func(said)) error {
 	runtime.LockOSThread()
 	met := &meeting{}
-	dev, err := holdDevice(device, met)
+	dev, err := holdDevice(device, met, t.meets)
 	if err != nil {
 		say(said{Why: err.Error()})
 		return err

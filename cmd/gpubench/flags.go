@@ -21,7 +21,7 @@ type runFlags struct {
 	models, transports, paths, stagings, pages, buffers, fields, loops []string
 
 	device, space, stagingSpace, chunk, sizes, grid, blocks, odf string
-	pes, iterations, warmup, window, trials, time                string
+	pes, iterations, warmup, window, trials, trial, time         string
 	order, seed, format, output, resume, timeout                 string
 	validate, quick, strict                                      bool
 }
@@ -50,6 +50,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	text(&f.time, "time", "", "timed `DURATION` of a case, instead of a count of iterations: 0.5s")
 	s.BoolVarP(&f.validate, "validate", "c", true, "check every answer; --validate=false does not")
 	text(&f.trials, "trials", "", "whole passes by freshly started PEs, `N` (default 1)")
+	text(&f.trial, "trial", "", "the pass with number `N` alone, from 0: where a launcher starts the PEs of each anew")
 	text(&f.order, "order", "", "order of the cases: random, listed (default random)")
 	text(&f.seed, "seed", "", "seed of the random order, `N` (default from the clock; printed)")
 	text(&f.grid, "grid", "", "interior cells `X,Y,Z` of a stencil (default 192,192,192)")
@@ -95,6 +96,7 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 		WarmupSet:    f.warmup != "",
 		Window:       p.count("-W", f.window, 1, 16384),
 		Trials:       int(p.count("--trials", f.trials, 1, 10000)),
+		Trial:        int(p.count("--trial", f.trial, 0, 9999)),
 		Random:       p.one("--order", f.order, "random", "listed") != "listed",
 		Seed:         p.seed("--seed", f.seed),
 		ODF:          p.counts("--odf", f.odf, 1, 4096),
@@ -114,6 +116,9 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 	if f.blocks != "" && f.odf != "" {
 		p.note("--odf", fmt.Errorf("--blocks says how many blocks there are already: give one of the two"))
 	}
+	if f.trial != "" && f.trials != "" {
+		p.note("--trial", fmt.Errorf("--trials says which there are already, 0 and on: give one of the two"))
+	}
 	if f.time != "" {
 		o.Seconds = p.duration("--time", f.time).Seconds()
 		if f.iterations != "" {
@@ -127,11 +132,7 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 	if f.timeout != "" {
 		s.timeout = p.duration("--timeout", f.timeout)
 	}
-	given(func(flag *pflag.Flag) {
-		if v := flag.Value.String(); v == "" || v == "[]" { // "[]": an empty list
-			p.note("--"+flag.Name, fmt.Errorf("the value is empty: give one, or leave the flag out"))
-		}
-	})
+	p.noEmptyValues(given)
 	if f.resume != "" {
 		if f.output != "" && f.output != f.resume {
 			p.note("--resume", fmt.Errorf("a run goes on in its own folder: leave out -o, or give the same folder"))
@@ -148,6 +149,15 @@ func (p *flagParser) note(flag string, err error) {
 	if err != nil && p.err == nil {
 		p.err = &plan.UsageError{Flag: flag, Text: err.Error()}
 	}
+}
+
+// noEmptyValues looks at the flags that were given.
+func (p *flagParser) noEmptyValues(given func(func(*pflag.Flag))) {
+	given(func(flag *pflag.Flag) {
+		if v := flag.Value.String(); v == "" || v == "[]" { // "[]": an empty list
+			p.note("--"+flag.Name, fmt.Errorf("the value is empty: give one, or leave the flag out"))
+		}
+	})
 }
 
 func (p *flagParser) choose(flag string, list []string, allowed ...string) []string {

@@ -49,8 +49,8 @@ func loadDriver(device string) error {
 }
 
 // holdDevice loads a device's driver, and opens and binds this rank's device below all that its jobs will bind. nil for
-// cpu.
-func holdDevice(device string, met *meeting) (held, error) {
+// cpu. first says that the ranks can meet now and choose together.
+func holdDevice(device string, met *meeting, first bool) (held, error) {
 	if gpu.Driver(device) == gpu.CPU {
 		return held{}, nil
 	}
@@ -58,8 +58,12 @@ func holdDevice(device string, met *meeting) (held, error) {
 		return held{}, err
 	}
 	job, _ := launch.Joined(os.Getenv)
-	var x exchange // stays nil where ranks cannot meet without MPI
-	if m, err := met.exchange(); err == nil {
+	var x exchange
+	if first {
+		m, err := met.exchange()
+		if err != nil {
+			return held{}, err
+		}
 		x = m
 	}
 	ordinal, err := chooseDevice(device, job, x)

@@ -86,7 +86,7 @@ func (r *runCommand) fit(job launch.Job) error {
 		return &plan.UsageError{Flag: "-n", Text: fmt.Sprintf("%d PEs were asked for, but the launcher started %d: leave out -n, or start as many", r.o.PEs, job.Size)}
 	}
 	if r.o.Trials > 1 {
-		return &plan.UsageError{Flag: "--trials", Text: "a trial is a fresh launch, and the launcher made this one: start it again for each trial, or let gpubench start the PEs"}
+		return &plan.UsageError{Flag: "--trials", Text: "a trial is a fresh launch, and the launcher made this one: start it again for each, with --trial 0, --trial 1 and so on, or let gpubench start the PEs"}
 	}
 	r.o.PEs = int64(job.Size)
 	return nil
@@ -128,21 +128,28 @@ type world struct {
 func (r *runCommand) join(job launch.Job) (*world, error) {
 	w := &world{met: &meeting{}, of: map[string]*opened{}}
 	device, direct := r.deviceHere()
+	var some []transportEntry // MPI first: see meeting
+	for _, name := range r.o.Transports {
+		if t := transportOf(name); t.meets {
+			some = append(some, t)
+		} else {
+			some = append([]transportEntry{t}, some...)
+		}
+	}
 	var err error
-	if w.dev, err = holdDevice(device, w.met); err != nil {
+	if w.dev, err = holdDevice(device, w.met, some[0].meets); err != nil {
 		return nil, &plan.UsageError{Flag: "--device", Text: err.Error()}
 	}
-	for _, name := range r.o.Transports {
-		t := transportOf(name)
+	for _, t := range some {
 		shim, err := t.shim(job)
 		var d *opened
 		if err == nil {
 			d, err = t.open(shim, openOptions{size: int(r.o.PEs), device: direct, met: w.met})
 		}
 		if err != nil {
-			return nil, &plan.UsageError{Flag: "--transport " + name, Text: err.Error()}
+			return nil, &plan.UsageError{Flag: "--transport " + t.name, Text: err.Error()}
 		}
-		w.of[name] = d
+		w.of[t.name] = d
 		w.all = append(w.all, d)
 	}
 	w.main = w.all[0]

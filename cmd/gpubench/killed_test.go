@@ -44,7 +44,11 @@ func TestAKilledPE(t *testing.T) {
 // need skips where there is no such transport, unless it must be there.
 func need(t *testing.T, transport string) {
 	t.Helper()
-	if a := probeTransport(transportOf(transport)); !a.OK {
+	p, err := ask(t.Context(), probeLimit, "transport:"+transport) // in a child: a process can have one UCX alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := p.Transport; !a.OK {
 		if os.Getenv("GPUBENCH_REQUIRE_"+strings.ToUpper(transport)) != "" {
 			t.Fatalf("%s is required: %s", transport, a.Reason)
 		}
@@ -122,7 +126,7 @@ func killOne(t *testing.T, transport string, args []string) {
 			}
 		}
 		for _, f := range entries("/dev/shm") {
-			if !slices.Contains(shared, f) {
+			if !slices.Contains(shared, f) && !mapped("/dev/shm/"+f) { // others on this machine have their own
 				what = append(what, "shared memory "+f)
 			}
 		}
@@ -146,6 +150,15 @@ func entries(dir string) (names []string) {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+// mapped reports whether a living process has a file in its memory.
+func mapped(file string) bool {
+	all, _ := filepath.Glob("/proc/[0-9]*/maps")
+	return slices.ContainsFunc(all, func(maps string) bool {
+		text, _ := os.ReadFile(maps)
+		return bytes.Contains(text, []byte(file))
+	})
 }
 
 // rankOf is what a launcher told a process of its rank.

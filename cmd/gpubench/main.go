@@ -69,15 +69,16 @@ type signalError struct{ sig syscall.Signal }
 
 func (e *signalError) Error() string { return "ended by " + e.sig.String() }
 
-// status is 130 after SIGINT and 143 after SIGTERM, as shells have it.
+// status is 130 after SIGINT, 143 after SIGTERM and 140 after SIGUSR2, as shells have it.
 func (e *signalError) status() int { return 128 + int(e.sig) }
 
-// withSignals gives a context that SIGINT and SIGTERM end; a second signal ends
-// the program at once.
+// withSignals gives a context that SIGINT, SIGTERM and SIGUSR2 end; a second signal ends
+// the program at once. SIGUSR2 is for launchers, which pass it on to every rank: at SIGTERM srun and mpirun kill the ranks
+// themselves, and SIGUSR1 is MPICH's.
 func withSignals(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	ch := make(chan os.Signal, 2)
-	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR2)
 	// Without this a closed stdout ends the process at once. Nobody reads the channel: the write's error says all.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	done := make(chan struct{})

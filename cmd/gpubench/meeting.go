@@ -8,7 +8,8 @@ import (
 	"gpubench/internal/launch/rendezvous"
 )
 
-// meeting is this rank's exchange with the others, opened where it is first needed: MPI alone needs none.
+// meeting is this rank's exchange with the others, opened where it is first needed. Open MPI needs none, and cannot start
+// in a process that is in one already.
 type meeting struct {
 	opened bool
 	x      rendezvous.Exchange

@@ -6,15 +6,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gpubench/gpu"
+	"gpubench/internal/doctor"
 	"gpubench/internal/machine"
 	"gpubench/internal/plan"
 )
@@ -31,18 +34,41 @@ func newProbe() *cobra.Command {
 
 // probed is what one probe found.
 type probed struct {
-	Device    *plan.Device    `json:"device,omitempty"`
-	Transport *plan.Transport `json:"transport,omitempty"`
+	Device     *plan.Device        `json:"device,omitempty"`
+	Transport  *plan.Transport     `json:"transport,omitempty"`
+	Driver     *doctor.Driver      `json:"driver,omitempty"`
+	Management *machine.Management `json:"management,omitempty"`
+	MPI        *doctor.MPI         `json:"mpi,omitempty"`
+	Shim       *doctor.Shim        `json:"shim,omitempty"`
+	Why        string              `json:"why,omitempty"`    // where there is nothing
+	Broken     bool                `json:"broken,omitempty"` // it is there, and cannot be used
 }
 
-func probeOne(what string) probed {
+// probeOne answers KIND:NAME.
+func probeOne(what string) (p probed) {
 	kind, name, _ := strings.Cut(what, ":")
-	if kind == "transport" {
+	var err error
+	switch kind {
+	case "transport":
 		t := probeTransport(transportOf(name))
-		return probed{Transport: &t}
+		p.Transport = &t
+	case "driver":
+		p.Driver, err = probeDriver(gpu.Driver(name))
+	case "management":
+		p.Management, err = probeManagement()
+	case "mpi":
+		p.MPI, err = probeLibrary()
+		p.Broken = err != nil && !absent(err)
+	case "shim":
+		p.Shim = probeShim(name)
+	default:
+		d := probeDevice(gpu.Driver(name))
+		p.Device = &d
 	}
-	d := probeDevice(gpu.Driver(name))
-	return probed{Device: &d}
+	if err != nil {
+		p.Why = err.Error()
+	}
+	return p
 }
 
 func probeTransport(t transportEntry) plan.Transport {
@@ -78,6 +104,11 @@ const probeLimit = 30 * time.Second
 
 // probe asks what is needed of the machine, each thing in a child.
 func probe(ctx context.Context, transports []string) plan.Machine {
+	return probeWithin(ctx, probeLimit, transports)
+}
+
+// probeWithin is probe with another limit for each thing.
+func probeWithin(ctx context.Context, limit time.Duration, transports []string) plan.Machine {
 	m := plan.Machine{Devices: map[string]plan.Device{}, Transports: map[string]plan.Transport{}, MemBytes: memAvailable(), Hosts: hostsOf(os.Getenv)}
 	type answer struct {
 		what string
@@ -94,7 +125,7 @@ func probe(ctx context.Context, transports []string) plan.Machine {
 	answers := make(chan answer)
 	for _, what := range asks {
 		go func() {
-			p, err := ask(ctx, what)
+			p, err := ask(ctx, limit, what)
 			answers <- answer{what, p, err}
 		}()
 	}
@@ -122,27 +153,63 @@ func probe(ctx context.Context, transports []string) plan.Machine {
 	return m
 }
 
-func ask(ctx context.Context, what string) (p probed, err error) {
+// ask has a child answer one question.
+func ask(ctx context.Context, limit time.Duration, what string) (p probed, err error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return p, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, exe, "_probe", what)
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	words := strings.Replace(what, ":", " ", 1)
+	out, err := output(ctx, limit, exec.Command(exe, "_probe", what))
 	if err != nil {
-		how := err.Error()
-		if ctx.Err() == context.DeadlineExceeded {
-			how = fmt.Sprintf("no answer within %v", probeLimit)
-		}
-		return p, fmt.Errorf("the probe of %s failed: %s", strings.Replace(what, ":", " ", 1), how)
+		return p, fmt.Errorf("the probe of %s failed: %w", words, err)
 	}
 	if err := json.Unmarshal(out, &p); err != nil {
-		return p, fmt.Errorf("the probe of %s answered nonsense", what)
+		return p, fmt.Errorf("the probe of %s answered nonsense", words)
 	}
 	return p, nil
+}
+
+// output runs a command that may crash or hang, and returns its stdout. What it has started is ended with it. The error
+// says how it ended and what it said first.
+func output(ctx context.Context, limit time.Duration, cmd *exec.Cmd) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	limited := exec.CommandContext(ctx, cmd.Path, cmd.Args[1:]...)
+	limited.Env = cmd.Env
+	limited.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a group of its own, with what it starts
+	end := func() error { return syscall.Kill(-limited.Process.Pid, syscall.SIGKILL) }
+	limited.Cancel = end
+	limited.WaitDelay = time.Second
+	out, err := limited.Output()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return out, nil
+	case ctx.Err() == context.DeadlineExceeded:
+		return nil, fmt.Errorf("no answer within %v", limit)
+	case errors.As(err, &exit):
+		_ = end()
+		if line := telling(string(exit.Stderr)); line != "" {
+			return nil, fmt.Errorf("%w: %s", err, line)
+		}
+	}
+	return nil, err
+}
+
+// telling is the line of what a program said at its end that says most: the first that is called fatal, else the first.
+func telling(text string) string {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "fatal") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return firstLine(text)
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(line)
 }
 
 // memAvailable is the memory that processes may take, in bytes; 0: not known.

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -147,7 +146,13 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 		return nil, nil, err
 	}
 	var before []result.Record
+	known := false // in whatever trial
+	ids := map[string]bool{}
+	for k := range out.done {
+		ids[k.ID] = true
+	}
 	left := p.Without(func(k result.Key) bool {
+		known = known || ids[k.ID]
 		rec, ok := out.done[k]
 		if ok {
 			before = append(before, rec)
@@ -159,7 +164,7 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 	case len(before) > 0:
 		title = append(title, fmt.Sprintf("%d of the cases were done before, in %s", len(before), r.s.output))
 		fmt.Fprintf(r.stderr, "gpubench: %d cases are done in %s already\n", len(before), r.s.output)
-	case len(out.done) > 0:
+	case len(out.done) > 0 && !known:
 		fmt.Fprintf(r.stderr, "gpubench: none of the %d cases done in %s is one of this run's: to go on with that run give its flags again\n", len(out.done), r.s.output)
 	}
 	out.report = report.Formats[r.s.format](r.stdout, title)
@@ -169,7 +174,7 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 	out.progress = newProgress(r.stderr, left.Cases())
 	for _, skipped := range p.Skipped {
 		rec := result.Record{ID: skipped.ID, Benchmark: skipped.Benchmark, Params: skipped.Params,
-			Status: result.Skipped, Reason: skipped.Skip}
+			Status: result.Skipped, Reason: skipped.Skip, Trial: skipped.Trial}
 		if err := out.keep(rec); err != nil {
 			return nil, nil, fail(exitFailed, "%v", err)
 		}
@@ -305,14 +310,8 @@ func (s *sink) keep(r result.Record) error {
 
 // title is what describes the run in text formats.
 func (r *runCommand) title(p plan.Plan) []string {
-	v := program()
-	head := "gpubench " + v.Version
-	if v.Commit != "" {
-		head += " (" + v.Commit[:min(12, len(v.Commit))] + ")"
-	}
-	host, _ := os.Hostname()
 	lines := []string{
-		fmt.Sprintf("%s on %s, %d CPUs, %s", head, host, cpusAllowed(), time.Now().Format("2006-01-02 15:04")),
+		headline(),
 		fmt.Sprintf("%d cases, %d left out, %d PEs, seed %d", p.Cases(), len(p.Skipped), max(r.o.PEs, 0), r.o.Seed),
 	}
 	if r.o.PEs == 0 {

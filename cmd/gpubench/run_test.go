@@ -400,13 +400,15 @@ func TestVanishedOutput(t *testing.T) {
 // Ctrl-C stops within two seconds, keeps every finished case, and leaves no
 // process behind.
 func TestInterrupt(t *testing.T) {
-	for _, transport := range []string{"inproc", "mpi"} {
-		t.Run(transport, func(t *testing.T) {
-			if transport == "mpi" {
-				needMPI(t)
-			}
+	for _, c := range []struct {
+		transport string
+		signal    syscall.Signal
+		status    int
+	}{{"inproc", syscall.SIGINT, 130}, {"inproc", syscall.SIGUSR2, 140}, {"mpi", syscall.SIGINT, 130}, {"ucx", syscall.SIGINT, 130}} {
+		t.Run(c.transport+" "+c.signal.String(), func(t *testing.T) {
+			need(t, c.transport)
 			dir := t.TempDir()
-			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
+			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", c.transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
@@ -421,14 +423,14 @@ func TestInterrupt(t *testing.T) {
 			}
 			before := descendants(cmd.Process.Pid)
 			begin := time.Now()
-			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			if err := cmd.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
 			err := cmd.Wait()
 			took := time.Since(begin)
 			var exit *exec.ExitError
-			if code := cmd.ProcessState.ExitCode(); code != 130 {
-				t.Errorf("exit %d (%v %v), want 130\n%s", code, err, exit, out.String())
+			if code := cmd.ProcessState.ExitCode(); code != c.status {
+				t.Errorf("exit %d (%v %v), want %d\n%s", code, err, exit, c.status, out.String())
 			}
 			if took > 2*time.Second {
 				t.Errorf("it took %v to stop", took)
@@ -439,11 +441,11 @@ func TestInterrupt(t *testing.T) {
 					t.Errorf("process %d is left: %s", pid, commandOf(pid))
 				}
 			}
-			c := readResults(t, dir)
-			if len(c.Records) < 3 || len(c.Damaged) > 0 {
-				t.Errorf("%d records, damaged %v", len(c.Records), c.Damaged)
+			kept := readResults(t, dir)
+			if len(kept.Records) < 3 || len(kept.Damaged) > 0 {
+				t.Errorf("%d records, damaged %v", len(kept.Records), kept.Damaged)
 			}
-			allOK(t, c.Records)
+			allOK(t, kept.Records)
 		})
 	}
 }
@@ -539,6 +541,53 @@ func TestUnderALauncher(t *testing.T) {
 	}
 }
 
+// Each launch is a trial of its own in the same folder, and one that is done is not run again.
+func TestTrialsUnderALauncher(t *testing.T) {
+	needMPI(t)
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i, c := range []struct{ folder, trial string }{{"-o", "0"}, {"--resume", "1"}, {"--resume", "0"}} {
+		args := []string{exe, "run", "pingpong", "--path", "host,direct", "--device", "emulated", "--model", "mpi", "-m", "8,64", "-i", "20",
+			c.folder, dir, "--trial", c.trial}
+		cmd := l.Command(2, args...)
+		cmd.Env = append(cmd.Env, asProgram+"=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("launch %d: %v\n%s", i, err, out)
+		}
+		if strings.Contains(string(out), "give its flags again") {
+			t.Errorf("launch %d takes another trial for another run:\n%s", i, out)
+		}
+	}
+	file, err := result.ReadFile(filepath.Join(dir, resultsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := map[result.Key]int{}
+	trials := map[int]int{}
+	for _, r := range file.Records {
+		trials[r.Trial]++
+		if r.Params.String("path") == "host" {
+			ran[r.Key()]++
+		}
+	}
+	for key, n := range ran {
+		if n != 1 {
+			t.Errorf("%v ran %d times", key, n)
+		}
+	}
+	if len(ran) != 4 || trials[0] == 0 || trials[1] == 0 || len(trials) != 2 {
+		t.Errorf("two sizes in two trials: %v, %v", ran, trials)
+	}
+}
+
 // What does not fit a launcher's job is said once, by rank 0.
 func TestBadInputUnderALauncher(t *testing.T) {
 	needMPI(t)
@@ -553,7 +602,7 @@ func TestBadInputUnderALauncher(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"run --transport inproc", "--transport: inproc has its PEs in one process"},
 		{"run -n 3", "-n: 3 PEs were asked for, but the launcher started 2"},
-		{"run --trials 5", "--trials: a trial is a fresh launch"},
+		{"run --trials 5", "--trials: a trial is a fresh launch, and the launcher made this one: start it again for each, with --trial 0"},
 		{"run pingpnog", "did you mean pingpong?"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -605,7 +654,7 @@ func TestListAndVersion(t *testing.T) {
 	}
 	help := call(t, "run", "--help")
 	for _, flag := range []string{"--model", "--transport", "--device", "--path", "--space", "--staging", "--chunk", "--pages", "--buffers", "--field",
-		"--loop", "--pes", "--message-size", "--iterations", "--warmup", "--window", "--time", "--validate", "--trials", "--order", "--seed", "--grid",
+		"--loop", "--pes", "--message-size", "--iterations", "--warmup", "--window", "--time", "--validate", "--trials", "--trial", "--order", "--seed", "--grid",
 		"--blocks", "--odf", "--quick", "--format", "--output", "--resume", "--timeout", "--strict"} {
 		if !strings.Contains(help.stdout, flag) {
 			t.Errorf("the help lacks %s", flag)

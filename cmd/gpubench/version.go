@@ -4,9 +4,11 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +34,17 @@ func program() programInfo {
 		}
 	}
 	return p
+}
+
+// headline says which program ran where and when.
+func headline() string {
+	v := program()
+	head := "gpubench " + v.Version
+	if v.Commit != "" {
+		head += " (" + v.Commit[:min(12, len(v.Commit))] + ")"
+	}
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s on %s, %d CPUs, %s", head, host, cpusAllowed(), time.Now().Format("2006-01-02 15:04"))
 }
 
 func newVersion() *cobra.Command {

@@ -85,10 +85,11 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 	}
 	runtime.LockOSThread()
 	met := &meeting{}
-	dev, err := holdDevice(o.Job.Device, met)
+	t := transportOf(o.Job.Transport)
+	dev, err := holdDevice(o.Job.Device, met, t.meets)
 	var d *opened
 	if err == nil {
-		d, err = transportOf(o.Job.Transport).open(o.Shim, openOptions{size: int(o.Job.PEs), device: o.direct(), met: met})
+		d, err = t.open(o.Shim, openOptions{size: int(o.Job.PEs), device: o.direct(), met: met})
 	}
 	if err != nil {
 		// Each rank sees the same; who is rank 0 is not known yet.

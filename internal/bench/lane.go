@@ -27,6 +27,10 @@ func (s *sight) add(o sight) {
 	s.Copies = s.Copies.Add(o.Copies)
 }
 
+// once is how many bytes were copied that may have gone from device to device: a message to the sender's own process goes
+// by a call that says nothing of its ends.
+func (s sight) once() int64 { return int64(s.Copies.DeviceToDevice.Bytes + s.Copies.Undecided.Bytes) }
+
 // watch runs f and books what it did. Without a witness it only runs f.
 func (s *session) watch(closely bool, f func() error) error {
 	if !witness.Loaded() || s.text("path") != "direct" {
@@ -66,13 +70,14 @@ func (e evidence) lane() (l transport.Lane, ok bool) {
 	switch {
 	case c.ToHost.Copies+c.ToDevice.Copies > 0:
 		l.Name = transport.LaneLibraryStaged
-	case far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies+far.Copies.Undecided.Copies > 0:
-		// Not in what was looked at closely, and yet in a timed batch.
+	case far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies > 0 || far.once() > far.Sent.Bytes:
+		// Not in what was looked at closely, and yet in a timed batch: through the host each byte is copied twice.
 		l.Name = transport.LaneLibraryStaged
-		l.Detail = fmt.Sprintf("in timed batches, %d messages: %d copies of %d B between devices, %d others", far.Sent.Messages,
-			far.Copies.DeviceToDevice.Copies, far.Copies.DeviceToDevice.Bytes,
-			far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies+far.Copies.Undecided.Copies)
-	case int64(c.DeviceToDevice.Bytes) >= near.Sent.Bytes && int64(far.Copies.DeviceToDevice.Bytes) >= far.Sent.Bytes:
+		l.Detail = fmt.Sprintf("in timed batches, %d messages of %d B in all: %d copies of %d B between devices, %d others of %d B",
+			far.Sent.Messages, far.Sent.Bytes, far.Copies.DeviceToDevice.Copies, far.Copies.DeviceToDevice.Bytes,
+			far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies+far.Copies.Undecided.Copies,
+			far.Copies.ToHost.Bytes+far.Copies.ToDevice.Bytes+far.Copies.Undecided.Bytes)
+	case near.once() >= near.Sent.Bytes && far.once() >= far.Sent.Bytes:
 		l.Name = transport.LaneIPC
 	case c.DeviceToDevice.Copies == 0:
 		return l, false // the network card or the processor reached into device memory: the driver knows nothing of it

@@ -33,6 +33,7 @@ func TestJoined(t *testing.T) {
 		{"Hydra", []string{"PMI_RANK=0", "PMI_SIZE=2", "PMI_FD=5", "MPI_LOCALRANKID=0"}, Job{MPICH, 0, 2, 0}, true},
 		{"srun --mpi=pmix", []string{"PMIX_RANK=3", "SLURM_STEP_NUM_TASKS=4", "SLURM_LOCALID=1"}, Job{PMIx, 3, 4, 1}, true},
 		{"srun --mpi=pmi2", []string{"PMI_RANK=2", "SLURM_STEP_NUM_TASKS=4"}, Job{PMI, 2, 4, -1}, true},
+		{"gpubench itself, in a task of srun's", []string{"GPUBENCH_RANK=1", "GPUBENCH_SIZE=3", "SLURM_STEP_NUM_TASKS=1", "SLURM_LOCALID=0", "PMIX_RANK=0"}, Job{Local, 1, 3, 1}, true},
 		{"nonsense", []string{"PMI_RANK=x"}, Job{}, false},
 	} {
 		if got, ok := Joined(env(c.env...)); ok != c.ok || got != c.want {
@@ -113,6 +114,9 @@ func TestCommand(t *testing.T) {
 	c := Launcher{Path: "/x/mpirun", Kind: OpenMPI}.Command(3, "prog", "arg")
 	if !slices.Equal(c.Args, []string{"/x/mpirun", "-n", "3", "--bind-to", "none", "--oversubscribe", "prog", "arg"}) {
 		t.Errorf("args %q", c.Args)
+	}
+	if l := (Launcher{Path: "/x/gpubench", Kind: Local}).Command(3, "prog", "-n"); !slices.Equal(l.Args, []string{"/x/gpubench", "_launch", "-n", "3", "--", "prog", "-n"}) {
+		t.Errorf("args %q", l.Args)
 	}
 	if os.Geteuid() == 0 && !slices.Contains(c.Env, "OMPI_ALLOW_RUN_AS_ROOT=1") {
 		t.Error("root may not run it")

@@ -41,8 +41,8 @@ const (
 
 // RunLocal starts the PEs of a job, each with the variables of package rendezvous, and waits for their end. Stderr gets
 // whole lines: what they write there, what PEs other than 0 write to stdout, and a line for each PE that failed. The
-// status is the first failed PE's, 128 and the signal's number if a signal ended it; the others are killed after a grace.
-// When ctx ends, all are ended. They never outlive this process: the kernel kills them with it.
+// status is the first failed PE's, 128 and the signal's number if a signal ended it; the others are killed after a
+// grace. When ctx ends, all are ended. They never outlive this process: the kernel kills them with it.
 func RunLocal(ctx context.Context, job LocalJob) (status int, err error) {
 	// Parent-death signals are the thread's: this one asks for its own, and starts the PEs.
 	runtime.LockOSThread()

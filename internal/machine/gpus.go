@@ -31,6 +31,40 @@ func ReadGPUs() ([]GPU, error) {
 	return placeGPUs(os.DirFS("/"), devices), nil
 }
 
+// GPUNow is a GPU with what it does at the moment.
+type GPUNow struct {
+	GPU
+	State nvml.State `json:"state"`
+}
+
+// Management is all that the management library tells.
+type Management struct {
+	Driver  string   `json:"driver"` // version of the kernel's driver, "" where it is not known
+	Library string   `json:"library"`
+	GPUs    []GPUNow `json:"gpus"`
+}
+
+// ReadManagement asks the management library for everything. The error is as ReadGPUs'.
+func ReadManagement() (Management, error) {
+	l, err := nvml.Open()
+	if err != nil {
+		return Management{}, err
+	}
+	defer l.Close()
+	devices, err := l.Devices()
+	if err != nil {
+		return Management{}, err
+	}
+	m := Management{GPUs: []GPUNow{}}
+	m.Driver, m.Library = l.Versions()
+	for _, g := range placeGPUs(os.DirFS("/"), devices) {
+		now := GPUNow{GPU: g}
+		now.State, _ = l.State(g.UUID) // what cannot be asked stays unknown
+		m.GPUs = append(m.GPUs, now)
+	}
+	return m, nil
+}
+
 // placeGPUs adds what the kernel says about the slots.
 func placeGPUs(root fs.FS, devices []nvml.Device) []GPU {
 	r := reader{root}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"testing/fstest"
 
 	"gpubench/internal/machine/nvml"
+	"gpubench/internal/machine/nvml/nvmltest"
 )
 
 // tree makes a root of "path: content".
@@ -296,23 +296,15 @@ func TestPlaceGPUs(t *testing.T) {
 
 // TestSiteWithGPU goes the whole way: a management library made by the C compiler, to JSON.
 func TestSiteWithGPU(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "libnvidia-ml.so.1")
-	cmd := exec.Command("cc", "-shared", "-fPIC", "-o", path, "-x", "c", "-")
-	cmd.Stdin = strings.NewReader(`
-		int nvmlInit_v2(void) { return 0; }
-		int nvmlShutdown(void) { return 0; }
-		int nvmlDeviceGetCount_v2(unsigned *n) { *n = 1; return 0; }
-		int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **d) { *d = &d; return 0; }
-		int nvmlDeviceGetUUID(void *d, char *s, unsigned n) { s[0] = 'G'; s[1] = 0; return 0; }`)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("no C compiler, or no cgo: %v\n%s", err, out)
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip(err)
 	}
-	t.Setenv(nvml.LibraryEnv, path)
+	t.Setenv(nvml.LibraryEnv, nvmltest.Library(t))
 	s := ReadSite()
 	if s.GPUsWhy != nil && strings.Contains(*s.GPUsWhy, "cgo") {
 		t.Skip(*s.GPUsWhy)
 	}
-	if len(s.GPUs) != 1 || s.GPUs[0].UUID != "G" || s.GPUsWhy != nil {
+	if len(s.GPUs) != 2 || s.GPUs[0].UUID != "GPU-a" || s.GPUsWhy != nil {
 		t.Errorf("GPUs %+v, %v", s.GPUs, s.GPUsWhy)
 	}
 	t.Setenv(nvml.LibraryEnv, "/nowhere")

@@ -75,7 +75,7 @@ func (e *expander) resolve() error {
 	if len(o.Transports) == 0 {
 		o.Transports = []string{"inproc"}
 		if o.Quick {
-			o.Transports = []string{"inproc", "mpi"}
+			o.Transports = []string{"inproc", "mpi", "ucx"}
 		}
 	}
 	return e.resolveDevice()

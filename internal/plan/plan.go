@@ -36,6 +36,7 @@ type Options struct {
 	Window       int64
 	Validate     bool
 	Trials       int
+	Trial        int // number of the first
 	Random       bool
 	Seed         uint64
 	Grid         [3]int64
@@ -183,6 +184,7 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 	for _, c := range e.cases {
 		chunked = chunked || c.Params.Has("chunk_bytes")
 		if c.Skip != "" {
+			c.Trial = o.Trial
 			p.Skipped = append(p.Skipped, c)
 		}
 		standIn = standIn || c.Params.String("device") == "emulated"
@@ -272,10 +274,10 @@ func group(cases []Case, o Options) []Job {
 		transport, device string
 		pes               int64
 	}
-	trials := max(o.Trials, 1)
 	rng := rand.New(rand.NewPCG(o.Seed, 0x6770756265))
 	var jobs []Job
-	for trial := range trials {
+	// From 0 even where the first is another: a trial started alone has the order that it has among others.
+	for trial := range o.Trial + max(o.Trials, 1) {
 		index := map[key]int{}
 		var of []Job
 		for _, c := range cases {
@@ -298,7 +300,9 @@ func group(cases []Case, o Options) []Job {
 				rng.Shuffle(len(j.Cases), func(a, b int) { j.Cases[a], j.Cases[b] = j.Cases[b], j.Cases[a] })
 			}
 		}
-		jobs = append(jobs, of...)
+		if trial >= o.Trial {
+			jobs = append(jobs, of...)
+		}
 	}
 	return jobs
 }

@@ -176,6 +176,31 @@ func TestTrialsAreFreshLaunchesInAnotherOrder(t *testing.T) {
 			t.Error("the same seed gave another order")
 		}
 	}
+	// Each alone, as a launcher starts them.
+	for i := range p.Jobs {
+		o.Trials, o.Trial = 0, i
+		alone := must(t, o)
+		if len(alone.Jobs) != 1 || alone.Jobs[0].Trial != i || order(alone.Jobs[0]) != order(p.Jobs[i]) {
+			t.Errorf("trial %d alone is not what it is among others", i)
+		}
+		for _, c := range alone.Jobs[0].Cases {
+			if c.Trial != i {
+				t.Fatalf("a case of trial %d says %d", i, c.Trial)
+			}
+		}
+	}
+}
+
+func TestSkippedCasesNameTheirTrial(t *testing.T) {
+	p := must(t, Options{Benchmarks: []string{"pingpong"}, Transports: []string{"inproc", "ucx"}, Paths: []string{"host"}, Trial: 4})
+	if len(p.Skipped) == 0 {
+		t.Fatal("nothing was skipped")
+	}
+	for _, c := range p.Skipped {
+		if c.Trial != 4 {
+			t.Errorf("trial %d", c.Trial)
+		}
+	}
 }
 
 func TestResumeLeavesOutByTrial(t *testing.T) {

@@ -115,6 +115,7 @@ const (
 	MAX_BLOCKS_PER_MULTIPROCESSOR                DeviceAttribute = 106
 	MEMORY_POOLS_SUPPORTED                       DeviceAttribute = 115
 	GPU_DIRECT_RDMA_SUPPORTED                    DeviceAttribute = 116
+	DMA_BUF_SUPPORTED                            DeviceAttribute = 124
 )
 
 // P2PAttribute names a property of a pair of devices (DeviceGetP2PAttribute).

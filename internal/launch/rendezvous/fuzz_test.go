@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// FuzzServer sends bytes to a server whose secret is known, so that they can get in as PE 1. Whatever they are, PE 0 gets
-// an answer, and the server ends.
+// FuzzServer sends bytes to a server whose secret is known, so that they can get in as PE 1. Whatever they are, PE 0
+// gets an answer, and the server ends.
 func FuzzServer(f *testing.F) {
 	in := hello{rank: 1, size: 2}.bytes()
 	f.Add([]byte{})

@@ -145,7 +145,10 @@ func PMIxLibrary() string {
 	if library.path == "" {
 		return ""
 	}
-	version, _, _ := strings.Cut(C.GoString(C.gb_pmix_version()), ",")
+	version := C.GoString(C.gb_pmix_version()) // OpenPMIx 4.2.2rc2 (PMIx Standard: …), package: …
+	if end := strings.IndexAny(version, ",("); end >= 0 {
+		version = strings.TrimSpace(version[:end])
+	}
 	return library.path + ", " + version
 }
 

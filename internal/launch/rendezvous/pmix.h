@@ -1,5 +1,5 @@
-/* The few functions of PMIx that an exchange needs. PMIx has no headers here: these structures are the same in PMIx 3 to
- * 6 (pmix_common.h), whose library is libpmix.so.2 in all of them. */
+/* The few functions of PMIx that an exchange needs. PMIx has no headers here: these structures are the same in PMIx 3
+ * to 6 (pmix_common.h), whose library is libpmix.so.2 in all of them. */
 #ifndef GB_PMIX_H
 #define GB_PMIX_H
 

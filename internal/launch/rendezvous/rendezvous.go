@@ -1,5 +1,5 @@
-// Package rendezvous is how the PEs of a job tell each other what they need to connect, without MPI: through the process
-// that gpubench started them with (Serve), or through a PMIx launcher.
+// Package rendezvous is how the PEs of a job tell each other what they need to connect, without MPI: through the
+// process that gpubench started them with (Serve), or through a PMIx launcher.
 package rendezvous
 
 import (
@@ -20,7 +20,7 @@ type Exchange interface {
 	AllGather(data []byte, timeout time.Duration) ([][]byte, error)
 
 	// Close takes this PE out of the exchange. PEs that still want something of it learn that it has left. It must come
-	// before the process ends, or the launcher takes it for failed; and not before MPI is started, where it shall be.
+	// before the process ends, or the launcher takes it for failed.
 	Close() error
 }
 
@@ -58,8 +58,8 @@ func (e *LauncherError) Error() string {
 }
 
 // Open joins the PEs that were started with this process: by gpubench's own launcher, by a PMIx launcher (Open MPI's
-// mpirun, prterun, srun --mpi=pmix), else a world of one. A launcher that speaks PMI alone is a *LauncherError. A process
-// can do it once.
+// mpirun, prterun, srun --mpi=pmix), else a world of one. A launcher that speaks PMI alone is a *LauncherError. A
+// process can do it once; one that uses Open MPI too starts that first, which does not start once PMIx has.
 func Open(getenv func(string) string, timeout time.Duration) (Exchange, error) {
 	switch {
 	case getenv(EnvRank) != "" || getenv(EnvAddress) != "":

@@ -315,6 +315,7 @@ func TestTheServersEnd(t *testing.T) {
 	if _, err := e.AllGather(nil, 5*time.Second); err == nil {
 		t.Error("a round without a server")
 	}
+	s.Close() // it may still be at it
 	if _, err := Open(env(s, 1), time.Second); err == nil || !strings.Contains(err.Error(), "launcher of this PE is not there") {
 		t.Errorf("after the server's end: %v", err)
 	}

@@ -55,7 +55,8 @@ func (l *Library) device(index int, h C.uintptr_t) (Device, error) {
 		MaxMemoryClockHz:  megahertz(l.numberOf("nvmlDeviceGetMaxClockInfo", h, clockMemory)),
 		PowerLimitW:       milliwatt(l.number("nvmlDeviceGetEnforcedPowerLimit", h)),
 		PersistenceMode:   isSet(l.number("nvmlDeviceGetPersistenceMode", h)),
-		MIG:               isSet(l.mig(h)),
+		MIG:               isSet(l.mode("nvmlDeviceGetMigMode", h)),
+		ECC:               isSet(l.mode("nvmlDeviceGetEccMode", h)),
 	}
 	d.MemoryBytes, _ = l.memory(h)
 	if mode := l.number("nvmlDeviceGetComputeMode", h); mode != nil && *mode < len(computeModes) {

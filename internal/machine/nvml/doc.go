@@ -31,6 +31,7 @@ type Device struct {
 	PersistenceMode   *bool    `json:"persistence_mode"`
 	ComputeMode       *string  `json:"compute_mode"` // "default", "exclusive_thread", "prohibited", "exclusive_process"
 	MIG               *bool    `json:"mig"`          // partitioned
+	ECC               *bool    `json:"ecc"`          // memory with error correction, switched on
 	NVLinks           []NVLink `json:"nvlinks"`      // the active ones
 }
 

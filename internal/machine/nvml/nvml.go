@@ -270,8 +270,9 @@ func (l *Library) linkPCI(d C.uintptr_t, link uint) *string {
 	return textOf(C.link_pci(f, d, C.uint(link)))
 }
 
-func (l *Library) mig(d C.uintptr_t) *int {
-	f := l.symbol("nvmlDeviceGetMigMode")
+// mode asks for one that has a present and a pending state; the present one counts.
+func (l *Library) mode(call string, d C.uintptr_t) *int {
+	f := l.symbol(call)
 	if f == nil {
 		return nil
 	}

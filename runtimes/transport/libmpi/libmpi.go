@@ -27,6 +27,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/launch/rendezvous"
 	"gpubench/internal/signals"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/internal/leap"
@@ -81,6 +82,10 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 	job, joined := launch.Joined(getenv)
 	if err := checkLauncher(lib, job, joined, o.Size); err != nil {
 		return nil, err
+	}
+	if lib.Kind == launch.OpenMPI && rendezvous.PMIxLibrary() != "" {
+		// Open MPI 5.0 takes its name from its own PMIx_Init, which it leaves out where there was one.
+		return nil, &LauncherError{lib, "does not start in a process that has opened PMIx: start MPI before the exchange"}
 	}
 	if joined {
 		launch.DieWithParent(syscall.SIGKILL)

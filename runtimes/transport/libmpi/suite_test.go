@@ -6,10 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/transporttest"
 )
@@ -19,53 +18,19 @@ func init() {
 	parts["last"] = lastPart
 }
 
-// suitePart runs the steps. With the argument "device" there is an emulated one, and so the staged paths; "cgo" does
-// without short crossings.
+// suitePart runs the steps. With the argument "device" there is an emulated one, and so the staged paths; with
+// "direct=PATH" it is the shared object at PATH, and device memory goes to MPI; "cgo" does without short crossings.
 func suitePart(arg string) error {
-	d, err := openCalls(Options{}, arg)
+	job, _ := launch.Joined(os.Getenv)
+	dev, err := transporttest.OpenDevice(arg, job.Rank)
 	if err != nil {
 		return err
 	}
-	c := transport.Config{Deadline: transporttest.Deadline, Yield: d.Oversubscribed()}
-	if strings.Contains(arg, "device") {
-		dev, err := gpu.Open(gpu.Emulated, 0, gpu.Options{Wait: gpu.Yield})
-		if err != nil {
-			return err
-		}
-		if err := dev.Bind(); err != nil {
-			return err
-		}
-		c.Device = dev
-		c.Yield = true // its streams run on these cores too
-	}
-	ep, err := transport.New(d, c)
+	d, err := openCalls(Options{Device: transporttest.Given(arg)}, arg)
 	if err != nil {
 		return err
 	}
-	if ep.Rank() == 0 {
-		for _, w := range transporttest.Ways(ep) {
-			fmt.Println("way:", w)
-		}
-	}
-	var failed error
-	err = transporttest.RunRank(ep, transporttest.Select("GPUBENCH_TEST_STEPS"), func(step string, took time.Duration, err error) {
-		switch {
-		case transporttest.IsSkip(err):
-			fmt.Printf("rank %d: %s: %v\n", ep.Rank(), step, err)
-		case err != nil:
-			fmt.Printf("rank %d: %s: FAILED: %v\n", ep.Rank(), step, err)
-			failed = err
-		case ep.Rank() == 0:
-			fmt.Printf("passed %s in %v\n", step, took.Round(time.Millisecond))
-		}
-	})
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return err
-	}
-	return ep.Close()
+	return transporttest.RunProcess(d, dev, d.Oversubscribed(), transporttest.Given(arg))
 }
 
 // lastPart runs one step that ends a PE; its rank closes as soon as it is through.
@@ -126,6 +91,34 @@ func TestSuite(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestDirect: all steps with device, managed, pinned and pageable memory given to Open MPI over a UCX with CUDA, on the
+// emulated driver.
+func TestDirect(t *testing.T) {
+	m, path := theMPI(t, launch.OpenMPI), transporttest.DirectDriver(func() string { return librarytest.Emulated(t) })
+	env := setupEnv()
+	ucx := launch.CUDAUCX(env)
+	if ucx == "" {
+		if os.Getenv("GPUBENCH_REQUIRE_UCX") == "1" {
+			t.Fatal("GPUBENCH_REQUIRE_UCX=1, but there is no UCX with CUDA")
+		}
+		t.Skip("no UCX with CUDA")
+	}
+	for _, kv := range [][2]string{{"LD_LIBRARY_PATH", ucx}, {"OMPI_MCA_pml", "ucx"}, {"OMPI_MCA_pml_ucx_tls", "any"}, {"OMPI_MCA_pml_ucx_devices", "any"}} {
+		t.Setenv(kv[0], kv[1])
+	}
+	for _, ranks := range []int{2, 3, 4} {
+		t.Run(fmt.Sprint(ranks), func(t *testing.T) {
+			out := m.ok(t, ranks, "suite", "direct="+path, "passed ")
+			for _, way := range transporttest.DirectWays {
+				if !strings.Contains(out, "way: "+way+"\n") {
+					t.Errorf("%q was not tried", way)
+				}
+			}
+			t.Log("\n" + out)
+		})
+	}
 }
 
 // TestSuiteWithoutShortCrossings is what runs on other processors.

@@ -8,13 +8,14 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 func init() { parts["describe"] = describePart }
 
 // describePart sends one message of each size and space, and prints what UCX says of it on either side.
 func describePart(arg string) error {
-	dev, err := openDevice(arg)
+	dev, err := transporttest.OpenDevice(arg, newFiles().rank)
 	if err != nil {
 		return err
 	}

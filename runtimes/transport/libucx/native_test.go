@@ -10,6 +10,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 func init() {
@@ -19,7 +20,7 @@ func init() {
 
 // nativePart runs both loops, by tags and by active messages, and looks at what arrived.
 func nativePart(arg string) error {
-	dev, err := openDevice(arg)
+	dev, err := transporttest.OpenDevice(arg, newFiles().rank)
 	if err != nil {
 		return err
 	}

@@ -25,71 +25,15 @@ func init() {
 // "direct=PATH" it is the shared object at PATH, and device memory goes to UCX; "cgo" does without short crossings;
 // "apart" is as on two nodes.
 func suitePart(arg string) error {
-	dev, err := openDevice(arg)
+	dev, err := transporttest.OpenDevice(arg, newFiles().rank)
 	if err != nil {
 		return err
 	}
-	d, err := openTest(Options{Device: dev != nil && gpu.EmulatedPath() != ""}, arg)
+	d, err := openTest(Options{Device: transporttest.Given(arg)}, arg)
 	if err != nil {
 		return err
 	}
-	if gpu.EmulatedPath() != "" && (!d.Caps().Spaces[gpu.OnDevice] || !d.Caps().Spaces[gpu.Managed]) {
-		return fmt.Errorf("device memory is not taken: %v", d.Caps().Why)
-	}
-	c := transport.Config{Deadline: transporttest.Deadline, Yield: d.Oversubscribed(), Device: dev}
-	if dev != nil {
-		c.Yield = true // its streams run on these cores too
-	}
-	ep, err := transport.New(d, c)
-	if err != nil {
-		return err
-	}
-	if ep.Rank() == 0 {
-		for _, w := range transporttest.Ways(ep) {
-			fmt.Println("way:", w)
-		}
-	}
-	var failed error
-	err = transporttest.RunRank(ep, transporttest.Select("GPUBENCH_TEST_STEPS"), func(step string, took time.Duration, err error) {
-		switch {
-		case transporttest.IsSkip(err):
-			fmt.Printf("PE %d: %s: %v\n", ep.Rank(), step, err)
-		case err != nil:
-			fmt.Printf("PE %d: %s: FAILED: %v\n", ep.Rank(), step, err)
-			failed = err
-		case ep.Rank() == 0:
-			fmt.Printf("passed %s in %v\n", step, took.Round(time.Millisecond))
-		}
-	})
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return err
-	}
-	return ep.Close()
-}
-
-// openDevice opens and binds this PE's emulated device, if arg asks for one.
-func openDevice(arg string) (*gpu.Device, error) {
-	_, path, direct := strings.Cut(arg, "direct=")
-	if !direct && !strings.Contains(arg, "device") {
-		return nil, nil
-	}
-	if direct {
-		if err := gpu.UseEmulated(path); err != nil {
-			return nil, err
-		}
-	}
-	n, err := gpu.Count(gpu.Emulated)
-	if err != nil {
-		return nil, err
-	}
-	dev, err := gpu.Open(gpu.Emulated, newFiles().rank%n, gpu.Options{Wait: gpu.Yield})
-	if err != nil {
-		return nil, err
-	}
-	return dev, dev.Bind()
+	return transporttest.RunProcess(d, dev, d.Oversubscribed(), transporttest.Given(arg))
 }
 
 // place copies b to memory of the space: on the device where there is one.
@@ -175,17 +119,13 @@ func TestSuite(t *testing.T) {
 	})
 }
 
-// directWays are what must be tried where UCX takes device memory.
-var directWays = []string{"host pageable to pageable", "host pinned to pageable", "direct device to device", "direct device to pageable",
-	"direct pinned to device", "host managed to managed", "direct managed to device", "staged pipelined (pinned, chunk 4096) device to device"}
-
 // TestDirect: all steps with device, managed, pinned and pageable memory given to UCX, on the emulated driver.
 func TestDirect(t *testing.T) {
-	u, path := theUCX(t), librarytest.Emulated(t)
+	u, path := theUCX(t), transporttest.DirectDriver(func() string { return librarytest.Emulated(t) })
 	for _, pes := range []int{2, 3, 4} {
 		t.Run(fmt.Sprint(pes), func(t *testing.T) {
 			out := u.ok(t, pes, "suite", "direct="+path, "passed ")
-			for _, way := range directWays {
+			for _, way := range transporttest.DirectWays {
 				if !strings.Contains(out, "way: "+way+"\n") {
 					t.Errorf("%q was not tried", way)
 				}

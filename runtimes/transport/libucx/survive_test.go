@@ -19,6 +19,7 @@ import (
 	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 func init() {
@@ -99,7 +100,7 @@ func deathPart(arg string) error {
 	if _, err := fmt.Sscan(arg, &n); err != nil {
 		return err
 	}
-	dev, err := openDevice(arg)
+	dev, err := transporttest.OpenDevice(arg, newFiles().rank)
 	if err != nil {
 		return err
 	}
