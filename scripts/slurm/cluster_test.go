@@ -201,7 +201,7 @@ func (c *cluster) stopped(t *testing.T, name string, options ...string) *job {
 		t.Fatal(err)
 	}
 	options = append([]string{"--job-name=" + name, "--gpus-per-node=1"}, options...)
-	j := c.submit(t, "pingpong", []string{"GPUBENCH=" + program, "BENCH_SIZES=8", "BENCH_TRIALS=2", "BENCH_PATH=host,staged"}, options...)
+	j := c.submit(t, "pingpong", []string{"GPUBENCH=" + program, "BENCH_SIZES=8", "BENCH_TRIALS=2", "BENCH_PATH=host,staged", "BENCH_TRANSPORT=mpi"}, options...)
 	j.quick = quick
 	return j
 }
@@ -286,7 +286,7 @@ type shape struct {
 	shared                 bool // PEs of a node share a GPU
 }
 
-// holds checks the records: every case of both models is ok, direct ones may be skipped for a reason, and the PEs ran where
+// holds checks the records: every case of both models is ok, direct ones over an MPI that is not CUDA-aware may be skipped, and the PEs ran where
 // they should, with the GPUs they should have.
 func (j *job) holds(t *testing.T, s shape) {
 	t.Helper()
@@ -307,23 +307,30 @@ func (j *job) holds(t *testing.T, s shape) {
 			} else {
 				s.places(t, e, p.String("device") == "emulated", j.gpus)
 			}
-		case r.Status == result.Skipped && p.String("path") == "direct" && r.Reason != "":
+		case r.Status == result.Skipped && p.String("path") == "direct" && p.String("transport") == "mpi" && r.Reason != "":
 		default:
 			t.Errorf("%v is %s: %s\n%s", p, r.Status, r.Reason, j.log(t))
 		}
 		if p.Int("pes") != int64(s.nodes*s.perNode) {
 			t.Errorf("%v: want %d PEs", p, s.nodes*s.perNode)
 		}
-		count[fmt.Sprintf("%s %s %d", p.String("model"), p.String("path"), r.Trial)]++
+		if p.String("path") == "direct" && r.Status == result.OK && (r.PathTaken == nil || r.PathTaken.HowKnown == "") {
+			t.Errorf("%v: nobody knows its lane: %+v", p, r.PathTaken)
+		}
+		count[fmt.Sprintf("%s %s %s %d", p.String("model"), p.String("transport"), p.String("path"), r.Trial)]++
 	}
 	paths := []string{"host", "staged"}
 	if !slices.Contains(j.env, "BENCH_PATH=host,staged") {
 		paths = append(paths, "direct")
 	}
+	models := []string{"mpi mpi", "mpi ucx", "charm mpi", "charm ucx"}
+	if slices.Contains(j.env, "BENCH_TRANSPORT=mpi") {
+		models = []string{"mpi mpi", "charm mpi"}
+	}
 	for trial := range s.trials {
 		for _, path := range paths {
-			for _, model := range []string{"mpi", "charm"} {
-				key := fmt.Sprintf("%s %s %d", model, path, trial)
+			for _, models := range models { // and transport
+				key := fmt.Sprintf("%s %s %d", models, path, trial)
 				if count[key] != s.cases {
 					t.Errorf("%d records of %s, want %d", count[key], key, s.cases)
 				}

@@ -17,6 +17,7 @@ check_settings() {
 	case $gpus in all | one) ;; *) die "BENCH_GPUS is $gpus: give all or one" ;; esac
 	case $requeue in yes | no) ;; *) die "BENCH_REQUEUE is $requeue: give yes or no" ;; esac
 	[[ $trials =~ ^[1-9][0-9]*$ ]] || die "BENCH_TRIALS is $trials: give a number from 1 on"
+	[[ $transports =~ ^(mpi|ucx)(,(mpi|ucx))*$ ]] || die "BENCH_TRANSPORT is $transports: give mpi, ucx or both"
 	[[ $seed =~ ^[0-9]+$ ]] || die "BENCH_SEED is $seed: give a whole number"
 	command -v "$gpubench" >/dev/null || die "$gpubench is not there: run scripts/build.sh, or name the program in GPUBENCH"
 	command -v "$launcher" >/dev/null || die "$launcher is not on PATH: load its module at the top of the script, or give the other BENCH_LAUNCHER"
@@ -71,8 +72,16 @@ command_line() {
 	fi
 }
 
-# run_trial TRIAL NODES PER_NODE ARG…: one trial in fresh processes. Cases that its folder has are left out.
+# run_trial TRIAL NODES PER_NODE ARG…: one trial, in fresh processes for each transport.
 run_trial() {
+	local transport
+	for transport in ${transports//,/ }; do
+		launch_trial "$@" --transport "$transport"
+	done
+}
+
+# launch_trial TRIAL NODES PER_NODE ARG…: one launch. Cases that its folder has are left out.
+launch_trial() {
 	local trial=$1 nodes=$2 per_node=$3 dir command status before attempt
 	shift 3
 	dir=$(folder "$nodes")

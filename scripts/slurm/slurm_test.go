@@ -183,10 +183,10 @@ func TestTemplates(t *testing.T) {
 			for nodes := 1; nodes <= 2; nodes++ {
 				t.Run(fmt.Sprintf("pingpong %s %s %d", launcher, gpus, nodes), func(t *testing.T) {
 					per := 2 / nodes
-					j := c.submit(t, "pingpong", []string{"BENCH_LAUNCHER=" + launcher, "BENCH_GPUS=" + gpus, "BENCH_SIZES=8,64K", "BENCH_TRIALS=2"},
+					j := c.submit(t, "pingpong", []string{"BENCH_LAUNCHER=" + launcher, "BENCH_GPUS=" + gpus, "BENCH_SIZES=8,64K", "BENCH_TRIALS=1"},
 						fmt.Sprintf("--nodes=%d", nodes), fmt.Sprintf("--gpus-per-node=%d", per))
 					j.completes(t)
-					j.holds(t, shape{nodes: nodes, perNode: per, trials: 2, cases: 2})
+					j.holds(t, shape{nodes: nodes, perNode: per, trials: 1, cases: 2})
 				})
 			}
 		}
@@ -203,7 +203,7 @@ func TestTemplates(t *testing.T) {
 		})
 	}
 	t.Run("sweep", func(t *testing.T) {
-		j := c.submit(t, "sweep", []string{"BENCH_GRID=12,12,12", "BENCH_ODF=1", "BENCH_SIZES=8", "BENCH_TRIALS=2", "BENCH_PATH=host,staged"},
+		j := c.submit(t, "sweep", []string{"BENCH_GRID=12,12,12", "BENCH_ODF=1", "BENCH_SIZES=8", "BENCH_TRIALS=2", "BENCH_PATH=host,staged", "BENCH_TRANSPORT=ucx"},
 			"--nodes=2", "--ntasks-per-node=2", "--gpus-per-node=2")
 		j.completes(t)
 		for nodes, grids := range map[int][]string{1: {"[12 12 12]"}, 2: {"[12 12 12]", "[12 12 24]"}} {
