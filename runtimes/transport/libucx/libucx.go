@@ -60,6 +60,9 @@ func (d *Driver) Library() Library { return d.library }
 // Transports lists what UCX may use towards other PEs, as "cma/memory"; each once. Which of them carries a message UCX
 // decides for each size. Empty before UCX 1.14.
 func (d *Driver) Transports() []string {
+	if d.closed {
+		return nil
+	}
 	var out []string
 	seen := map[string]bool{}
 	for peer := range d.caps.Size {
@@ -148,6 +151,9 @@ func (d *Driver) Lane(op transport.Op) transport.Lane {
 
 // Describe on has UCX end no operation at once and say of each what it does with it; for untimed messages alone.
 func (d *Driver) Describe(on bool) {
+	if d.closed {
+		panic("libucx: Describe after Close")
+	}
 	v := C.int(0)
 	if on {
 		v = 1
@@ -159,6 +165,9 @@ func (d *Driver) Describe(on bool) {
 // A sender's text that begins "rndv_" after the flags in braces is a decision taken; one that names a rendezvous as
 // posted is none, the receiver decides; of receives a release build of UCX tells length and memory alone.
 func (d *Driver) Described() string {
+	if d.closed {
+		panic("libucx: Described after Close")
+	}
 	var text [16384]C.char
 	C.gb_u_described(&text[0], C.int(len(text)))
 	return C.GoString(&text[0])
