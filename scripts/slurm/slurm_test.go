@@ -154,7 +154,7 @@ exit "${status%[of]}"
 			}
 			cmd := exec.Command("bash", "pingpong.sbatch")
 			cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "SLURM_SUBMIT_DIR=" + home, "SLURM_JOB_ID=7", "SLURM_JOB_NODELIST=n1",
-				"SLURM_JOB_NUM_NODES=1", "SLURM_NTASKS=2", "SLURMD_NODENAME=another", "GPUBENCH=true", "BENCH_TRIALS=2", "BENCH_OUT=" + dir,
+				"SLURM_JOB_NUM_NODES=1", "SLURM_NTASKS=2", "SLURMD_NODENAME=another", "GPUBENCH=true", "BENCH_TRIALS=2", "BENCH_TRANSPORT=mpi", "BENCH_OUT=" + dir,
 				"CALLS=" + filepath.Join(dir, "calls"), "STATUSES=" + c.statuses}
 			out, _ := cmd.CombinedOutput()
 			calls, err := os.ReadFile(filepath.Join(dir, "calls"))
