@@ -174,7 +174,8 @@ func (d *Driver) Described() string {
 }
 
 // Close withdraws what is under way, says goodbye to the other PEs, waits for theirs, and ends UCX. If one of them has
-// died or does not come in time UCX is ended all the same, and an error says so.
+// died or does not come in time UCX is ended all the same, and an error says so. Where it has not ended an operation, such
+// as a send that nobody received, its memory is left to the end of the process.
 func (d *Driver) Close() error {
 	if d.closed {
 		return nil

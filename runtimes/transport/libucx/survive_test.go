@@ -213,6 +213,8 @@ func TestDeath(t *testing.T) {
 					status := j.wait(t, time.Minute)
 					if text := j.text(); status[0] != 0 || status[1] != -1 || status[pes-1] > 0 || strings.Count(text, "survived") != pes-1 {
 						t.Errorf("status %d\n%s", status, text)
+					} else {
+						t.Log("\n" + text)
 					}
 					for _, name := range shared(t) {
 						if !slices.Contains(before, name) {
