@@ -7,6 +7,7 @@ to itself shows what the machine's noise makes of a ratio. Writes Markdown, with
 
     scripts/peers/compare.py jacobi3d [--grid 192,192,192] [--threads 2] [--launches 10] [--pages default|huge] [--peers]
     scripts/peers/compare.py pingpong [--size 8,1024,65536,1048576,16777216] [--launches 10] [--pages default|huge]
+    scripts/peers/compare.py ucx [--size 8,1024,65536,1048576] [--launches 10]
     scripts/peers/compare.py commands --program 'C=mpirun -n 2 ./pp -s 8' --program 'Go=./other' [--key latency_s]
 
 The last takes any commands that print `latency_s 1.2e-07` on a line, or a line of JSON that has it (--key a.b.c names
@@ -167,6 +168,26 @@ def pingpong(o):
         compare(f"Ping-pong over Open MPI, {size} B, pages {o.pages}", programs, o, "C", "µs", 1e6)
 
 
+def ucx(o):
+    """Against ucx_perftest, for tagged and for active messages. Pages of the default size on both sides, no binding."""
+    if o.pages != "default":
+        sys.exit("compare: ucx_perftest's buffers have pages of the default size")
+    perftest = os.path.join(PEERS, "ucx_perftest.py")
+    for size in (int(s) for s in o.size.split(",")):
+        count = str(max(1000, min(200000, int(4e9 / (size + 20000)))))
+        common = ["pingpong", "--transport", "ucx", "--path", "host", "-m", str(size), "-i", count]
+        rows = {
+            "tag_lat": [("gpubench, native loop", ["--loop", "native"]), ("gpubench, mpi model", ["--model", "mpi"]),
+                        ("gpubench, charm model", ["--model", "charm"])],
+            "ucp_am_lat": [("gpubench, native-am loop", ["--loop", "native-am"]), ("gpubench, charm model", ["--model", "charm"])],
+        }
+        for test, ours in rows.items():
+            programs = [Program(name, gpubench(*common, *flags), metric("latency", "median")) for name, flags in ours]
+            for again in ("", " (again)"):
+                programs.append(Program(f"ucx_perftest {test}{again}", [perftest, "-t", test, "-s", str(size), "-i", count], key("latency_s")))
+            compare(f"Ping-pong over UCX, {size} B, {test}", programs, o, f"ucx_perftest {test}", "µs", 1e6)
+
+
 def commands(o):
     programs = []
     for text in o.program:
@@ -208,7 +229,7 @@ def compare(title, programs, o, reference, unit, scale):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["jacobi3d", "pingpong", "commands"])
+    parser.add_argument("what", choices=["jacobi3d", "pingpong", "ucx", "commands"])
     parser.add_argument("--program", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--key", default="latency_s")
     parser.add_argument("--title", default="Commands")
@@ -217,7 +238,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--iterations", type=int, default=100)
     parser.add_argument("--warmup", type=int, default=10)
-    parser.add_argument("--size", default="8,1024,65536,1048576,16777216")
+    parser.add_argument("--size", default="8,1024,65536,1048576,16777216", help="bytes of a message")
     parser.add_argument("--launches", type=int, default=10)
     parser.add_argument("--pages", choices=["default", "huge"], default="default")
     parser.add_argument("--peers", action="store_true")
@@ -227,7 +248,7 @@ def main():
         parser.error("--launches is at least 2 (10 for a result)")
     if o.what == "commands" and len(o.program) < 2:
         parser.error("commands wants --program NAME=COMMAND at least twice")
-    {"jacobi3d": jacobi3d, "pingpong": pingpong, "commands": commands}[o.what](o)
+    {"jacobi3d": jacobi3d, "pingpong": pingpong, "ucx": ucx, "commands": commands}[o.what](o)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def main():
         env["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
     port = str(free_port())
     arguments = ["-p", port, "-t", o.t, "-s", str(o.s), "-n", str(o.i), "-w", str(o.x)]
+    if o.t.startswith("ucp_am"):
+        arguments.append("-y")  # payloads are copied out, as ours are
     if o.window:
         arguments += ["-O", str(o.window)]
     server = subprocess.Popen([program, *arguments], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
