@@ -33,12 +33,14 @@ func TestAKilledPE(t *testing.T) {
 		for benchmark, flags := range cases {
 			t.Run(transport+" "+benchmark, func(t *testing.T) {
 				need(t, transport)
-				args := append([]string{"run", benchmark, "--path", "host", "--model", "charm", "--transport", transport,
-					"--time", "1.5s", "--order", "listed", "--timeout", "60s"}, flags...)
-				killOne(t, transport, args)
+				killOne(t, transport, append([]string{"run", benchmark, "--path", "host", "--model", "charm"}, flags...))
 			})
 		}
 	}
+	t.Run("ucx pingpong direct", func(t *testing.T) {
+		cudaAware(t)
+		killOne(t, "ucx", append([]string{"run", "pingpong", "--path", "direct", "--device", "emulated", "--model", "mpi"}, cases["pingpong"]...))
+	})
 }
 
 // need skips where there is no such transport, unless it must be there.
@@ -59,7 +61,7 @@ func need(t *testing.T, transport string) {
 func killOne(t *testing.T, transport string, args []string) {
 	dir, tmp := t.TempDir(), shortTemp(t)
 	shared := entries("/dev/shm")
-	cmd := process(append(args, "-o", dir)...)
+	cmd := process(append(args, "--transport", transport, "--time", "1.5s", "--order", "listed", "--timeout", "60s", "-o", dir)...)
 	cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
