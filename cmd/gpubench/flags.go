@@ -31,7 +31,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	list := func(v *[]string, name, usage string) { s.StringSliceVar(v, name, nil, usage) }
 	text := func(v *string, name, short, usage string) { s.StringVarP(v, name, short, "", usage) }
 	list(&f.models, "model", "mpi, charm (default both)")
-	list(&f.transports, "transport", "inproc, mpi (default inproc; mpi in a job that a launcher started)")
+	list(&f.transports, "transport", "inproc: threads of one process; mpi: your MPI; ucx: UCX without MPI\n(default inproc; mpi in a job that a launcher started)")
 	text(&f.device, "device", "", "device of staged and direct cases: auto, cuda, emulated, cpu (default auto: cuda where\nthere is one, else emulated); host cases always run on cpu")
 	list(&f.paths, "path", "host, staged, direct (default all that the device has)")
 	text(&f.space, "space", "", "memory of the data, `SEND[:RECV]`: pageable, pinned, device, managed\n(default pageable on cpu, device elsewhere)")
@@ -41,7 +41,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	list(&f.pages, "pages", "pages of host buffers: default, huge")
 	list(&f.buffers, "buffers", "same: one warm buffer; rotate: a working set larger than the last cache (default same)")
 	list(&f.fields, "field", "Jacobi3D's start and faces: modes, charm (default modes)")
-	list(&f.loops, "loop", "go: the public calls from Go; native: the loop whole in C, point to point over mpi (default go)")
+	list(&f.loops, "loop", "go: the public calls from Go; native: the loop whole in C, point to point over mpi and ucx;\nnative-am: the same by UCX's active messages (default go)")
 	text(&f.pes, "pes", "n", "processing elements, `N` (default 2)")
 	text(&f.sizes, "message-size", "m", "message sizes in bytes, `MIN:MAX` in powers of two, or a list; K M G are binary (default 1:4M)")
 	text(&f.iterations, "iterations", "i", "timed iterations in all, `N` (default as OSU's programs)")

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -310,12 +309,13 @@ func (s *sink) keep(r result.Record) error {
 
 // title is what describes the run in text formats.
 func (r *runCommand) title(p plan.Plan) []string {
+	pes := r.o.PEs
+	if pes == 0 {
+		pes = 2
+	}
 	lines := []string{
 		headline(),
-		fmt.Sprintf("%d cases, %d left out, %d PEs, seed %d", p.Cases(), len(p.Skipped), max(r.o.PEs, 0), r.o.Seed),
-	}
-	if r.o.PEs == 0 {
-		lines[1] = strings.Replace(lines[1], "0 PEs", "2 PEs", 1)
+		fmt.Sprintf("%s, %d left out, %s, seed %d", plural(p.Cases(), "case"), len(p.Skipped), plural(int(pes), "PE"), r.o.Seed),
 	}
 	return append(lines, p.Notes...)
 }

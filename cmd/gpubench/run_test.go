@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -659,6 +660,18 @@ func TestListAndVersion(t *testing.T) {
 		if !strings.Contains(help.stdout, flag) {
 			t.Errorf("the help lacks %s", flag)
 		}
+	}
+	for _, value := range append(transportNames(), "native-am") {
+		if !regexp.MustCompile(`\s` + value + `\b`).MatchString(help.stdout[strings.Index(help.stdout, "Flags:"):]) {
+			t.Errorf("the help of run's flags lacks %s", value)
+		}
+	}
+}
+
+func TestHeadCounts(t *testing.T) {
+	got := call(t, "run", "jacobi3d", "-n", "1", "--path", "host", "--model", "mpi", "--grid", "8,8,8", "-i", "10")
+	if got.code != exitOK || !strings.Contains(got.stdout, "# 1 case, 0 left out, 1 PE, seed ") {
+		t.Errorf("exit %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
 }
 

@@ -36,6 +36,14 @@ func program() programInfo {
 	return p
 }
 
+// plural writes a number with its noun: 1 CPU, 2 CPUs.
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 // headline says which program ran where and when.
 func headline() string {
 	v := program()
@@ -44,7 +52,7 @@ func headline() string {
 		head += " (" + v.Commit[:min(12, len(v.Commit))] + ")"
 	}
 	host, _ := os.Hostname()
-	return fmt.Sprintf("%s on %s, %d CPUs, %s", head, host, cpusAllowed(), time.Now().Format("2006-01-02 15:04"))
+	return fmt.Sprintf("%s on %s, %s, %s", head, host, plural(cpusAllowed(), "CPU"), time.Now().Format("2006-01-02 15:04"))
 }
 
 func newVersion() *cobra.Command {
