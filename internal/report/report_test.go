@@ -192,3 +192,36 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 }
+
+// A table says on which path its messages went, in its title where no column does.
+func TestTitleNamesTheOnlyPath(t *testing.T) {
+	latency := map[string]result.Metric{"latency": metric("s", 1e-6)}
+	of := func(path string) []result.Record {
+		size := result.Params{"size_bytes": int64(8)}
+		return []result.Record{rec("pingpong", "mpi", path, result.OK, size, latency), rec("pingpong", "charm", path, result.OK, size, latency)}
+	}
+	if got := render(t, "text", of("staged")); !strings.Contains(got, "# pingpong over inproc: latency (us), staged, 2 PEs\n# size ") {
+		t.Errorf("one path:\n%s", got)
+	}
+	if got := render(t, "text", append(of("staged"), of("direct")...)); !strings.Contains(got, "# pingpong over inproc: latency (us), 2 PEs\n# size ") {
+		t.Errorf("two paths:\n%s", got)
+	}
+}
+
+// What a direct case is called instead is explained.
+func TestNotesSayWhyACaseIsNotDirect(t *testing.T) {
+	for lane, want := range map[string]string{
+		"copy":           "# direct over inproc went by: copy\n",
+		"library-staged": "# library-staged: a direct case whose library was given device memory and went through the host",
+		"unknown":        "# unproved: a direct case of which nothing shows",
+	} {
+		r := rec("pingpong", "mpi", "direct", result.OK, result.Params{"size_bytes": int64(8)}, map[string]result.Metric{"latency": metric("s", 1e-6)})
+		r.PathTaken.Lane = lane
+		for _, format := range []string{"text", "osu"} {
+			got := render(t, format, []result.Record{r})
+			if !strings.Contains(got, want) || lane != "copy" && strings.Contains(got, "went by") {
+				t.Errorf("%s, %s: want %q in\n%s", lane, format, want, got)
+			}
+		}
+	}
+}

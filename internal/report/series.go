@@ -100,6 +100,9 @@ func seriesOf(recs []result.Record, by []string) []*series {
 	return out
 }
 
+// libraryStaged is the path of a direct case whose library went through the host.
+const libraryStaged = "library-staged"
+
 // unproved is the path of a direct case of which nobody knows what carried it.
 const unproved = "unproved"
 
@@ -113,7 +116,7 @@ func byLane(recs []result.Record) []result.Record {
 		}
 		path := r.PathTaken.Lane
 		switch path {
-		case "library-staged":
+		case libraryStaged:
 		case "unknown":
 			path = unproved
 		default:
@@ -127,7 +130,7 @@ func byLane(recs []result.Record) []result.Record {
 
 // natural is the order in which values are read where it is not the alphabet.
 var natural = map[string]int{"inproc": 1, "mpi": 2, "ucx": 3, "charm": 4, "native": 5, "native-am": 6,
-	"host": 1, "staged": 2, "direct": 3, "library-staged": 4, unproved: 5, "cpu": 1, "emulated": 2, "cuda": 3}
+	"host": 1, "staged": 2, "direct": 3, libraryStaged: 4, unproved: 5, "cpu": 1, "emulated": 2, "cuda": 3}
 
 func less(a, b result.Params, by []string) bool {
 	for _, n := range by {

@@ -73,6 +73,9 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		if main != "" {
 			what = fmt.Sprintf(" %s (%s),", main, sc.unit)
 		}
+		if paths := valuesOf(some, "path"); len(paths) == 1 { // no column says it
+			what += " " + paths[0] + ","
+		}
 		fmt.Fprintf(w, "\n# %s over %s:%s %s PEs\n", bench, transport, what, text(some[0].Params, "pes"))
 		head := []string{"# size"}
 		for _, s := range all {
@@ -286,6 +289,7 @@ func notes(w io.Writer, recs []result.Record) {
 	}
 	shown, emulated, over, both := 0, 0, 0, 0 // cases; on the emulated device, oversubscribed, both
 	lanes := map[string]map[string]bool{}
+	notDirect := map[string]bool{}
 	for _, r := range recs {
 		if r.Status != result.OK {
 			continue
@@ -300,8 +304,13 @@ func notes(w io.Writer, recs []result.Record) {
 				both++
 			}
 		}
-		if r.PathTaken != nil && text(r.Params, "path") != "host" && r.PathTaken.Lane != text(r.Params, "path") {
-			k := text(r.Params, "path") + " over " + text(r.Params, "transport")
+		path := text(r.Params, "path")
+		if whyNotDirect[path] != "" {
+			notDirect[path] = true
+			continue
+		}
+		if r.PathTaken != nil && path != "host" && r.PathTaken.Lane != path {
+			k := path + " over " + text(r.Params, "transport")
 			if lanes[k] == nil {
 				lanes[k] = map[string]bool{}
 			}
@@ -324,6 +333,15 @@ func notes(w io.Writer, recs []result.Record) {
 	for _, k := range sorted(lanes) {
 		fmt.Fprintf(w, "# %s went by: %s\n", k, strings.Join(sorted(lanes[k]), ", "))
 	}
+	for _, k := range sorted(notDirect) {
+		fmt.Fprintf(w, "# %s: %s\n", k, whyNotDirect[k])
+	}
+}
+
+// whyNotDirect explains the paths of direct cases that byLane gave another name.
+var whyNotDirect = map[string]string{
+	libraryStaged: "a direct case whose library was given device memory and went through the host: not device-direct",
+	unproved:      "a direct case of which nothing shows whether it went from device to device or through the host",
 }
 
 // writeSummary counts the cases and gives the reasons of those that are not ok.
