@@ -121,9 +121,24 @@ func Count(d Driver) (n int, err error) {
 	})
 	var e *Error
 	if errors.As(err, &e) {
-		return 0, &UnsupportedError{Feature: "device " + string(d), Reason: err.Error()}
+		reason := err.Error()
+		if e.Code == int(cu.ERROR_NO_DEVICE) {
+			reason += hiddenBy(d)
+		}
+		return 0, &UnsupportedError{Feature: "device " + string(d), Reason: reason}
 	}
 	return n, err
+}
+
+// hiddenBy names the variable that leaves d without a device, and the mend.
+func hiddenBy(d Driver) string {
+	if d == Emulated && os.Getenv("GPUBENCH_EMU_DEVICES") == "0" {
+		return ": GPUBENCH_EMU_DEVICES is 0: unset it, or give 1 to 8"
+	}
+	if v, set := os.LookupEnv("CUDA_VISIBLE_DEVICES"); set {
+		return fmt.Sprintf(": CUDA_VISIBLE_DEVICES=%q leaves none: unset it, or list devices that are there", v)
+	}
+	return ""
 }
 
 // Auto is what `--device auto` stands for: CUDA where there is a CUDA device, else Emulated; and why.

@@ -116,6 +116,9 @@ func (e *examiner) visible() {
 	case set && !e.Machine.Devices["cuda"].OK && (there > 0 || (v == "" || v == "-1") && onNode > 0):
 		l.mend = "unset CUDA_VISIBLE_DEVICES, or list devices that are there (nvidia-smi -L)"
 		e.add("visible_devices", failIf(e.Ask.Device == "cuda", Warn), l, "%s hides every GPU", words)
+	case set && seen == 0 && e.Device() == "emulated":
+		l.mend = "unset CUDA_VISIBLE_DEVICES, or list devices that are there, from 0"
+		e.add("visible_devices", failIf(e.Ask.Device == "emulated", Warn), l, "%s: no emulated device is left", words)
 	case tasks > 1 && (bound || seen == 1 && max(there, onNode) > 1):
 		l.mend = "let every task see all GPUs of its node, gpubench chooses by local rank: srun --mpi=pmix --gres=gpu:N --gpu-bind=none gpubench run ..."
 		e.add("visible_devices", Warn, l, "%s: each of %d tasks sees a device of its own, and CUDA IPC between them may not work", words, tasks)

@@ -193,6 +193,9 @@ func TestStates(t *testing.T) {
 		{"visible_devices", "", Warn, "hides every GPU", "nvidia-smi -L", healthy, both(env("CUDA_VISIBLE_DEVICES", ""), hidden)},
 		{"visible_devices", "", Warn, "hides every GPU", "unset", bare, env("CUDA_VISIBLE_DEVICES", "-1", "SLURM_GPUS_ON_NODE", "2")},
 		{"visible_devices", "", OK, `"0"`, "", bare, env("CUDA_VISIBLE_DEVICES", "0", "SLURM_GPUS_ON_NODE", "2")},
+		{"visible_devices", "", Warn, `"7": no emulated device is left`, "unset", bare, both(env("CUDA_VISIBLE_DEVICES", "7"), func(f *Facts) {
+			f.Machine.Devices["emulated"] = noDevice
+		})},
 		{"visible_devices", "", Fail, "hides every GPU", "unset", healthy, both(cuda, env("CUDA_VISIBLE_DEVICES", ""), hidden)},
 		{"visible_devices", "", Warn, "each of 4 tasks|CUDA IPC", "srun --mpi=pmix|--gpu-bind=none", healthy, both(
 			env("CUDA_VISIBLE_DEVICES", "0", "SLURM_STEP_NUM_TASKS", "4", "SLURM_GPUS_ON_NODE", "4"), func(f *Facts) {
