@@ -26,6 +26,8 @@ type script struct {
 	posted   []transport.Op
 	do       func(s *script, ops []transport.Op, done []transport.Completion, polls int) (int, error)
 	cancel   func(id uint32) error
+	probe    func(ctx uint8, peer, tag int32) (transport.Status, bool, error)
+	probes   int
 	full     int // how often SendHeader finds the queue full
 	closed   int
 }
@@ -49,6 +51,13 @@ func (s *script) Cancel(id uint32) error {
 		return nil
 	}
 	return s.cancel(id)
+}
+func (s *script) Probe(ctx uint8, peer, tag int32) (transport.Status, bool, error) {
+	s.probes++
+	if s.probe == nil {
+		return transport.Status{}, false, nil
+	}
+	return s.probe(ctx, peer, tag)
 }
 func (s *script) Caps() transport.Caps { return s.caps }
 func (s *script) Lane(transport.Op) transport.Lane {
