@@ -35,7 +35,7 @@ func (pe *PE) none(all ...unseen) error {
 	for range 20 {
 		for _, u := range all {
 			if st, ok, err := pe.Probe(u.ctx, u.source, u.tag); ok || err != nil {
-				return fmt.Errorf("a probe of %+v sees %+v (%w)", u, st, err)
+				return fmt.Errorf("a probe of %+v sees %+v (%v)", u, st, err)
 			}
 		}
 	}
@@ -54,7 +54,7 @@ func (w way) sight(source, tag, n int) transport.Status {
 func (pe *PE) sees(source, tag int, expected transport.Status) error {
 	for range 3 { // it stays
 		if st, ok, err := pe.Probe(model, source, tag); !ok || st != expected || err != nil {
-			return fmt.Errorf("a probe of source %d, tag %d: %+v, %v, %w; expected %+v", source, tag, st, ok, err, expected)
+			return fmt.Errorf("a probe of source %d, tag %d: %+v, %v, %v; expected %+v", source, tag, st, ok, err, expected)
 		}
 	}
 	return nil
@@ -131,7 +131,7 @@ func (pe *PE) probesOther(w way, n int) error {
 	}
 	st, err := pe.seen(transport.CtxFree, 0, 7)
 	if err != nil || st != w.sight(0, 7, n) {
-		return fmt.Errorf("seen: %+v, %w; expected %+v", st, err, w.sight(0, 7, n))
+		return fmt.Errorf("seen: %+v, %v; expected %+v", st, err, w.sight(0, 7, n))
 	}
 	nothing = append(nothing, unseen{transport.CtxFree, 0, 8}, unseen{transport.CtxFree, transport.AnySource, 8},
 		unseen{transport.CtxFree, 1, 7}, unseen{transport.CtxFree, 1, transport.AnyTag})
@@ -143,7 +143,7 @@ func (pe *PE) probesOther(w way, n int) error {
 		return err
 	}
 	if st, err = pe.Recv(transport.CtxFree, m, st.Source, st.Tag); err != nil || st.Len != n {
-		return fmt.Errorf("received: %+v, %w", st, err)
+		return fmt.Errorf("received: %+v, %v", st, err)
 	}
 	return errors.Join(pe.verify(m, 0), pe.none(unseen{transport.CtxFree, transport.AnySource, transport.AnyTag}))
 }
@@ -153,10 +153,10 @@ func (pe *PE) probesOther(w way, n int) error {
 func (pe *PE) probesSeveral(w way, lens, tags []int) error {
 	first, second, third := w.sight(0, tags[0], lens[0]), w.sight(0, tags[1], lens[1]), w.sight(0, tags[2], lens[2])
 	if st, err := pe.seen(model, transport.AnySource, transport.AnyTag); err != nil || st != first {
-		return fmt.Errorf("seen first: %+v, %w; expected %+v", st, err, first)
+		return fmt.Errorf("seen first: %+v, %v; expected %+v", st, err, first)
 	}
 	if st, err := pe.WaitProbe(model, 0, tags[2]); err != nil || st != third {
-		return fmt.Errorf("seen third: %+v, %w; expected %+v", st, err, third)
+		return fmt.Errorf("seen third: %+v, %v; expected %+v", st, err, third)
 	}
 	check := func(source, tag int, expected transport.Status) func() error {
 		return func() error { return pe.sees(source, tag, expected) }
@@ -212,11 +212,11 @@ func probesPosted(pe *PE) error {
 				return err
 			}
 			if st, err := pe.seen(model, transport.AnySource, transport.AnyTag); err != nil || st != w.sight(0, 6, 50) {
-				return fmt.Errorf("%d B go to a receive, then: %+v, %w; expected %+v", n, st, err, w.sight(0, 6, 50))
+				return fmt.Errorf("%d B go to a receive, then: %+v, %v; expected %+v", n, st, err, w.sight(0, 6, 50))
 			}
 			st, err := pe.Wait(r)
 			if err != nil || st != (transport.Status{Source: 0, Tag: 5, Len: n}) {
-				return fmt.Errorf("%d B were received as %+v, %w", n, st, err)
+				return fmt.Errorf("%d B were received as %+v, %v", n, st, err)
 			}
 			if err := pe.verify(m, 0); err != nil {
 				return err
@@ -244,7 +244,7 @@ func probesItself(pe *PE) error {
 			err = pe.sendAll(w, model, []int{n}, []int{2}, me, func() error {
 				for _, source := range []int{me, transport.AnySource} {
 					if st, err := pe.seen(model, source, transport.AnyTag); err != nil || st != w.sight(me, 2, n) {
-						return fmt.Errorf("%d B: seen %+v, %w; expected %+v", n, st, err, w.sight(me, 2, n))
+						return fmt.Errorf("%d B: seen %+v, %v; expected %+v", n, st, err, w.sight(me, 2, n))
 					}
 				}
 				if err := pe.none(unseen{model, (me + 1) % pe.Size(), 3}); err != nil {
@@ -271,7 +271,7 @@ func probesControl(pe *PE) error {
 			return pe.sendAll(host, transport.CtxControl, []int{1000}, []int{11}, 1, nil)
 		}
 		if st, err := pe.WaitProbe(transport.CtxControl, 0, 11); err != nil || st != host.sight(0, 11, 1000) {
-			return fmt.Errorf("seen %+v, %w", st, err)
+			return fmt.Errorf("seen %+v, %v", st, err)
 		}
 		m, err := pe.host(1000)
 		if err != nil {
