@@ -134,6 +134,24 @@ func (c *Comm) Cancel(r Request) error {
 	return c.ep.Cancel(r)
 }
 
+// Iprobe looks for a message that Recv from src (or AnySource) with tag (or
+// AnyTag) would take, and makes one pass of progress. It takes nothing. Len is
+// transport.LenUnknown where messages are staged in a pipeline.
+func (c *Comm) Iprobe(src, tag int) (Status, bool, error) {
+	if src == ProcNull {
+		return nobody, true, nil
+	}
+	return c.ep.Probe(c.p2p, src, tag)
+}
+
+// Probe waits for a message that Iprobe would find.
+func (c *Comm) Probe(src, tag int) (Status, error) {
+	if src == ProcNull {
+		return nobody, nil
+	}
+	return c.ep.WaitProbe(c.p2p, src, tag)
+}
+
 // Sendrecv sends and receives at once, so that ranks which exchange cannot
 // wait for each other. send and recv must not overlap.
 func (c *Comm) Sendrecv(send gpu.Memory, dst, sendTag int, recv gpu.Memory, src, recvTag int) (Status, error) {

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"gpubench/gpu"
 	"gpubench/runtimes/mpi"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/inproc"
 )
 
 // TestOrderAndExactlyOnce: every rank sends numbered messages of drawn tags to
@@ -101,6 +103,91 @@ func TestSendrecvShiftsARing(t *testing.T) {
 			}
 			return nil
 		})
+	}
+}
+
+// TestProbeTellsHowMuchToReceive: rank 0 learns from a probe whose message it
+// is and how long; nothing of it is taken, and a duplicate sees none of it.
+func TestProbeTellsHowMuchToReceive(t *testing.T) {
+	const n = 4
+	ranks(t, n, func(c *mpi.Comm) error {
+		d, err := c.Dup()
+		if err != nil {
+			return err
+		}
+		size := func(rank int) int { return 10000*rank + rank }
+		if c.Rank() > 0 {
+			b := make([]byte, size(c.Rank()))
+			b[len(b)-1] = byte(c.Rank())
+			if err := c.Send(host(b), 0, 10+c.Rank()); err != nil {
+				return err
+			}
+			return d.Barrier()
+		}
+		// One after the other, however they came.
+		for rank := n - 1; rank > 0; rank-- {
+			if st, err := c.Probe(rank, mpi.AnyTag); err != nil || st != (mpi.Status{Source: rank, Tag: 10 + rank, Len: size(rank)}) {
+				return fmt.Errorf("rank %d: %+v, %v", rank, st, err)
+			}
+		}
+		if st, ok, err := d.Iprobe(mpi.AnySource, mpi.AnyTag); ok || err != nil {
+			return fmt.Errorf("a duplicate sees %+v, %v", st, err)
+		}
+		for range n - 1 {
+			st, ok, err := c.Iprobe(mpi.AnySource, mpi.AnyTag)
+			if !ok || err != nil {
+				return fmt.Errorf("of those that are there none is seen: %v", err)
+			}
+			b := make([]byte, st.Len)
+			got, err := c.Recv(host(b), st.Source, st.Tag)
+			if err != nil || got != st || b[st.Len-1] != byte(st.Source) {
+				return fmt.Errorf("probed %+v, received %+v, %v", st, got, err)
+			}
+		}
+		if st, ok, err := c.Iprobe(mpi.AnySource, mpi.AnyTag); ok || err != nil {
+			return fmt.Errorf("all are taken, seen: %+v, %v", st, err)
+		}
+		return d.Barrier()
+	})
+}
+
+// TestProbeEnds: by the deadline, by the peer's end, by an argument, and at once
+// where it is about nobody.
+func TestProbeEnds(t *testing.T) {
+	ranks(t, 1, func(c *mpi.Comm) error {
+		want := mpi.Status{Source: mpi.ProcNull, Tag: mpi.AnyTag}
+		if st, ok, err := c.Iprobe(mpi.ProcNull, 1); st != want || !ok || err != nil {
+			return fmt.Errorf("nobody: %+v, %v, %v", st, ok, err)
+		}
+		if st, err := c.Probe(mpi.ProcNull, 1); st != want || err != nil {
+			return fmt.Errorf("nobody: %+v, %v", st, err)
+		}
+		if _, _, err := c.Iprobe(1, 1); !errors.Is(err, transport.ErrArgument) {
+			return fmt.Errorf("no such rank: %v", err)
+		}
+		c.Endpoint().SetDeadline(20 * time.Millisecond)
+		defer c.Endpoint().SetDeadline(20 * time.Second)
+		if _, err := c.Probe(mpi.AnySource, 1); !errors.Is(err, transport.ErrDeadline) {
+			return fmt.Errorf("in vain: %v", err)
+		}
+		return nil
+	})
+	w := inproc.NewWorld(2)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	d, err := w.Driver(0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ep, err := transport.New(d, transport.Config{Deadline: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ep.Close()
+	w.Kill(1)
+	var te *transport.Error
+	if _, err := mpi.World(ep).Probe(mpi.AnySource, 1); !errors.Is(err, transport.ErrPeerDied) || !errors.As(err, &te) || te.Peer != 1 {
+		t.Errorf("a killed peer: %v", err)
 	}
 }
 
@@ -303,6 +390,18 @@ func TestNoAllocationPerMessage(t *testing.T) {
 				rs[1], e = c.Isend(out, 0, 1)
 				must(e)
 				must(c.Waitall(rs))
+			},
+			"Isend, Iprobe, Probe, Recv": func() {
+				q, e := c.Isend(out, 0, 1)
+				must(e)
+				_, _, e = c.Iprobe(0, 2)
+				must(e)
+				_, e = c.Probe(mpi.AnySource, 1)
+				must(e)
+				_, e = c.Recv(in, 0, 1)
+				must(e)
+				_, e = c.Wait(q)
+				must(e)
 			},
 			"Sendrecv": func() {
 				_, e := c.Sendrecv(out, 0, 1, in, 0, 1)

@@ -84,6 +84,11 @@ type Driver interface {
 	// An id that has completed already is ignored.
 	Cancel(id uint32) error
 
+	// Probe looks among the messages that have come for the one that a receive of that context, peer and tag would take
+	// if it were posted now. It takes nothing, and progress is Do's affair. Where there is none, and a receive would end
+	// with ErrPeerDied, so does Probe: Status.Source is then the PE that is gone, AnySource where no single one is meant.
+	Probe(ctx uint8, peer, tag int32) (st Status, ok bool, err error)
+
 	Caps() Caps
 
 	// Lane says what carries such an operation, as far as is known. It may ask the library: not for timed code.

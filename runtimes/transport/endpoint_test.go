@@ -26,6 +26,8 @@ type script struct {
 	posted   []transport.Op
 	do       func(s *script, ops []transport.Op, done []transport.Completion, polls int) (int, error)
 	cancel   func(id uint32) error
+	probe    func(ctx uint8, peer, tag int32) (transport.Status, bool, error)
+	probes   int
 	full     int // how often SendHeader finds the queue full
 	closed   int
 }
@@ -49,6 +51,13 @@ func (s *script) Cancel(id uint32) error {
 		return nil
 	}
 	return s.cancel(id)
+}
+func (s *script) Probe(ctx uint8, peer, tag int32) (transport.Status, bool, error) {
+	s.probes++
+	if s.probe == nil {
+		return transport.Status{}, false, nil
+	}
+	return s.probe(ctx, peer, tag)
 }
 func (s *script) Caps() transport.Caps { return s.caps }
 func (s *script) Lane(transport.Op) transport.Lane {
@@ -191,12 +200,95 @@ func TestDriverFails(t *testing.T) {
 	check("SendHeader", e.SendHeader(1, nil))
 	_, _, _, err = e.RecvHeader(make([]byte, 1024))
 	check("RecvHeader", err)
+	_, _, err = e.Probe(1, 1, 1)
+	check("Probe", err)
+	_, err = e.WaitProbe(1, 1, 1)
+	check("WaitProbe", err)
 	if err := e.Close(); err != nil || s.closed != 1 {
 		t.Errorf("Close: %v, %d times", err, s.closed)
 	}
 	if err := e.Close(); err != nil || s.closed != 1 {
 		t.Errorf("second Close: %v, %d times", err, s.closed)
 	}
+}
+
+// A probe is one turn and one look. Staged messages move in it, and requests end.
+func TestProbe(t *testing.T) {
+	s := newScript()
+	e := endpoint(t, s, transport.Config{})
+	r, err := e.Irecv(1, mem(8), 2, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.do = func(s *script, ops []transport.Op, done []transport.Completion, polls int) (int, error) {
+		done[0] = transport.Completion{ID: s.posted[0].ID, Peer: 2, Tag: 3, Len: 8}
+		return 1, nil
+	}
+	s.probe = func(ctx uint8, peer, tag int32) (transport.Status, bool, error) {
+		if ctx != 5 || peer != transport.AnySource || tag != 7 {
+			t.Errorf("the driver is asked for context %d, peer %d, tag %d", ctx, peer, tag)
+		}
+		return transport.Status{Source: 2, Tag: 7, Len: 9}, true, nil
+	}
+	s.calls, s.maxPolls = 0, 0
+	st, ok, err := e.Probe(5, transport.AnySource, 7)
+	if want := (transport.Status{Source: 2, Tag: 7, Len: 9}); st != want || !ok || err != nil {
+		t.Errorf("%+v, %v, %v", st, ok, err)
+	}
+	if s.calls != 1 || s.maxPolls != 1 || s.probes != 1 {
+		t.Errorf("%d turns of %d polls, %d looks: expected one of each", s.calls, s.maxPolls, s.probes)
+	}
+	if !e.Completed(r) {
+		t.Error("what has ended meanwhile was not booked")
+	}
+}
+
+// The error of a probe says whose message it was about; that of a wildcard, who has gone, where the driver knows.
+func TestProbeErrors(t *testing.T) {
+	s := newScript()
+	e := endpoint(t, s, transport.Config{Deadline: 20 * time.Millisecond})
+	dies := func(who int) {
+		s.probe = func(uint8, int32, int32) (transport.Status, bool, error) {
+			return transport.Status{Source: who}, false, transport.ErrPeerDied
+		}
+	}
+	probe := func(source, tag int) error {
+		_, ok, err := e.Probe(1, source, tag)
+		if ok {
+			t.Errorf("source %d, tag %d: seen", source, tag)
+		}
+		return err
+	}
+	dies(3)
+	some, named := probe(transport.AnySource, 5), probe(2, transport.AnyTag)
+	dies(transport.AnySource)
+	nobody := probe(transport.AnySource, transport.AnyTag)
+	s.probe = nil
+	_, late := e.WaitProbe(1, 2, 5)
+	for _, c := range []struct {
+		err  error
+		kind error
+		text string
+	}{
+		{some, transport.ErrPeerDied, "PE 0: probe from PE 3, tag 5: the peer has died or closed its endpoint; see that PE's own error first"},
+		{named, transport.ErrPeerDied, "PE 0: probe from PE 2, tag any: the peer has died or closed its endpoint; see that PE's own error first"},
+		{nobody, transport.ErrPeerDied, "PE 0: probe from PE any, tag any: the peer has died or closed its endpoint; see that PE's own error first"},
+		{probe(4, 1), transport.ErrArgument, "PE 0: probe from PE 4, tag 1: impossible argument: there are PEs 0 to 3"},
+		{late, transport.ErrDeadline, "PE 0: probe from PE 2, tag 5: the deadline has passed: no message after "},
+	} {
+		if !errors.Is(c.err, c.kind) || !strings.HasPrefix(c.err.Error(), c.text) {
+			t.Errorf("got  %v\nwant %s", c.err, c.text)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a probe of a closed Endpoint does not panic")
+		}
+	}()
+	_, _, _ = e.Probe(1, 1, 1)
 }
 
 func TestErrorsSayWhatToDo(t *testing.T) {

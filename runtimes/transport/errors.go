@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Kinds of error.
@@ -30,7 +31,7 @@ var mends = map[error]string{
 
 // Error is what befell one operation.
 type Error struct {
-	Op     string // "send", "recv", "send header", …
+	Op     string // "send", "recv", "probe", "send header", …
 	Rank   int    // whose error it is
 	Peer   int    // the other side, or AnySource
 	Tag    int    // or AnyTag
@@ -49,7 +50,7 @@ func (e *Error) Error() string {
 		tag = "any"
 	}
 	direction := " to PE "
-	if len(e.Op) >= 4 && e.Op[:4] == "recv" {
+	if strings.HasPrefix(e.Op, "recv") || e.Op == opProbe {
 		direction = " from PE "
 	}
 	s := "PE " + strconv.Itoa(e.Rank) + ": " + e.Op + direction + peer + ", tag " + tag

@@ -215,6 +215,18 @@ func (w *driver) RecvHeader(buf []byte) (int, int, bool, error) {
 	return w.Driver.RecvHeader(buf)
 }
 
+// Probe passes through while this PE lives. Faults strike where a message is sent: one that was dropped or is held back is
+// not seen, a truncated one is seen with the length that it has left.
+func (w *driver) Probe(ctx uint8, peer, tag int32) (transport.Status, bool, error) {
+	switch {
+	case w.dead:
+		return transport.Status{Source: transport.AnySource}, false, ErrDead
+	case w.hung:
+		return transport.Status{}, false, nil
+	}
+	return w.Driver.Probe(ctx, peer, tag)
+}
+
 // Cancel withdraws what is held back here, or passes on.
 func (w *driver) Cancel(id uint32) error {
 	switch {

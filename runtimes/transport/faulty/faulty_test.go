@@ -207,6 +207,9 @@ func TestDie(t *testing.T) {
 	if err := bad.SendHeader(1, nil); !errors.Is(err, faulty.ErrDead) {
 		t.Errorf("the dead PE's header: %v", err)
 	}
+	if _, _, err := bad.Probe(1, 1, 1); !errors.Is(err, faulty.ErrDead) {
+		t.Errorf("the dead PE's probe: %v", err)
+	}
 	if _, err := good.Recv(1, gpu.HostMemory(b), 0, 1); !errors.Is(err, transport.ErrPeerDied) {
 		t.Errorf("its peer: %v", err)
 	}
@@ -227,6 +230,52 @@ func TestHang(t *testing.T) {
 	if _, err := good.Recv(1, gpu.HostMemory(b), 0, 1); !errors.Is(err, transport.ErrDeadline) {
 		t.Errorf("its peer: %v", err)
 	}
+}
+
+// What a probe sees is what a receive would get.
+func TestProbe(t *testing.T) {
+	bad, good, _ := pair(t, "drop:1,truncate:2:3,delay:3:30ms,hang:4")
+	began := time.Now()
+	b := make([]byte, 8)
+	for i := range 3 {
+		if _, err := bad.Isend(1, gpu.HostMemory(b), 1, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st, err := good.WaitProbe(1, 0, transport.AnyTag); err != nil || st != (transport.Status{Source: 0, Tag: 1, Len: 5}) {
+		t.Errorf("one was dropped, the next lost 3 B: seen %+v, %v", st, err)
+	}
+	for began := time.Now(); time.Since(began) < 10*time.Millisecond; {
+		if st, ok, err := good.Probe(1, 0, 0); ok || err != nil {
+			t.Fatalf("the dropped one: seen %+v, %v", st, err)
+		}
+	}
+	// Probing brings what is held back on its way.
+	for ok := false; !ok; {
+		var err error
+		if _, _, err = bad.Probe(1, 1, 0); err == nil {
+			_, ok, err = good.Probe(1, 0, 2)
+		}
+		if err != nil || time.Since(began) > 10*time.Second {
+			t.Fatalf("the late one: %v after %v", err, time.Since(began))
+		}
+	}
+	if took := time.Since(began); took < 30*time.Millisecond {
+		t.Errorf("a delay of 30 ms took %v", took)
+	}
+	if err := good.Send(1, gpu.HostMemory(b), 0, 9); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bad.WaitProbe(1, 1, 9); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bad.Isend(1, gpu.HostMemory(b), 1, 3); err != nil {
+		t.Fatal(err)
+	}
+	if st, ok, err := bad.Probe(1, 1, 9); ok || err != nil {
+		t.Errorf("a hanging PE sees %+v, %v", st, err)
+	}
+	runtime.KeepAlive(b)
 }
 
 // Headers are messages too; those of the control context are not counted.

@@ -4,6 +4,8 @@
 package inproc
 
 import (
+	"fmt"
+
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
 )
@@ -160,6 +162,32 @@ func (d *driver) recv(op *transport.Op) {
 	x := d.pool.get()
 	x.op = *op
 	d.posted[op.Ctx].push(x)
+}
+
+// Probe looks at the early messages. One that its sender has withdrawn, or whose sender was killed before it was
+// fetched, no receive would get.
+func (d *driver) Probe(ctx uint8, peer, tag int32) (transport.Status, bool, error) {
+	if d.fatal != nil {
+		return transport.Status{Source: transport.AnySource}, false, d.fatal
+	}
+	op := transport.Op{Peer: peer, Tag: tag}
+	for y := d.early[ctx].head; y != nil; y = y.next {
+		if !accepts(&op, y.op.Peer, y.op.Tag) {
+			continue
+		}
+		n := y.len
+		if s := y.send; s != nil {
+			if s.state.Load() != pending || d.w.peers[y.op.Peer].state.Load() == killed {
+				continue
+			}
+			n = s.buf.Len
+		}
+		return transport.Status{Source: int(y.op.Peer), Tag: int(y.op.Tag), Len: n}, true, nil
+	}
+	if who := d.hopeless(peer); who >= 0 {
+		return transport.Status{Source: int(who)}, false, fmt.Errorf("inproc: PE %d: %w", who, transport.ErrPeerDied)
+	}
+	return transport.Status{}, false, nil
 }
 
 // give carries out a receive with an early message. False: the message was off.

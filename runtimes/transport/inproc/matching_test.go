@@ -205,6 +205,27 @@ func (m *machine) cancel(t *rapid.T) {
 	}
 }
 
+// probe asks what a receive would take, and leaves all as it is.
+func (m *machine) probe(t *rapid.T) {
+	dst := rapid.IntRange(0, m.n-1).Draw(t, "dst")
+	r := &receive{
+		src: rapid.IntRange(-1, m.n-1).Draw(t, "src"),
+		tag: rapid.IntRange(-1, 3).Draw(t, "tag"),
+		ctx: uint8(rapid.IntRange(1, 2).Draw(t, "ctx"))}
+	var want transport.Status
+	there := false
+	for _, msg := range m.pes[dst].unexpected {
+		if r.accepts(msg) {
+			want, there = transport.Status{Source: msg.src, Tag: msg.tag, Len: msg.size}, true
+			break
+		}
+	}
+	st, ok, err := m.drivers[dst].Probe(r.ctx, int32(r.src), int32(r.tag))
+	if err != nil || ok != there || ok && st != want {
+		t.Fatalf("PE %d probes %+v: %+v, %v, %v; expected %+v, %v", dst, *r, st, ok, err, want, there)
+	}
+}
+
 // pass lets one PE look around: what flies to it arrives, by source.
 func (m *machine) pass(t *rapid.T, rank int) {
 	p := m.pes[rank]
@@ -283,6 +304,7 @@ func TestMatchingAgainstModel(t *testing.T) {
 			"send":   m.send,
 			"recv":   m.recv,
 			"cancel": m.cancel,
+			"probe":  m.probe,
 			"pass":   func(t *rapid.T) { m.pass(t, rapid.IntRange(0, m.n-1).Draw(t, "rank")) },
 		})
 		// Two rounds: what a PE ends in the first, its sender hears in the second.

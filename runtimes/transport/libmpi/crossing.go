@@ -10,6 +10,8 @@ package libmpi
 #cgo nocallback gb_w_send_header
 #cgo noescape gb_w_recv_header
 #cgo nocallback gb_w_recv_header
+#cgo noescape gb_w_probe
+#cgo nocallback gb_w_probe
 #include <stdlib.h>
 #include "world.h"
 */

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define GB_MPI_ABI 3
+#define GB_MPI_ABI 4
 
 enum {
 	GB_CONTEXTS = 16,     /* duplicated communicators for tagged messages */
@@ -102,6 +102,9 @@ typedef struct gb_mpi_table {
 	 * many entries of done it filled. */
 	int (*act)(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls);
 	int (*cancel)(gb_mpi *m, uint32_t id);
+	/* probe looks for a message that a receive of this context, peer and tag would take: 1 peer, tag and len of found are
+	 * its, 0 there is none, 2 nor will there be one, the peer is gone. */
+	int (*probe)(gb_mpi *m, gb_done *found, int ctx, int peer, int tag);
 	/* send_header: 1 sent, 0 queue full, 2 the peer is gone. recv_header: 1 a header has come, 0 none, 2 from->peer is
 	 * gone. */
 	int (*send_header)(gb_mpi *m, const void *h, int n, int peer);

@@ -136,6 +136,12 @@ func longPart(string) error {
 		}
 		return d.Close()
 	}
+	for began, ok := time.Now(), false; !ok; {
+		var st transport.Status
+		if st, ok, err = d.Probe(1, 0, 1); err != nil || ok && st.Len != n || time.Since(began) > time.Minute {
+			return fmt.Errorf("probed: %+v, %v, %v", st, ok, err)
+		}
+	}
 	c, err := exchange(d, transport.OpRecv, 0, m)
 	if err != nil || c.Err != nil || c.Len != n || c.Peer != 0 || c.Tag != 1 {
 		return fmt.Errorf("receiver: %+v, %v", c, err)

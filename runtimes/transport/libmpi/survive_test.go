@@ -119,6 +119,9 @@ func death() error {
 	if took := time.Since(began); !errors.Is(err, transport.ErrPeerDied) || took > 10*time.Second {
 		return fmt.Errorf("receive: after %v: %v", took, err)
 	}
+	if st, ok, err := ep.Probe(1, 1, 2); ok || !errors.Is(err, transport.ErrPeerDied) {
+		return fmt.Errorf("probe: %+v, %v, %v", st, ok, err)
+	}
 	if err := ep.Send(1, m, 1, 3); !errors.Is(err, transport.ErrPeerDied) {
 		return fmt.Errorf("send: %v", err)
 	}

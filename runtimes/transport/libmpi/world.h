@@ -18,6 +18,10 @@ static inline int gb_w_recv_header(void *buf, gb_from *from, int cap)
 	return gb_table->recv_header(gb_world, buf, from, cap);
 }
 static inline int gb_w_cancel(uint32_t id) { return gb_table->cancel(gb_world, id); }
+static inline int gb_w_probe(gb_done *found, int ctx, int peer, int tag)
+{
+	return gb_table->probe(gb_world, found, ctx, peer, tag);
+}
 static inline int gb_w_open(gb_fail *fail) { return (gb_world = gb_table->open(fail)) ? 0 : -1; }
 static inline int gb_w_library(char *text, int n) { return gb_table->library(text, n); }
 static inline int gb_w_rank(void) { return gb_table->rank(gb_world); }

@@ -10,6 +10,8 @@ package libucx
 #cgo nocallback gb_u_send_header
 #cgo noescape gb_u_recv_header
 #cgo nocallback gb_u_recv_header
+#cgo noescape gb_u_probe
+#cgo nocallback gb_u_probe
 #include <stdlib.h>
 #include "world.h"
 */

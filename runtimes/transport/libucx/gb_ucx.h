@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define GB_UCX_ABI 1
+#define GB_UCX_ABI 2
 
 enum {
 	GB_CONTEXTS = 255,    /* bits 56 to 63 of a tag */
@@ -107,6 +107,9 @@ typedef struct gb_ucx_table {
 	 * many entries of done it filled. */
 	int (*act)(gb_ucx *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls);
 	int (*cancel)(gb_ucx *m, uint32_t id);
+	/* probe looks for a message that a receive of this context, peer and tag would take: 1 peer, tag and len of found are
+	 * its, 0 there is none, 2 nor will there be one, the peer is gone. */
+	int (*probe)(gb_ucx *m, gb_done *found, int ctx, int peer, int tag);
 	/* send_header: 1 sent, 0 queue full, 2 the peer is gone. recv_header: 1 a header has come, 0 none, 2 from->peer is
 	 * gone. */
 	int (*send_header)(gb_ucx *m, const void *h, int n, int peer);

@@ -137,6 +137,20 @@ func (d *Driver) Cancel(id uint32) error {
 	return nil
 }
 
+// Probe looks at the messages that have come and were not received.
+func (d *Driver) Probe(ctx uint8, peer, tag int32) (transport.Status, bool, error) {
+	found := &d.done[0]
+	switch C.gb_u_probe(found, C.int(ctx), C.int(peer), C.int(tag)) {
+	case 0:
+		return transport.Status{}, false, nil
+	case 1:
+		return transport.Status{Source: int(found.peer), Tag: int(found.tag), Len: int(found.len)}, true, nil
+	case 2:
+		return transport.Status{Source: int(peer)}, false, d.peerGone(int(peer))
+	}
+	return transport.Status{Source: transport.AnySource}, false, d.failure()
+}
+
 // Lane says what carries op. Which of its ways UCX takes for device memory only a witness outside of it proves.
 func (d *Driver) Lane(op transport.Op) transport.Lane {
 	switch {

@@ -19,7 +19,7 @@ func TestNoShim(t *testing.T) {
 		{"a folder", dir, dir},
 		{"another library", library(t, dir, "plain", "int nothing;"), "no gpubench shim"},
 		{"older ABI", library(t, dir, "old", "void *gb_ucx_table(unsigned abi) { return 0; }"), "another gpubench"},
-		{"liar", library(t, dir, "liar", "static unsigned t[512] = {1, 8}; void *gb_ucx_table(unsigned abi) { return t; }"), "another gpubench"},
+		{"liar", library(t, dir, "liar", "static unsigned t[512] = {2, 8}; void *gb_ucx_table(unsigned abi) { return t; }"), "another gpubench"},
 		{"missing UCX", library(t, dir, "orphan", "extern int ucp_cleanup(void); int f(void) { return ucp_cleanup(); }"), "ucp_cleanup"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,6 +18,10 @@ static inline int gb_u_recv_header(void *buf, gb_from *from, int cap)
 	return gb_ucx_now->recv_header(gb_ucx_world, buf, from, cap);
 }
 static inline int gb_u_cancel(uint32_t id) { return gb_ucx_now->cancel(gb_ucx_world, id); }
+static inline int gb_u_probe(gb_done *found, int ctx, int peer, int tag)
+{
+	return gb_ucx_now->probe(gb_ucx_world, found, ctx, peer, tag);
+}
 static inline int gb_u_version(char *text, int n) { return gb_ucx_now->version(text, n); }
 static inline int gb_u_where(char *path, int n) { return gb_ucx_now->where(path, n); }
 static inline int gb_u_open(int rank, int size, int local, gb_fail *fail)

@@ -51,6 +51,13 @@ func arguments(pe *PE) error {
 		if err := want(err, transport.ErrArgument); err != nil {
 			return fmt.Errorf("Recv %+v: %w", c, err)
 		}
+		if c.buf != m {
+			continue
+		}
+		_, _, err = pe.Probe(uint8(c.ctx), c.peer, c.tag)
+		if err := want(err, transport.ErrArgument); err != nil {
+			return fmt.Errorf("Probe %+v: %w", c, err)
+		}
 	}
 	return want(pe.SendHeader(n, nil), transport.ErrArgument)
 }

@@ -288,6 +288,20 @@ int gb_cancel(gb_mpi *m, uint32_t id)
 	return 0;
 }
 
+int gb_probe(gb_mpi *m, gb_done *found, int ctx, int peer, int tag)
+{
+	const what w = {.peer = peer};
+	MPI_Status st;
+	MPI_Count n;
+	int flag;
+
+	TRY(m, MPI_Iprobe, (peer == GB_ANY ? MPI_ANY_SOURCE : peer, tag == GB_ANY ? MPI_ANY_TAG : tag, m->ctx[ctx], &flag, &st));
+	if (!flag) return hopeless(m, &w) ? 2 : 0;
+	MPI_Get_elements_x(&st, MPI_BYTE, &n); /* MPI_Get_count ends at 2 GiB */
+	*found = (gb_done){.peer = st.MPI_SOURCE, .tag = st.MPI_TAG, .len = n};
+	return 1;
+}
+
 void gb_ops_cancel(gb_mpi *m)
 {
 	for (int i = 0; i < m->npending; i++) {

@@ -84,6 +84,7 @@ double gb_now(void); /* seconds of the monotonic clock */
 /* ops.c */
 int gb_act(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls);
 int gb_cancel(gb_mpi *m, uint32_t id);
+int gb_probe(gb_mpi *m, gb_done *found, int ctx, int peer, int tag);
 int gb_withdraw(gb_mpi *m); /* ends what waits for peers that are gone */
 int gb_progress(gb_mpi *m); /* one pass of progress with nothing to wait for */
 void gb_ops_cancel(gb_mpi *m); /* cancels every receive under way */

@@ -98,6 +98,7 @@ static const gb_mpi_table table = {
 	.take = take,
 	.act = gb_act,
 	.cancel = gb_cancel,
+	.probe = gb_probe,
 	.send_header = gb_send_header,
 	.recv_header = gb_recv_header,
 	.run_loop = gb_run_loop,

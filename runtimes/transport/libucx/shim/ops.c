@@ -50,6 +50,8 @@ static inline void fill(gb_done *d, uint32_t id, int kind, int32_t peer, int32_t
 	d->kind = (uint8_t)kind;
 }
 
+static inline int32_t source_of(ucp_tag_t tag) { return (int32_t)(tag >> 32 & (GB_MAX_PEERS - 1)); }
+
 /* The end of an operation as UCX gives it. */
 static void finish(gb_ucx *m, const req *r, ucs_status_t status, const ucp_tag_recv_info_t *info)
 {
@@ -62,7 +64,7 @@ static void finish(gb_ucx *m, const req *r, ucs_status_t status, const ucp_tag_r
 		outcome = GB_PEER_DIED;
 	}
 	if (r->kind == GB_RECV && info && (outcome == GB_OK || outcome == GB_TRUNCATED))
-		fill(place(m), r->id, GB_RECV, (int32_t)(info->sender_tag >> 32 & (GB_MAX_PEERS - 1)), (int32_t)info->sender_tag,
+		fill(place(m), r->id, GB_RECV, source_of(info->sender_tag), (int32_t)info->sender_tag,
 		     outcome == GB_OK ? (int64_t)info->length : 0, outcome, status);
 	else
 		fill(place(m), r->id, r->kind, r->peer, r->tag, outcome == GB_OK ? r->len : 0, outcome, status);
@@ -157,6 +159,15 @@ static __attribute__((noinline)) void refused(gb_ucx *m, const gb_op *op, ucs_st
 	finish(m, &what, status, NULL);
 }
 
+/* The UCX tags that a receive or a probe takes: those that are the tag returned where *mask has ones. */
+static inline ucp_tag_t accepted(int ctx, int peer, int tag, ucp_tag_t *mask)
+{
+	*mask = ~(ucp_tag_t)0;
+	if (peer == GB_ANY) *mask &= ~((ucp_tag_t)(GB_MAX_PEERS - 1) << 32), peer = 0;
+	if (tag == GB_ANY) *mask &= ~(ucp_tag_t)UINT32_MAX, tag = 0;
+	return gb_tag(ctx, peer, tag);
+}
+
 static inline int post(gb_ucx *m, const gb_op *op)
 {
 	ucs_status_ptr_t p;
@@ -179,17 +190,14 @@ static inline int post(gb_ucx *m, const gb_op *op)
 		if (!p) fill(place(m), op->id, GB_SEND, op->peer, op->tag, op->len, GB_OK, UCS_OK);
 	} else {
 		ucp_tag_recv_info_t info;
-		ucp_tag_t mask = ~(ucp_tag_t)0;
-		int peer = op->peer, tag = op->tag;
-		if (peer == GB_ANY) mask &= ~((ucp_tag_t)(GB_MAX_PEERS - 1) << 32), peer = 0;
-		if (tag == GB_ANY) mask &= ~(ucp_tag_t)UINT32_MAX, tag = 0;
+		ucp_tag_t mask, tag = accepted(op->ctx, op->peer, op->tag, &mask);
 		param.op_attr_mask |= UCP_OP_ATTR_FIELD_RECV_INFO | m->recv_flags;
 		param.recv_info.tag_info = &info;
 		param.cb.recv = received;
-		p = ucp_tag_recv_nbx(m->worker, addr, (size_t)op->len, gb_tag(op->ctx, peer, tag), mask, &param);
+		p = ucp_tag_recv_nbx(m->worker, addr, (size_t)op->len, tag, mask, &param);
 		if (!p)
-			fill(place(m), op->id, GB_RECV, (int32_t)(info.sender_tag >> 32 & (GB_MAX_PEERS - 1)), (int32_t)info.sender_tag,
-			     (int64_t)info.length, GB_OK, UCS_OK);
+			fill(place(m), op->id, GB_RECV, source_of(info.sender_tag), (int32_t)info.sender_tag, (int64_t)info.length, GB_OK,
+			     UCS_OK);
 	}
 	if (p) {
 		if (UCS_PTR_IS_ERR(p))
@@ -262,6 +270,16 @@ int gb_cancel(gb_ucx *m, uint32_t id)
 		ucp_request_cancel(m->worker, r);
 	}
 	return 0;
+}
+
+int gb_probe(gb_ucx *m, gb_done *found, int ctx, int peer, int tag)
+{
+	ucp_tag_recv_info_t info;
+	ucp_tag_t mask, wanted = accepted(ctx, peer, tag, &mask);
+
+	if (!ucp_tag_probe_nb(m->worker, wanted, mask, 0, &info)) return hopeless(m, peer) ? 2 : 0;
+	*found = (gb_done){.peer = source_of(info.sender_tag), .tag = (int32_t)info.sender_tag, .len = (int64_t)info.length};
+	return 1;
 }
 
 void gb_ops_cancel(gb_ucx *m)

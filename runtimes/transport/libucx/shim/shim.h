@@ -116,6 +116,7 @@ extern const ucs_memory_type_t gb_memory[GB_SPACES];
 /* ops.c */
 int gb_act(gb_ucx *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls);
 int gb_cancel(gb_ucx *m, uint32_t id);
+int gb_probe(gb_ucx *m, gb_done *found, int ctx, int peer, int tag);
 void gb_withdraw(gb_ucx *m); /* ends what waits for peers that are gone */
 void gb_ops_cancel(gb_ucx *m); /* cancels every receive under way */
 void gb_ops_close(gb_ucx *m);

@@ -111,6 +111,7 @@ static const gb_ucx_table table = {
 	.watch = gb_watch,
 	.act = gb_act,
 	.cancel = gb_cancel,
+	.probe = gb_probe,
 	.send_header = gb_send_header,
 	.recv_header = gb_recv_header,
 	.run_loop = gb_run_loop,
