@@ -262,20 +262,6 @@ func TestAProgramThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
-	stay := []string{"PATH=/bin", "OMPI_MCA_btl=self,sm", "OMPI_ALLOW_RUN_AS_ROOT=1", "PMIX_MCA_gds=hash", "SLURM_JOB_ID=7", "SLURM_NTASKS=8",
-		"SLURM_CONF=/x", "GPUBENCH_LIB=/y", "GPUBENCH_RANKLESS=1", "CUDA_VISIBLE_DEVICES=1"}
-	go_ := []string{"PMIX_RANK=0", "PMIX_SERVER_URI4=x", "PMI_RANK=1", "PMI_FD=3", "OMPI_COMM_WORLD_RANK=0", "PRTE_LAUNCHED=1", "HYDI_CONTROL_FD=7",
-		"MPI_LOCALRANKID=0", "SLURM_PROCID=0", "SLURM_LOCALID=0", "SLURM_STEP_NUM_TASKS=4", "SLURM_STEPID=0", "SLURM_PMIX_MAPPING_SERV=x",
-		"GPUBENCH_RANK=1", "GPUBENCH_SIZE=2", "GPUBENCH_RENDEZVOUS=x", "GPUBENCH_SECRET=y"}
-	if got := clean(append(slices.Clone(go_), stay...)); !slices.Equal(got, stay) {
-		t.Errorf("%q", got)
-	}
-	if _, joined := Joined(env(clean(go_)...)); joined {
-		t.Error("a launcher is left in the environment")
-	}
-}
-
 func TestLinesAreWhole(t *testing.T) {
 	var out bytes.Buffer
 	to := &lines{w: &out}
