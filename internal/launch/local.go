@@ -156,10 +156,10 @@ func (l *localRun) wait(ctx context.Context) (status int) {
 		select {
 		case e := <-l.ends:
 			running--
+			l.server.Lost(e.rank, e.String())
 			if !e.failed() || killed {
 				continue
 			}
-			l.server.Lost(e.rank, e.String())
 			failed = append(failed, e)
 			if told {
 				tell()

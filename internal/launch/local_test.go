@@ -66,6 +66,18 @@ func playPart(part string) int {
 		}
 		signal.Ignore(syscall.SIGTERM)
 		spin()
+	case "absent": // PE 1 ends in order and never comes
+		if rank == "1" {
+			return 0
+		}
+		e, err := rendezvous.Open(os.Getenv, 10*time.Second)
+		if err != nil {
+			return 9
+		}
+		_, err = e.AllGather(nil, 10*time.Second)
+		fmt.Fprintln(os.Stderr, err)
+		_ = e.Close()
+		return 0
 	case "killed": // PE 1 dies, the others notice
 		e, err := rendezvous.Open(os.Getenv, 10*time.Second)
 		if err != nil {
@@ -249,6 +261,18 @@ func TestPEsDieWithTheirLauncher(t *testing.T) {
 		if left, _ := filepath.Glob(filepath.Join(tmp, "gpubench-rv-*")); len(left) != 0 {
 			t.Errorf("%s: folders %q are left after the next start", c.part, left)
 		}
+	}
+}
+
+// The others do not wait out their time for a PE that ended with status 0 before it came.
+func TestAPEThatNeverComes(t *testing.T) {
+	began := time.Now()
+	status, _, stderr := launched(t, t.Context(), 3, "absent", time.Second)
+	if want := "rendezvous: PE 1 exited with status 0\n"; status != 0 || stderr != want+want {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 
