@@ -207,7 +207,4 @@ void gb_peers_close(gb_ucx *m)
 		begun(m, ucp_ep_close_nbx(p->ep, &param));
 	}
 	await_leaving(m);
-	free(m->peers);
-	free(m->watched);
-	m->peers = NULL, m->watched = NULL;
 }
