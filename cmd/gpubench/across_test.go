@@ -166,3 +166,16 @@ func TestUCXUnderMPIRun(t *testing.T) {
 		}
 	}
 }
+
+// A launcher through which ranks cannot meet is no fault of the device's, whichever needs the meeting first.
+func TestUCXUnderPMIAlone(t *testing.T) {
+	need(t, "ucx")
+	for _, device := range []string{"emulated", "cpu"} {
+		cmd := process("run", "pingpong", "--transport", "ucx", "--device", device)
+		cmd.Env = append(cmd.Env, "PMI_RANK=0", "PMI_SIZE=2")
+		out, err := cmd.CombinedOutput()
+		if want := "gpubench: --transport ucx: rendezvous: a launcher with PMI"; err == nil || !strings.HasPrefix(string(out), want) {
+			t.Errorf("%s: %v, %s", device, err, out)
+		}
+	}
+}

@@ -211,15 +211,17 @@ func findKernels() doctor.Kernels {
 	return k
 }
 
-// findShims lists those that are built, and the one that a variable names.
+// findShims lists those that are built, and those that variables name.
 func findShims() (paths []string) {
 	for _, name := range []string{launch.ShimDefault, launch.ShimMPICH, libucx.Shim} {
 		if p, err := library.Find(name); err == nil {
 			paths = append(paths, p)
 		}
 	}
-	if p := os.Getenv(envShim); p != "" && !slices.Contains(paths, p) {
-		paths = append(paths, p)
+	for _, v := range []string{envShim, envUCXShim} {
+		if p := os.Getenv(v); p != "" && !slices.Contains(paths, p) {
+			paths = append(paths, p)
+		}
 	}
 	return paths
 }
@@ -227,7 +229,7 @@ func findShims() (paths []string) {
 func probeShim(path string) *doctor.Shim {
 	s := &doctor.Shim{Path: path}
 	var err error
-	if filepath.Base(path) == libucx.Shim {
+	if filepath.Base(path) == libucx.Shim || path == os.Getenv(envUCXShim) {
 		var lib libucx.Library
 		lib, err = libucx.Inspect(path)
 		s.Library = lib.Version

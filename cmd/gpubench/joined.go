@@ -138,7 +138,11 @@ func (r *runCommand) join(job launch.Job) (*world, error) {
 	}
 	var err error
 	if w.dev, err = holdDevice(device, w.met, some[0].meets); err != nil {
-		return nil, &plan.UsageError{Flag: "--device", Text: err.Error()}
+		flag := "--device"
+		if w.met.err != nil { // the meeting is the transport's
+			flag = "--transport " + some[0].name
+		}
+		return nil, &plan.UsageError{Flag: flag, Text: err.Error()}
 	}
 	for _, t := range some {
 		shim, err := t.shim(job)

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -107,7 +106,7 @@ func (e ended) String() string {
 
 func (l *localRun) start(rank int) error {
 	cmd := exec.Command(l.job.Argv[0], l.job.Argv[1:]...)
-	cmd.Env = append(clean(l.job.Env), l.server.Env(rank)...)
+	cmd.Env = append(Detached(l.job.Env), l.server.Env(rank)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // in our group: a signal to it reaches all
 	cmd.WaitDelay = pipeGrace
 	out := &lineWriter{to: &l.stderr}
@@ -157,10 +156,10 @@ func (l *localRun) wait(ctx context.Context) (status int) {
 		select {
 		case e := <-l.ends:
 			running--
+			l.server.Lost(e.rank, e.String())
 			if !e.failed() || killed {
 				continue
 			}
-			l.server.Lost(e.rank, e.String())
 			failed = append(failed, e)
 			if told {
 				tell()
@@ -190,26 +189,6 @@ func order(first bool) int {
 		return 1
 	}
 	return 0
-}
-
-// foreign is what other launchers leave in the environment: a child that saw it would look for them. What configures a
-// library (OMPI_MCA_, PMIX_MCA_, OMPI_ALLOW_) or speaks of a whole Slurm job stays.
-var foreign = []string{
-	"PMIX_", "PMI_", "PMI2_", "OMPI_", "PRTE_", "HYDI_", "HYDRA_", "MPI_LOCAL", "GPUBENCH_RENDEZVOUS=", "GPUBENCH_SECRET=",
-	"GPUBENCH_RANK=", "GPUBENCH_SIZE=", "SLURM_PROCID=", "SLURM_LOCALID=", "SLURM_NODEID=", "SLURM_STEP", "SLURM_TASK_PID=",
-	"SLURM_GTIDS=", "SLURM_SRUN_COMM_", "SLURM_LAUNCH_NODE_IPADDR=", "SLURM_PMI", "SLURM_MPI_TYPE=",
-}
-
-var kept = []string{"PMIX_MCA_", "OMPI_MCA_", "OMPI_ALLOW_", "PRTE_MCA_", "PRTE_ALLOW_"}
-
-// clean is an environment without what other launchers left in it.
-func clean(env []string) []string {
-	has := func(kv string) func(string) bool {
-		return func(prefix string) bool { return strings.HasPrefix(kv, prefix) }
-	}
-	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
-		return slices.ContainsFunc(foreign, has(kv)) && !slices.ContainsFunc(kept, has(kv))
-	})
 }
 
 // lines writes whole lines of several PEs.

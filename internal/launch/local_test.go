@@ -66,6 +66,18 @@ func playPart(part string) int {
 		}
 		signal.Ignore(syscall.SIGTERM)
 		spin()
+	case "absent": // PE 1 ends in order and never comes
+		if rank == "1" {
+			return 0
+		}
+		e, err := rendezvous.Open(os.Getenv, 10*time.Second)
+		if err != nil {
+			return 9
+		}
+		_, err = e.AllGather(nil, 10*time.Second)
+		fmt.Fprintln(os.Stderr, err)
+		_ = e.Close()
+		return 0
 	case "killed": // PE 1 dies, the others notice
 		e, err := rendezvous.Open(os.Getenv, 10*time.Second)
 		if err != nil {
@@ -252,6 +264,18 @@ func TestPEsDieWithTheirLauncher(t *testing.T) {
 	}
 }
 
+// The others do not wait out their time for a PE that ended with status 0 before it came.
+func TestAPEThatNeverComes(t *testing.T) {
+	began := time.Now()
+	status, _, stderr := launched(t, t.Context(), 3, "absent", time.Second)
+	if want := "rendezvous: PE 1 exited with status 0\n"; status != 0 || stderr != want+want {
+		t.Errorf("status %d, %q", status, stderr)
+	}
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestAProgramThatIsNotThere(t *testing.T) {
 	_, err := RunLocal(context.Background(), LocalJob{N: 2, Argv: []string{"/nonexistent/program"}, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 	if err == nil || !strings.Contains(err.Error(), "start PE 0: ") || !strings.Contains(err.Error(), "/nonexistent/program") {
@@ -259,20 +283,6 @@ func TestAProgramThatIsNotThere(t *testing.T) {
 	}
 	if _, err := RunLocal(context.Background(), LocalJob{N: 0}); err == nil {
 		t.Error("no PEs were started")
-	}
-}
-
-func TestClean(t *testing.T) {
-	stay := []string{"PATH=/bin", "OMPI_MCA_btl=self,sm", "OMPI_ALLOW_RUN_AS_ROOT=1", "PMIX_MCA_gds=hash", "SLURM_JOB_ID=7", "SLURM_NTASKS=8",
-		"SLURM_CONF=/x", "GPUBENCH_LIB=/y", "GPUBENCH_RANKLESS=1", "CUDA_VISIBLE_DEVICES=1"}
-	go_ := []string{"PMIX_RANK=0", "PMIX_SERVER_URI4=x", "PMI_RANK=1", "PMI_FD=3", "OMPI_COMM_WORLD_RANK=0", "PRTE_LAUNCHED=1", "HYDI_CONTROL_FD=7",
-		"MPI_LOCALRANKID=0", "SLURM_PROCID=0", "SLURM_LOCALID=0", "SLURM_STEP_NUM_TASKS=4", "SLURM_STEPID=0", "SLURM_PMIX_MAPPING_SERV=x",
-		"GPUBENCH_RANK=1", "GPUBENCH_SIZE=2", "GPUBENCH_RENDEZVOUS=x", "GPUBENCH_SECRET=y"}
-	if got := clean(append(slices.Clone(go_), stay...)); !slices.Equal(got, stay) {
-		t.Errorf("%q", got)
-	}
-	if _, joined := Joined(env(clean(go_)...)); joined {
-		t.Error("a launcher is left in the environment")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"gpubench/internal/library"
@@ -59,11 +60,38 @@ func built(name string) string {
 	return path
 }
 
-// sources is the root of the repository; a test that was carried elsewhere without it is skipped.
+// Setup looks a variable up in the environment, else in what scripts/setup.sh wrote.
+func Setup(name string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return written()[name]
+}
+
+var written = sync.OnceValue(func() map[string]string {
+	dir := os.Getenv("GPUBENCH_TOOLCHAIN")
+	if dir == "" {
+		dir = filepath.Join(root(), ".toolchain")
+	}
+	out, _ := exec.Command("bash", "-c", `set -a; . "$0" 2>/dev/null; env`, filepath.Join(dir, "env.sh")).Output()
+	vars := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		k, v, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		vars[k] = v
+	}
+	return vars
+})
+
+// root is the repository's.
+func root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "..")
+}
+
+// sources is root; a test that was carried elsewhere without it is skipped.
 func sources(tb testing.TB) string {
 	tb.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	root := filepath.Join(filepath.Dir(file), "..", "..", "..")
+	root := root()
 	if _, err := os.Stat(filepath.Join(root, "gpu", "cuda5", "emulated", "emu.h")); err != nil {
 		tb.Skipf("not in %s and no sources to make it of: %v", library.EnvDir, err)
 	}

@@ -1,7 +1,6 @@
 package libmpi
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"gpubench/internal/launch"
+	"gpubench/internal/library/librarytest"
 )
 
 // An mpi is a launcher and a shim built, from these sources, with the mpicc that belongs to it.
@@ -62,13 +62,12 @@ func eachMPI(t *testing.T, f func(t *testing.T, m mpi)) {
 
 func findMPIs() {
 	found.mpis, found.why = map[launch.Kind]mpi{}, map[launch.Kind]string{}
-	env := setupEnv()
 	var err error
 	if found.dir, err = os.MkdirTemp("", "libmpi-test"); err != nil {
 		panic(err)
 	}
 	for _, w := range wanted {
-		m, why := findMPI(w.kind, env(w.mpirun), env(w.mpicc))
+		m, why := findMPI(w.kind, librarytest.Setup(w.mpirun), librarytest.Setup(w.mpicc))
 		if why != "" {
 			found.why[w.kind] = why
 			continue
@@ -103,26 +102,6 @@ func findMPI(kind launch.Kind, mpirun, mpicc string) (mpi, string) {
 		return mpi{}, fmt.Sprintf("%s: %v\n%s", mpicc, err, out)
 	}
 	return mpi{l, shim}, ""
-}
-
-// setupEnv looks a variable up in the environment, else in what scripts/setup.sh wrote.
-func setupEnv() func(string) string {
-	dir := os.Getenv("GPUBENCH_TOOLCHAIN")
-	if dir == "" {
-		dir = "../../../.toolchain"
-	}
-	out, _ := exec.Command("bash", "-c", `set -a; . "$0" 2>/dev/null; env`, filepath.Join(dir, "env.sh")).Output()
-	vars := map[string]string{}
-	for sc := bufio.NewScanner(bytes.NewReader(out)); sc.Scan(); {
-		k, v, _ := strings.Cut(sc.Text(), "=")
-		vars[k] = v
-	}
-	return func(name string) string {
-		if v := os.Getenv(name); v != "" {
-			return v
-		}
-		return vars[name]
-	}
 }
 
 // A ran is what came of a job.

@@ -97,8 +97,7 @@ func TestSuite(t *testing.T) {
 // emulated driver.
 func TestDirect(t *testing.T) {
 	m, path := theMPI(t, launch.OpenMPI), transporttest.DirectDriver(func() string { return librarytest.Emulated(t) })
-	env := setupEnv()
-	ucx := launch.CUDAUCX(env)
+	ucx := launch.CUDAUCX(librarytest.Setup)
 	if ucx == "" {
 		if os.Getenv("GPUBENCH_REQUIRE_UCX") == "1" {
 			t.Fatal("GPUBENCH_REQUIRE_UCX=1, but there is no UCX with CUDA")

@@ -16,6 +16,7 @@ import (
 func init() {
 	parts["native"] = nativePart
 	parts["native alone"] = nativeAlonePart
+	parts["native mixed"] = nativeMixedPart
 }
 
 // nativePart runs both loops, by tags and by active messages, and looks at what arrived.
@@ -120,11 +121,43 @@ func nativeAlonePart(string) error {
 	return d.Close()
 }
 
+// nativeMixedPart: an active message from host memory comes eagerly, and cannot be copied into a device's: that is an error
+// where it arrives.
+func nativeMixedPart(arg string) error {
+	dev, err := transporttest.OpenDevice(arg, newFiles().rank)
+	if err != nil {
+		return err
+	}
+	d, err := openTest(Options{Device: true}, arg)
+	if err != nil {
+		return err
+	}
+	rank := d.Caps().Rank
+	on := dev
+	if rank == 1 {
+		on = nil // its buffers are the host's
+	}
+	m, err := place(on, make([]byte, 8))
+	if err != nil {
+		return err
+	}
+	_, err = d.NativePingpong(transport.Loop{Ctx: 1, Peer: 1 - rank, Tag: 5, First: rank == 1, Send: m, Recv: m, Bytes: 8, Iterations: 1,
+		Deadline: time.Second, AM: true})
+	var failed *Error
+	if rank == 0 && !errors.As(err, &failed) {
+		return fmt.Errorf("from the host to the device: %v", err)
+	}
+	return d.Close()
+}
+
 func TestNative(t *testing.T) {
 	eachUCX(t, func(t *testing.T, u ucx) {
 		u.ok(t, 2, "native", "")
 		u.ok(t, 2, "native", "cgo")
 		u.ok(t, 2, "native alone", "")
 	})
-	t.Run("device", func(t *testing.T) { theUCX(t).ok(t, 2, "native", "direct="+librarytest.Emulated(t)) })
+	t.Run("device", func(t *testing.T) {
+		theUCX(t).ok(t, 2, "native", "direct="+librarytest.Emulated(t))
+		theUCX(t).ok(t, 2, "native mixed", "direct="+librarytest.Emulated(t))
+	})
 }

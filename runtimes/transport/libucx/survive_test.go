@@ -26,6 +26,7 @@ func init() {
 	parts["signals"] = signalsPart
 	parts["death"] = deathPart
 	parts["late"] = latePart
+	parts["flooded"] = floodedPart
 	parts["fire"] = firePart
 	parts["open again"] = againPart
 }
@@ -251,6 +252,61 @@ func latePart(string) error {
 
 func TestCloseDeadline(t *testing.T) {
 	eachUCX(t, func(t *testing.T, u ucx) { u.ok(t, 2, "late", "", "gave up: ") })
+}
+
+// floodedPart: PE 1 takes no headers, and dies with as many under way to it as there can be. The others go on.
+func floodedPart(string) error {
+	d, err := openTest(Options{CloseDeadline: 2 * time.Second}, "")
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, d.Caps().MaxHeader)
+	switch d.Caps().Rank {
+	case 1:
+		time.Sleep(2 * time.Second)
+		return syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case 2:
+		for began := time.Now(); time.Since(began) < 20*time.Second; {
+			if peer, _, ok, _ := d.RecvHeader(buf); ok && peer == 0 {
+				_ = d.Close()
+				return nil
+			}
+		}
+		return errors.New("no header came")
+	}
+	full := false
+	for began := time.Now(); err == nil && time.Since(began) < 10*time.Second; {
+		var sent bool
+		sent, err = d.SendHeader(1, buf)
+		full = full || !sent
+	}
+	if !full || !errors.Is(err, transport.ErrPeerDied) {
+		return fmt.Errorf("full %v: %v", full, err)
+	}
+	for began := time.Now(); ; {
+		sent, err := d.SendHeader(2, []byte("end"))
+		if err != nil {
+			return err
+		}
+		if sent {
+			break
+		}
+		if time.Since(began) > 5*time.Second {
+			return errors.New("the dead PE's headers leave no room for others'")
+		}
+	}
+	_ = d.Close()
+	fmt.Println("survived")
+	return nil
+}
+
+func TestFlooded(t *testing.T) {
+	eachUCX(t, func(t *testing.T, u ucx) {
+		j := u.start(t, 3, "flooded", "")
+		if status := j.wait(t, time.Minute); status[0] != 0 || status[1] != -1 || status[2] != 0 {
+			t.Errorf("status %d\n%s", status, j.text())
+		}
+	})
 }
 
 // firePart sends messages back and forth under collections and stops of the world.

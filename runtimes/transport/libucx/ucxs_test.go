@@ -1,7 +1,6 @@
 package libucx
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gpubench/internal/library/librarytest"
 )
 
 // A ucx is one UCX and a shim built for it from these sources.
@@ -58,7 +59,7 @@ func findUCX() {
 		return
 	}
 	found.why = "GPUBENCH_UCX names none, and scripts/setup.sh has got none"
-	for _, u := range []ucx{{name: "set", folder: setupEnv("GPUBENCH_UCX")}, {name: "system", folder: "/usr"}} {
+	for _, u := range []ucx{{name: "set", folder: librarytest.Setup("GPUBENCH_UCX")}, {name: "system", folder: "/usr"}} {
 		if u.folder == "" {
 			continue
 		}
@@ -83,24 +84,6 @@ func buildShim(folder, out string) ([]byte, error) {
 		"-isystem", filepath.Join(folder, "include"), "-o", out}, sources...)
 	lib := filepath.Join(folder, "lib")
 	return exec.Command("cc", append(args, "-L"+lib, "-Wl,--enable-new-dtags,-rpath,"+lib, "-lucp", "-lucs")...).CombinedOutput()
-}
-
-// setupEnv looks a variable up in the environment, else in what scripts/setup.sh wrote.
-func setupEnv(name string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	dir := os.Getenv("GPUBENCH_TOOLCHAIN")
-	if dir == "" {
-		dir = "../../../.toolchain"
-	}
-	out, _ := exec.Command("bash", "-c", `set -a; . "$0" 2>/dev/null; env`, filepath.Join(dir, "env.sh")).Output()
-	for sc := bufio.NewScanner(bytes.NewReader(out)); sc.Scan(); {
-		if v, ok := strings.CutPrefix(sc.Text(), name+"="); ok {
-			return v
-		}
-	}
-	return ""
 }
 
 // A job is n PEs that play a part.

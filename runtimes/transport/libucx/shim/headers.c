@@ -65,13 +65,35 @@ int gb_headers_open(gb_ucx *m)
 	return gb_handler(m, AM_HEADER, header_came);
 }
 
+static void give_back(gb_ucx *m, int slot)
+{
+	m->slot_used[slot] = NULL;
+	m->slot_free[m->nfree++] = (int16_t)slot;
+}
+
 static void header_left(void *request, ucs_status_t status, void *arg)
 {
 	gb_ucx *m = arg;
+	req *r = request;
 	/* A status other than UCS_OK is that of a peer which is gone: recv_header says so. */
-	if (gb_inside(m, request, status)) return;
-	m->slot_free[m->nfree++] = (int16_t)((req *)request)->slot;
-	gb_free(request);
+	if (gb_inside(m, r, status)) return;
+	if (r->over)
+		m->lost--;
+	else
+		give_back(m, r->slot);
+	gb_free(r);
+}
+
+/* UCX may never end them; that others write where they lie harms no one. */
+void gb_headers_gone(gb_ucx *m, int rank)
+{
+	for (int s = 0; s < SLOTS; s++) {
+		req *r = m->slot_used[s];
+		if (!r || r->peer != rank) continue;
+		r->over = 1;
+		m->lost++;
+		give_back(m, s);
+	}
 }
 
 int gb_send_header(gb_ucx *m, const void *h, int n, int peer)
@@ -97,12 +119,16 @@ int gb_send_header(gb_ucx *m, const void *h, int n, int peer)
 	m->inside = UCS_INPROGRESS;
 	ucs_status_ptr_t p = ucp_am_send_nbx(m->peers[peer].ep, AM_HEADER, &m->rank, sizeof m->rank, buf, (size_t)n, &param);
 	if (UCS_PTR_IS_PTR(p)) {
-		((req *)p)->slot = s;
-		if (gb_keep(m, p)) return 1;
+		req *r = p;
+		r->slot = s, r->peer = peer, r->over = 0;
+		if (gb_keep(m, r)) {
+			m->slot_used[s] = r;
+			return 1;
+		}
 		ucp_request_free(p);
 		p = UCS_STATUS_PTR(m->inside);
 	}
-	m->slot_free[m->nfree++] = s;
+	give_back(m, s);
 	if (!p) return 1;
 	if (gb_explain(UCS_PTR_STATUS(p), NULL, 0) == GB_PEER_DIED || gb_ending(m, peer)) return 2;
 	return gb_failed(m, "ucp_am_send_nbx", UCS_PTR_STATUS(p));

@@ -111,7 +111,10 @@ static int take(gb_ucx *m, int ack, void *data, size_t n, int rndv)
 	in->due--;
 	if (n != in->bytes) s->status = UCS_ERR_MESSAGE_TRUNCATED;
 	if (!rndv) {
-		if (n == in->bytes) memcpy(in->buf, data, n);
+		if (in->memory != UCS_MEMORY_TYPE_HOST)
+			s->status = UCS_ERR_UNSUPPORTED; /* the sender's side is the host's: see post */
+		else if (n == in->bytes)
+			memcpy(in->buf, data, n);
 		in->here++;
 		return 0;
 	}

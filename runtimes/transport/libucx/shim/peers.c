@@ -88,6 +88,7 @@ static void gone(gb_ucx *m, int rank)
 	for (int i = 0; i < LAST_PASSES; i++) gb_progress(m);
 	p->gone = 1;
 	p->since = gb_now();
+	gb_headers_gone(m, rank);
 	m->ngone++;
 	if (!p->bye) {
 		p->died = 1;
@@ -207,7 +208,4 @@ void gb_peers_close(gb_ucx *m)
 		begun(m, ucp_ep_close_nbx(p->ep, &param));
 	}
 	await_leaving(m);
-	free(m->peers);
-	free(m->watched);
-	m->peers = NULL, m->watched = NULL;
 }

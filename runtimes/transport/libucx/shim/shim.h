@@ -26,7 +26,7 @@ typedef struct req {
 	uint8_t kind;
 	uint8_t cancelled; /* ucp_request_cancel was called */
 	uint8_t gone;      /* it was called because the peer is gone */
-	uint8_t over;      /* the shim has reported the end; UCX has not yet */
+	uint8_t over;      /* for the shim; UCX has not ended it yet: see lost */
 	uint8_t kept;      /* the call that began it has returned, and what stands here is true */
 	int32_t slot;      /* of a header on its way, or of a native loop's message */
 } req;
@@ -72,6 +72,7 @@ struct gb_ucx {
 	char *slot_buf;
 	int16_t slot_free[SLOTS];
 	int nfree;
+	req *slot_used[SLOTS]; /* NULL: free */
 	int deaf; /* there was no memory for a header */
 
 	/* The native loop: see native.c. */
@@ -156,6 +157,7 @@ static inline unsigned gb_progress(gb_ucx *m) { return ucp_worker_progress(m->wo
 /* headers.c */
 int gb_headers_open(gb_ucx *m);
 void gb_headers_close(gb_ucx *m);
+void gb_headers_gone(gb_ucx *m, int rank); /* gives up those on their way to a peer */
 int gb_send_header(gb_ucx *m, const void *h, int n, int peer);
 int gb_recv_header(gb_ucx *m, void *buf, gb_from *from, int cap);
 int gb_handler(gb_ucx *m, unsigned id, ucp_am_recv_callback_t cb);

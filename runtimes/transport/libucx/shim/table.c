@@ -91,6 +91,8 @@ static int close_world(gb_ucx *m, double deadline_s)
 	ucp_worker_destroy(m->worker); /* ends what UCX still has: its callbacks find m */
 	ucp_cleanup(m->context);
 	gb_headers_close(m);
+	free(m->peers);
+	free(m->watched);
 	free(m->queue);
 	free(m);
 	return result;
