@@ -182,6 +182,9 @@ func output(ctx context.Context, limit time.Duration, cmd *exec.Cmd) ([]byte, er
 	limited.Cancel = end
 	limited.WaitDelay = time.Second
 	out, err := limited.Output()
+	if limited.Process != nil {
+		_ = end() // what it has left
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -189,7 +192,6 @@ func output(ctx context.Context, limit time.Duration, cmd *exec.Cmd) ([]byte, er
 	case ctx.Err() == context.DeadlineExceeded:
 		return nil, fmt.Errorf("no answer within %v", limit)
 	case errors.As(err, &exit):
-		_ = end()
 		if line := telling(string(exit.Stderr)); line != "" {
 			return nil, fmt.Errorf("%w: %s", err, line)
 		}
