@@ -200,3 +200,20 @@ func TestMissingLibraries(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// Settings with which UCX does not start are found out before anything runs, by doctor too.
+func TestUCXThatDoesNotStart(t *testing.T) {
+	need(t, "ucx")
+	for _, c := range []struct {
+		command string
+		status  int
+	}{{"run", exitUsage}, {"doctor", exitFailed}} {
+		cmd := process(c.command, "--transport", "ucx", "--path", "host", "-n", "2")
+		cmd.Env = append(cmd.Env, "UCX_TLS=nonsense")
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != c.status || !strings.Contains(string(out), "transport ucx: ucx: PE 0: ucp_init: ") ||
+			!strings.Contains(string(out), "UCX_TLS=nonsense") {
+			t.Errorf("%s: status %d\n%s", c.command, code, out)
+		}
+	}
+}

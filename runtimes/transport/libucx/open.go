@@ -118,11 +118,12 @@ func start(x Exchange, places []transport.Place) error {
 	return err
 }
 
-// settings names what tells UCX how to start: its errors do not say which setting they are about.
+// settings names what tells UCX how to start: its errors do not say which setting they are about. Those about signals are
+// ours by then.
 func settings(environ []string) string {
 	var set []string
 	for _, kv := range environ {
-		if strings.HasPrefix(kv, "UCX_") {
+		if strings.HasPrefix(kv, "UCX_") && !strings.HasPrefix(kv, "UCX_ERROR_SIGNALS=") && !strings.HasPrefix(kv, "UCX_HANDLE_ERRORS=") {
 			set = append(set, kv)
 		}
 	}

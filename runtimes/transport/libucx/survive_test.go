@@ -96,7 +96,7 @@ func againPart(string) error {
 func TestNotStarted(t *testing.T) {
 	j := theUCX(t).start(t, 2, "open again", "", "UCX_TLS=nonsense")
 	for rank, s := range j.wait(t, time.Minute) {
-		if text := j.out[rank].String(); s == 0 || !strings.Contains(text, "ucp_init: ") || !strings.Contains(text, "UCX_TLS=nonsense") {
+		if text := j.out[rank].String(); s == 0 || !strings.Contains(text, "ucp_init: ") || !strings.Contains(text, "environment: UCX_TLS=nonsense)") {
 			t.Errorf("PE %d has status %d\n%s", rank, s, text)
 		}
 	}
