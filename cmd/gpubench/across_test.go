@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gpubench/internal/launch"
+	"gpubench/internal/library"
 	"gpubench/internal/result"
 )
 
@@ -176,6 +177,56 @@ func TestUCXUnderPMIAlone(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		if want := "gpubench: --transport ucx: rendezvous: a launcher with PMI"; err == nil || !strings.HasPrefix(string(out), want) {
 			t.Errorf("%s: %v, %s", device, err, out)
+		}
+	}
+}
+
+// Where the emulated driver is no library, or one rank alone lacks what it needs, the message says which and where.
+func TestMissingLibraries(t *testing.T) {
+	need(t, "ucx")
+	dir, shim := t.TempDir(), ""
+	var err error
+	if shim, err = ucxShim(launch.Job{}); err != nil {
+		t.Fatal(err)
+	}
+	without := []string{library.EnvDir + "=" + dir, envUCXShim + "=" + shim}
+	recs, _ := runIn(t, without, exitOK, "pingpong", "--transport", "ucx", "--path", "staged,direct", "-m", "8", "-i", "20", "-x", "2")
+	for _, r := range recs {
+		if r.Params.String("path") == "direct" && !strings.Contains(r.Reason, "emulated/libcuda.so.1 not found in "+dir) {
+			t.Errorf("%s: %s", r.Status, r.Reason)
+		}
+	}
+	need(t, "mpi")
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil || l.Kind != launch.OpenMPI {
+		t.Skip("needs Open MPI")
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{exe, "run", "pingpong", "--transport", "ucx", "--path", "host", "-m", "8"}
+	cmd := l.Command(1, append(append(args, ":", "-n", "1", "env", library.EnvDir+"="+dir), args...)...)
+	cmd.Env = append(cmd.Env, asProgram+"=1")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "gpubench: PE 1: --transport ucx: libgpubench_ucx.so not found in "+dir) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Settings with which UCX does not start are found out before anything runs, by doctor too.
+func TestUCXThatDoesNotStart(t *testing.T) {
+	need(t, "ucx")
+	for _, c := range []struct {
+		command string
+		status  int
+	}{{"run", exitUsage}, {"doctor", exitFailed}} {
+		cmd := process(c.command, "--transport", "ucx", "--path", "host", "-n", "2")
+		cmd.Env = append(cmd.Env, "UCX_TLS=nonsense")
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != c.status || !strings.Contains(string(out), "transport ucx: ucx: PE 0: ucp_init: ") ||
+			!strings.Contains(string(out), "UCX_TLS=nonsense") {
+			t.Errorf("%s: status %d\n%s", c.command, code, out)
 		}
 	}
 }

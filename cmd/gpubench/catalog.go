@@ -10,6 +10,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/launch/rendezvous"
 	"gpubench/internal/library"
 	"gpubench/internal/plan"
 	"gpubench/internal/suite"
@@ -157,8 +158,16 @@ func ucxShim(launch.Job) (string, error) { return findShim(envUCXShim, libucx.Sh
 // envUCXShim names a shim outright, for a UCX that scripts/build.sh did not find.
 const envUCXShim = "GPUBENCH_UCX_SHIM"
 
+// probeUCX starts UCX alone: with settings that it does not take it loads, and then does not start.
 func probeUCX(shim string) plan.Transport {
-	_, err := libucx.Inspect(shim)
+	alone, err := rendezvous.Open(func(string) string { return "" }, meetWithin)
+	if err != nil {
+		return availability(err)
+	}
+	d, err := libucx.OpenWith(shim, alone, libucx.Options{})
+	if err == nil {
+		err = d.Close()
+	}
 	return availability(err)
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/library"
 	"gpubench/internal/plan"
 	"gpubench/internal/supervise"
 	"gpubench/runtimes/transport"
@@ -105,7 +106,10 @@ func verdict(stdout io.Reader, stderr string, ended error) plan.Availability {
 		if line.Tells != "" {
 			all.Tells, all.Ranks = line.Tells, line.Ranks
 		}
-		all.OK, all.Why = all.OK || line.OK, all.Why+line.Why
+		all.OK = all.OK || line.OK
+		if all.Why == "" { // where each rank says the same, it is said once
+			all.Why = line.Why
+		}
 	}
 	tells := ""
 	if all.Tells != "" {
@@ -161,6 +165,8 @@ func direct(t transportEntry, device, shim string, say func(said)) error {
 	switch {
 	case d.noCUDA:
 		say(said{Why: fmt.Sprintf("%s takes no device memory (%s)", caps.Version, d.cuda)})
+	case device == string(gpu.Emulated) && absentLibrary() != nil:
+		say(said{Why: fmt.Sprintf("no other library sees the emulated driver inside gpubench: %v", absentLibrary())})
 	case !caps.Spaces[gpu.OnDevice]:
 		say(said{Why: caps.Why[gpu.OnDevice]})
 	default:
@@ -178,6 +184,12 @@ func direct(t transportEntry, device, shim string, say func(said)) error {
 		say(said{OK: true})
 	}
 	return errors.Join(d.Close(), dev.Close(), met.Close())
+}
+
+// absentLibrary says why the emulated driver is no library that UCX and MPI can find; nil where it is.
+func absentLibrary() error {
+	_, err := library.Find(emulatedLibrary)
+	return err
 }
 
 // tryDeadline is for one wait of the try.

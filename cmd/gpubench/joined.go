@@ -50,6 +50,10 @@ func (r *runCommand) joined(ctx context.Context, job launch.Job) error {
 		close(ended)
 	}()
 	if err := <-opened; err != nil {
+		if job.Rank != 0 {
+			time.Sleep(linger) // rank 0 says what befell all; this may have befallen this one alone
+			return fail(exitUsage, "PE %d: %v", job.Rank, err)
+		}
 		return err
 	}
 	orders <- jobs // rank 0's count

@@ -164,10 +164,18 @@ func ask(ctx context.Context, limit time.Duration, what string) (p probed, err e
 	if err != nil {
 		return p, fmt.Errorf("the probe of %s failed: %w", words, err)
 	}
-	if err := json.Unmarshal(out, &p); err != nil {
+	p, ok := readAnswer(out)
+	if !ok {
 		return p, fmt.Errorf("the probe of %s answered nonsense", words)
 	}
 	return p, nil
+}
+
+// readAnswer reads a probe's last line: libraries that it asks print to stdout too.
+func readAnswer(out []byte) (p probed, ok bool) {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	err := json.Unmarshal([]byte(lines[len(lines)-1]), &p)
+	return p, err == nil
 }
 
 // output runs a command that may crash or hang, and returns its stdout. What it has started is ended with it. The error
@@ -182,6 +190,9 @@ func output(ctx context.Context, limit time.Duration, cmd *exec.Cmd) ([]byte, er
 	limited.Cancel = end
 	limited.WaitDelay = time.Second
 	out, err := limited.Output()
+	if limited.Process != nil {
+		_ = end() // what it has left
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -189,7 +200,6 @@ func output(ctx context.Context, limit time.Duration, cmd *exec.Cmd) ([]byte, er
 	case ctx.Err() == context.DeadlineExceeded:
 		return nil, fmt.Errorf("no answer within %v", limit)
 	case errors.As(err, &exit):
-		_ = end()
 		if line := telling(string(exit.Stderr)); line != "" {
 			return nil, fmt.Errorf("%w: %s", err, line)
 		}

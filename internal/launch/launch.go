@@ -3,12 +3,14 @@
 package launch
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"gpubench/internal/launch/rendezvous"
 )
@@ -191,11 +193,20 @@ func fromSetup(env string, variables ...string) []string {
 	return out
 }
 
+// identifyLimit bounds what a launcher may take to say its version; less than a probe has for all.
+var identifyLimit = 10 * time.Second
+
 // identify asks a launcher which family it belongs to.
 func identify(path string) (Launcher, error) {
-	out, err := exec.Command(path, "--version").CombinedOutput()
+	ctx, cancel := context.WithTimeout(context.Background(), identifyLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--version")
+	cmd.WaitDelay = time.Second // for what it has started
+	out, err := cmd.CombinedOutput()
 	text := string(out)
 	switch {
+	case ctx.Err() != nil:
+		return Launcher{}, fmt.Errorf("%s --version gives no answer within %v: name a working mpirun in %s", path, identifyLimit, EnvMPIRun)
 	case strings.Contains(text, "Open MPI") || strings.Contains(text, "PRRTE") || strings.Contains(text, "OpenRTE"):
 		return Launcher{Path: path, Kind: OpenMPI, Lib: Shim(OpenMPI)}, nil
 	case strings.Contains(text, "HYDRA") || strings.Contains(text, "Intel(R) MPI"):

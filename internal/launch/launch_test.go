@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func env(pairs ...string) func(string) string {
@@ -67,6 +68,23 @@ func fake(t *testing.T, dir, says string) string {
 		t.Fatal(err)
 	}
 	return p
+}
+
+func TestLauncherThatHangs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mpirun")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexec sleep 60\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer func(d time.Duration) { identifyLimit = d }(identifyLimit)
+	identifyLimit = 200 * time.Millisecond
+	begin := time.Now()
+	_, err := FindLauncher(env(EnvMPIRun + "=" + path))
+	if err == nil || !strings.Contains(err.Error(), path+" --version gives no answer within 200ms: name a working mpirun") {
+		t.Error(err)
+	}
+	if d := time.Since(begin); d > 10*time.Second {
+		t.Errorf("it took %v", d)
+	}
 }
 
 func TestFindLauncher(t *testing.T) {

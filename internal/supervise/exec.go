@@ -173,11 +173,15 @@ func ours(pid int) bool {
 	return err == nil && exe == self && pid != os.Getpid()
 }
 
-// tail keeps the end of a stream.
+// tail keeps the end of a stream, and before it the line that says why a Go program crashed: what all of its goroutines did
+// follows that line and is long.
 type tail struct {
-	mu  sync.Mutex
-	buf []byte
+	mu    sync.Mutex
+	crash []byte // the first such line of what was dropped
+	buf   []byte
 }
+
+var crash = regexp.MustCompile(`(?m)^(?:panic: |fatal error: |SIG[A-Z]+: |unexpected fault address).*\n`)
 
 const tailBytes = 16 << 10
 
@@ -186,6 +190,12 @@ func (t *tail) Write(b []byte) (int, error) {
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, b...)
 	if over := len(t.buf) - tailBytes; over > 0 {
+		if end := bytes.IndexByte(t.buf[over:], '\n'); end >= 0 && end < tailBytes/2 {
+			over += end + 1 // whole lines
+		}
+		if t.crash == nil {
+			t.crash = bytes.Clone(crash.Find(t.buf[:over]))
+		}
 		t.buf = append(t.buf[:0], t.buf[over:]...)
 	}
 	return len(b), nil
@@ -194,7 +204,7 @@ func (t *tail) Write(b []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.buf)
+	return string(t.crash) + string(t.buf)
 }
 
 // What the launchers and Go's runtime say of a PE that died.

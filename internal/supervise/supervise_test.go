@@ -260,6 +260,26 @@ func TestExecReadsEventsBetweenNoise(t *testing.T) {
 	p.Kill()
 }
 
+// What a crashed Go program says of its goroutines is longer than what is kept.
+func TestTailKeepsTheCrash(t *testing.T) {
+	long := strings.Repeat("goroutine 7 [select]:\n", 2*tailBytes/20)
+	for _, pieces := range [][]string{
+		{"hello\nSIGABRT: abort\n" + long + "gs     0x0\n"},
+		{"hello\nSIGAB", "RT: abort\n", long, long, "panic: another\n" + long, "gs     0x0\n"},
+	} {
+		var kept tail
+		for _, s := range pieces {
+			_, _ = kept.Write([]byte(s))
+		}
+		if got := Ending(errors.New("exit status 2"), kept.String()); got != "exit status 2: SIGABRT: abort" {
+			t.Error(got)
+		}
+		if n := len(kept.String()); n > tailBytes+100 {
+			t.Errorf("%d bytes are kept", n)
+		}
+	}
+}
+
 func TestKillEndsWhatIgnoresSIGTERM(t *testing.T) {
 	p := shell(t, `trap '' TERM; echo '@gpubench {"event":"ready"}'; while :; do sleep 1; done`)
 	<-p.Events()

@@ -47,7 +47,7 @@ func openPMIx(getenv func(string) string, timeout time.Duration) (Exchange, erro
 		var rank, size C.uint32_t
 		signals.Keep(func() { err = check("PMIx_Init", C.gb_pmix_init(&rank)) })
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: PMIX_RANK is set, but no launcher answers: start gpubench with mpirun or srun --mpi=pmix, or unset it", err)
 		}
 		err = check("PMIx_Get of the job's size", C.gb_pmix_size(&size))
 		// A library that does not understand the launcher makes each process a world of its own.

@@ -116,3 +116,12 @@ func TestPMIxLibraryThatIsNone(t *testing.T) {
 		}
 	}
 }
+
+// PMIX_RANK without a launcher, as a shell may have inherited it.
+func TestPMIxWithoutALauncher(t *testing.T) {
+	openMPI(t)
+	out, err := play(t, exec.Command(self(t)), "gather", "PMIX_RANK=0")
+	if err == nil || !strings.Contains(out, "start gpubench with mpirun or srun --mpi=pmix, or unset it") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -112,9 +113,25 @@ func start(x Exchange, places []transport.Place) error {
 	if opened == 0 {
 		return nil
 	}
-	reason := failure(&fail).Error()
+	reason := failure(&fail).Error() + settings(os.Environ())
 	_, err := gatherCards(x, card{reason: reason})
 	return err
+}
+
+// settings names what tells UCX how to start: its errors do not say which setting they are about. Those about signals are
+// ours by then.
+func settings(environ []string) string {
+	var set []string
+	for _, kv := range environ {
+		if strings.HasPrefix(kv, "UCX_") && !strings.HasPrefix(kv, "UCX_ERROR_SIGNALS=") && !strings.HasPrefix(kv, "UCX_HANDLE_ERRORS=") {
+			set = append(set, kv)
+		}
+	}
+	if len(set) == 0 {
+		return ""
+	}
+	slices.Sort(set)
+	return " (look at UCX's settings in the environment: " + strings.Join(set, " ") + ")"
 }
 
 // connect exchanges addresses and makes the endpoints.

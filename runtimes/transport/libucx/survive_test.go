@@ -93,6 +93,16 @@ func againPart(string) error {
 	return d.Close()
 }
 
+// TestNotStarted names UCX's settings: its own words, "No such device", do not.
+func TestNotStarted(t *testing.T) {
+	j := theUCX(t).start(t, 2, "open again", "", "UCX_TLS=nonsense")
+	for rank, s := range j.wait(t, time.Minute) {
+		if text := j.out[rank].String(); s == 0 || !strings.Contains(text, "ucp_init: ") || !strings.Contains(text, "environment: UCX_TLS=nonsense)") {
+			t.Errorf("PE %d has status %d\n%s", rank, s, text)
+		}
+	}
+}
+
 func TestOpenAgain(t *testing.T) { theUCX(t).ok(t, 1, "open again", "") }
 
 // deathPart: PE 1 is killed in the middle of messages of so many bytes, while the others wait for it: "BYTES [apart] [direct=PATH]".
