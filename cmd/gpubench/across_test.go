@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -228,5 +229,28 @@ func TestUCXThatDoesNotStart(t *testing.T) {
 			!strings.Contains(string(out), "UCX_TLS=nonsense") {
 			t.Errorf("%s: status %d\n%s", c.command, code, out)
 		}
+	}
+}
+
+// Settings that choose the lane are in the environment, and a run that goes on with others says so.
+func TestSettingsAreKept(t *testing.T) {
+	cudaAware(t)
+	dir := t.TempDir()
+	args := []string{"pingpong", "--transport", "ucx", "--path", "direct", "--model", "mpi", "-i", "20", "-x", "2"}
+	first, _ := runIn(t, []string{"UCX_TLS=^cuda_ipc"}, exitOK, append(args, "-m", "8", "-o", dir)...)
+	second, stderr := runIn(t, nil, exitOK, append(args, "-m", "8,1K", "--resume", dir)...)
+	if len(first) != 1 || len(second) != 1 || first[0].EnvID == second[0].EnvID {
+		t.Errorf("the environments are %v and %v", first, second)
+	}
+	if !strings.Contains(stderr, "ucx on emulated that were done before ran in another environment") {
+		t.Errorf("nothing is said of it: %s", stderr)
+	}
+	_, stderr = runIn(t, nil, exitOK, append(args, "-m", "8,1K,4K", "-o", t.TempDir())...)
+	if strings.Contains(stderr, "another environment") {
+		t.Errorf("there is no other: %s", stderr)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, resultsFile))
+	if err != nil || !strings.Contains(string(text), `"UCX_TLS":"^cuda_ipc"`) {
+		t.Errorf("the setting is not kept: %v\n%s", err, text)
 	}
 }

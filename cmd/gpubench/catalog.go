@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -180,6 +181,10 @@ func openUCX(shim string, o openOptions) (*opened, error) {
 		return nil, fmt.Errorf("ucx: %d PEs were started, not %d", x.Size(), o.size)
 	}
 	d, err := libucx.OpenWith(shim, x, libucx.Options{Device: o.device})
+	var older *libucx.LoadError
+	if dir := launch.CUDAUCX(os.Getenv); errors.As(err, &older) && older.Older && dir != "" {
+		return nil, fmt.Errorf("%w (as LD_LIBRARY_PATH=%s)", err, dir)
+	}
 	if err != nil {
 		return nil, err
 	}

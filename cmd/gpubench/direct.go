@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,12 +84,17 @@ func tryDirect(ctx context.Context, t transportEntry, device string) plan.Availa
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &stdout, &stderr, time.Second
-	stdin, err := cmd.StdinPipe() // held open: ranks end when it closes
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                                // with what it starts
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) } // a launcher leaves nothing then
+	stdin, err := cmd.StdinPipe()                                                        // held open: ranks end when it closes
 	if err != nil {
 		return plan.Availability{Reason: err.Error()}
 	}
 	defer stdin.Close()
 	err = cmd.Run()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	if ctx.Err() == context.DeadlineExceeded {
 		err = fmt.Errorf("no answer within %v", time.Since(began).Round(time.Second))
 	}

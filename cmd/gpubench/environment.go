@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
+	"gpubench/internal/launch"
 	"gpubench/internal/machine"
 	"gpubench/internal/result"
 	"gpubench/internal/supervise"
@@ -37,6 +39,22 @@ type transportInfo struct {
 	Library string `json:"library,omitempty"`
 	// Short calls of MPI go without cgo; only for the mpi transport.
 	ShortCalls bool `json:"short_calls,omitempty"`
+	// Settings of MPI and UCX in PE 0's environment: they choose what carries messages.
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// settingsOf are the variables of an environment that MPI and UCX read.
+func settingsOf(environ []string) map[string]string {
+	m := map[string]string{}
+	for _, kv := range launch.Detached(environ) { // less what a launcher wrote among them
+		name, value, _ := strings.Cut(kv, "=")
+		for _, prefix := range []string{"UCX_", "OMPI_MCA_", "PMIX_MCA_", "MPIR_CVAR_", "MPICH_", "I_MPI_"} {
+			if strings.HasPrefix(name, prefix) {
+				m[name] = value
+			}
+		}
+	}
+	return m
 }
 
 // deviceInfo is what a PE's device says of itself.
@@ -87,6 +105,9 @@ func (w *worker) ready(pe *bench.PE) error {
 	}
 	caps := pe.Endpoint.Caps()
 	env := environment{Program: program(), Transport: transportInfo{Name: caps.Name, Version: caps.Version, Library: w.library, ShortCalls: w.shortCalls}}
+	if w.library != "" {
+		env.Transport.Settings = settingsOf(os.Environ())
+	}
 	var pids []int
 	var snapshots []machine.Snapshot
 	var reports []peReport

@@ -227,13 +227,16 @@ type sink struct {
 	count    map[result.Status]int
 	deaf     error                        // stdout's: records go to disk alone from then on
 	done     map[result.Key]result.Record // by --resume
+	// environments of those, by where they ran
+	environments map[string]map[string]bool
+	stderr       io.Writer
 }
 
 // resultsFile is where records go in an output folder.
 const resultsFile = "results.jsonl"
 
 func (r *runCommand) openSink() (*sink, error) {
-	s := &sink{count: map[result.Status]int{}, done: map[result.Key]result.Record{}}
+	s := &sink{count: map[result.Status]int{}, done: map[result.Key]result.Record{}, environments: map[string]map[string]bool{}, stderr: r.stderr}
 	if r.s.output == "" {
 		return s, nil
 	}
@@ -251,6 +254,10 @@ func (r *runCommand) openSink() (*sink, error) {
 		for _, rec := range c.Latest() {
 			if rec.Status == result.OK {
 				s.done[rec.Key()] = rec
+				if w := where(rec); s.environments[w] == nil {
+					s.environments[w] = map[string]bool{}
+				}
+				s.environments[where(rec)][rec.EnvID] = true
 			}
 		}
 		for _, d := range c.Damaged {
@@ -291,9 +298,27 @@ func (s *sink) tell(say func() error) error {
 }
 
 func (s *sink) Record(r result.Record) error {
+	s.compare(r)
 	err := s.keep(r)
 	s.progress.record(r)
 	return err
+}
+
+// compare says once for a transport and device that cases done before ran in another environment: a library's settings
+// may have changed since, and tables show both.
+func (s *sink) compare(r result.Record) {
+	where := where(r)
+	before := s.environments[where]
+	if r.EnvID == "" || len(before) == 0 || before[r.EnvID] {
+		return
+	}
+	delete(s.environments, where)
+	fmt.Fprintf(s.stderr, "gpubench: the cases over %s that were done before ran in another environment than now (library, its settings, devices or machine): their records name it by env_id\n", where)
+}
+
+// where is what an environment belongs to.
+func where(r result.Record) string {
+	return r.Params.String("transport") + " on " + r.Params.String("device")
 }
 
 // keep writes a record to disk first: what stdout does is another matter.

@@ -76,6 +76,11 @@ func (e *examiner) direct() {
 			e.add("direct", OK, l, "%s", found)
 			continue
 		}
+		if d := e.Machine.Devices[device]; !d.OK {
+			l.mend = "see the lines of that device"
+			e.add("direct", failIf(e.asksDirect(), None), l, "nothing was tried: device %s: %s", device, d.Reason)
+			continue
+		}
 		if l.mend = e.Mends[name]; l.mend == "" {
 			l.mend = "--path staged goes through the host"
 		}

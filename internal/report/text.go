@@ -76,7 +76,7 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		if paths := valuesOf(some, "path"); len(paths) == 1 { // no column says it
 			what += " " + paths[0] + ","
 		}
-		fmt.Fprintf(w, "\n# %s over %s:%s %s PEs\n", bench, transport, what, text(some[0].Params, "pes"))
+		fmt.Fprintf(w, "\n# %s over %s:%s %s PEs%s\n", bench, transport, what, text(some[0].Params, "pes"), near(some))
 		head := []string{"# size"}
 		for _, s := range all {
 			head = append(head, s.name())
@@ -158,6 +158,24 @@ func list(w io.Writer, bench string, recs []result.Record) {
 		}
 	}
 	table(w, rows)
+}
+
+// near says how near the PEs' devices are, where all cases with one agree: one device is no way between two.
+func near(recs []result.Record) string {
+	found := map[string]bool{}
+	for _, r := range recs {
+		if text(r.Params, "device") != "cpu" {
+			p := text(r.Params, "placement")
+			if r.PlacementFound != "" {
+				p = r.PlacementFound
+			}
+			found[p] = true
+		}
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return map[string]string{"same_gpu": " on one device", "peer": " on two devices", "remote": " on two hosts"}[sorted(found)[0]]
 }
 
 // given reports whether device memory was given to the transport: what carried it is to be shown.

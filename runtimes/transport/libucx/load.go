@@ -29,6 +29,7 @@ type Library struct {
 type LoadError struct {
 	Path   string
 	Reason string
+	Older  bool // another, older UCX was found or loaded before
 }
 
 func (e *LoadError) Error() string { return fmt.Sprintf("ucx: cannot use %s: %s", e.Path, e.Reason) }
@@ -48,7 +49,7 @@ func load(path string) (Library, error) {
 	}
 	table, reason := shims.Load(path, C.GB_UCX_ENTRY, C.GB_UCX_ABI, C.sizeof_gb_ucx_table)
 	if table == nil {
-		return Library{}, &LoadError{path, reason}
+		return Library{}, &LoadError{Path: path, Reason: reason}
 	}
 	C.gb_ucx_now = (*C.gb_ucx_table)(table)
 	var version, where [4096]C.char
@@ -65,7 +66,7 @@ const envModules = "UCX_MODULE_DIR"
 func identify(shim, version, libucp, modules string) (Library, error) {
 	run, built, _ := strings.Cut(version, " ")
 	if older(run, built) {
-		return Library{}, &LoadError{shim, fmt.Sprintf("it was built for UCX %s and finds UCX %s (%s): "+
+		return Library{}, &LoadError{Path: shim, Older: true, Reason: fmt.Sprintf("it was built for UCX %s and finds UCX %s (%s): "+
 			"let LD_LIBRARY_PATH name the newer one, or build the shim again with scripts/build.sh", built, run, libucp)}
 	}
 	lib := Library{Shim: shim, Version: "UCX " + run}
