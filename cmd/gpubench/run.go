@@ -373,7 +373,7 @@ func startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
 		_ = os.Remove(file)
 		return nil, err
 	}
-	return &withFile{p, file}, nil
+	return &withFile{Process: p, file: file}, nil
 }
 
 // writeOrder puts a job where its PEs can read it.
@@ -392,10 +392,27 @@ func writeOrder(o workOrder) (path string, err error) {
 	return f.Name(), err
 }
 
-// withFile removes a job's file when its PEs are gone.
+// withFile removes a job's file when its PEs have read it, or are gone.
 type withFile struct {
 	supervise.Process
 	file string
+	once sync.Once
+	out  chan supervise.Event
+}
+
+// Events passes the PEs' events on. The first comes when all PEs are there.
+func (p *withFile) Events() <-chan supervise.Event {
+	p.once.Do(func() {
+		p.out = make(chan supervise.Event)
+		go func() {
+			defer close(p.out)
+			for e := range p.Process.Events() {
+				_ = os.Remove(p.file)
+				p.out <- e
+			}
+		}()
+	})
+	return p.out
 }
 
 func (p *withFile) Kill() {
