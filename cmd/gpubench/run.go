@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -416,6 +417,10 @@ func (p *withFile) Events() <-chan supervise.Event {
 }
 
 func (p *withFile) Kill() {
+	go func() { // nobody listens any more
+		for range p.Events() {
+		}
+	}()
 	p.Process.Kill()
 	_ = os.Remove(p.file)
 }
