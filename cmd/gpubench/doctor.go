@@ -109,7 +109,7 @@ func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) docto
 		Ask:   doctor.Ask{Device: o.Device, Transports: o.Transports, Paths: o.Paths, PEs: int(o.PEs)},
 		Env:   map[string]string{},
 		Names: transportNames(), Joined: joined,
-		Host: machine.ReadHost(), Around: machine.ReadSurroundings(), Kernels: findKernels(),
+		Host: machine.ReadHost(), Around: machine.ReadSurroundings(), Kernels: findKernels(), Across: missing(emulatedLibrary, witnessLibrary),
 	}
 	for _, n := range doctor.EnvNames {
 		if v, set := os.LookupEnv(n); set {
@@ -209,6 +209,16 @@ func findKernels() doctor.Kernels {
 		k.Code = slices.DeleteFunc(k.Code, func(c doctor.Code) bool { return !slices.Contains(code, c) })
 	}
 	return k
+}
+
+// missing are those of the files that are not there.
+func missing(names ...string) (list []string) {
+	for _, name := range names {
+		if _, err := library.Find(name); err != nil {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // findShims lists those that are built, and those that variables name.

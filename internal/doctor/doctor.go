@@ -38,7 +38,7 @@ type Check struct {
 
 // Catalog lists every check and its group, in the order in which they are shown. Names are a contract: docs/DOCTOR.md.
 var Catalog = []struct{ Group, Check string }{
-	{"program", "environment"}, {"program", "temp"}, {"program", "kernels"}, {"program", "shim"}, {"program", "run"},
+	{"program", "environment"}, {"program", "temp"}, {"program", "kernels"}, {"program", "shim"}, {"program", "across"}, {"program", "run"},
 	{"device", "driver"}, {"device", "management"}, {"device", "stand_in"}, {"device", "visible_devices"}, {"device", "gpu"},
 	{"device", "kernel_code"}, {"device", "mig"}, {"device", "compute_mode"}, {"device", "pcie"}, {"device", "peer_access"},
 	{"device", "nvlink"}, {"device", "mps"}, {"device", "pinned_memory"},
@@ -90,6 +90,7 @@ type Facts struct {
 	Joined     bool              // a launcher started this process
 	Kernels    Kernels
 	Shims      []Shim
+	Across     []string // files for device memory across processes that are not there
 	CUDA       Answer[Driver]
 	Management Answer[machine.Management]
 	MPI        Answer[MPI]

@@ -145,6 +145,7 @@ func TestStates(t *testing.T) {
 			}
 		}
 	}
+	noWitness := func(f *Facts) { f.Across = []string{"libgpubench_witness.so"} }
 	gpu0 := func(f *Facts) *machine.GPUNow { return &f.Management.Value.GPUs[0] }
 	states := []state{
 		{"environment", "", OK, "GPUBENCH_LIB=/x", "", healthy, env("GPUBENCH_LIB", "/x", "SLURM_JOB_ID", "1")},
@@ -159,6 +160,10 @@ func TestStates(t *testing.T) {
 		{"shim", "libgpubench_mpi.so", OK, "Open MPI 5.0.11", "", healthy, func(*Facts) {}},
 		{"shim", "", None, "no shim", "mpicc", bare, func(*Facts) {}},
 		{"shim", "libgpubench_mpi.so", Warn, "not ABI 2", "again", healthy, func(f *Facts) { f.Shims[0].Why = "not ABI 2" }},
+		{"across", "", OK, "the witness that proves lanes", "", healthy, func(*Facts) {}},
+		{"across", "", Warn, "libgpubench_witness.so not found in /lib", "lanes stay unknown", healthy, noWitness},
+		{"across", "", Fail, "libgpubench_witness.so not found", "scripts/build.sh", healthy, both(noWitness, func(f *Facts) { f.Ask.Paths = []string{"direct"} })},
+		{"across", "", None, "not found", "scripts/build.sh", bare, noWitness},
 		{"run", "", OK, "90 cases, device cuda", "", healthy, func(*Facts) {}},
 		{"run", "", OK, "leaves out 1: direct over mpi: not aware", "", healthy, skipDirect},
 		{"run", "", Fail, "leaves out 1: direct over mpi: not aware", "asked for", healthy, both(skipDirect, func(f *Facts) { f.Ask.Paths = []string{"direct"} })},

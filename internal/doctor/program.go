@@ -27,6 +27,7 @@ func (e *examiner) program() {
 	}
 	e.kernels()
 	e.shims()
+	e.across()
 	e.run()
 }
 
@@ -72,6 +73,21 @@ func (e *examiner) shims() {
 		}
 		e.add("shim", OK, l, "%s", s.Library)
 	}
+}
+
+// across says whether the files are there by which device memory goes between processes on the emulated device, and by
+// which it is known how it went.
+func (e *examiner) across() {
+	if len(e.Across) == 0 {
+		e.add("across", OK, line{}, "the emulated driver as a library, and the witness that proves lanes")
+		return
+	}
+	status := None // where no transport between processes is there either
+	if len(e.Shims) > 0 {
+		status = failIf(e.asksDirect(), Warn)
+	}
+	e.add("across", status, line{mend: "scripts/build.sh makes them: without the emulated driver nothing is direct over mpi and ucx there, without the witness lanes stay unknown"},
+		"%s not found in %s", strings.Join(e.Across, ", "), strings.Join(e.Kernels.Dirs, ", "))
 }
 
 // run says what a quick run with these flags would do.
