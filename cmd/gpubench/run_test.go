@@ -85,6 +85,7 @@ func allOK(t *testing.T, recs []result.Record) {
 // is possible, and the reasons for those that are not.
 func TestQuick(t *testing.T) {
 	needMPI(t)
+	need(t, "ucx")
 	dir := t.TempDir()
 	got := call(t, "run", "--quick", "--device", "emulated", "-o", dir)
 	if got.code != exitOK {
@@ -98,11 +99,11 @@ func TestQuick(t *testing.T) {
 	}
 	for _, b := range []string{"pingpong", "bandwidth", "jacobi3d"} {
 		for _, m := range []string{"mpi", "charm"} {
-			for _, tr := range []string{"inproc", "mpi"} {
+			for _, tr := range []string{"inproc", "mpi", "ucx"} {
 				for _, p := range []string{"host", "staged", "direct"} {
 					status := "ok"
 					if tr == "mpi" && p == "direct" {
-						status = "skipped" // until the library is known to be CUDA-aware
+						status = "skipped" // Open MPI's own UCX is without CUDA
 					}
 					if k := strings.Join([]string{b, m, tr, p, status}, " "); seen[k] == 0 {
 						t.Errorf("no record: %s", k)
@@ -112,7 +113,8 @@ func TestQuick(t *testing.T) {
 		}
 	}
 	for _, r := range c.Records {
-		if r.Status == result.OK && r.Params.String("path") == "direct" && (r.PathTaken == nil || r.PathTaken.Lane != "copy") {
+		lane := map[string]string{"inproc": "copy", "ucx": "ipc"}[r.Params.String("transport")]
+		if r.Status == result.OK && r.Params.String("path") == "direct" && (r.PathTaken == nil || r.PathTaken.Lane != lane) {
 			t.Errorf("direct without a lane: %v %+v", r.Params, r.PathTaken)
 		}
 	}
