@@ -18,6 +18,9 @@ import (
 // cudaAware are the settings by which Open MPI gets the UCX with CUDA that scripts/setup.sh installs.
 func cudaAware(t *testing.T) []string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts many processes")
+	}
 	need(t, "mpi")
 	need(t, "ucx")
 	l, err := launch.FindLauncher(os.Getenv)

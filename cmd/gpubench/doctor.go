@@ -141,10 +141,13 @@ func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) docto
 		})
 	}
 	all.Wait()
-	// These need the device that a run would use.
-	all.Go(func() { f.UCX = askUCX(ctx, limit, f.Device()) })
-	tryTransports(ctx, limit, &f)
+	// These need the device that a run would use. Facts are copied by their methods: nobody writes there meanwhile.
+	device := f.Device()
+	var ucx doctor.Answer[doctor.UCX]
+	all.Go(func() { ucx = askUCX(ctx, limit, device) })
+	mends := tryTransports(ctx, limit, f.Machine, device)
 	all.Wait()
+	f.UCX, f.Mends = ucx, mends
 	if joined && len(o.Transports) == 0 {
 		o.Transports = []string{"mpi"}
 	}
@@ -158,17 +161,19 @@ func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) docto
 	return f
 }
 
-// tryTransports has throw-away ranks try device memory, over those transports that can be used.
-func tryTransports(ctx context.Context, limit time.Duration, f *doctor.Facts) {
+// tryTransports has throw-away ranks try device memory, over those transports that can be used, and notes in m how that
+// went. It returns how those that could not are made to.
+func tryTransports(ctx context.Context, limit time.Duration, m plan.Machine, device string) map[string]string {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	f.Mends = map[string]string{}
-	for _, name := range f.Names {
-		probeDirect(ctx, f.Machine, name, f.Device())
-		if t := f.Machine.Transports[name]; t.OK && !t.Direct[f.Device()].OK && transportOf(name).mend != nil {
-			f.Mends[name] = transportOf(name).mend()
+	mends := map[string]string{}
+	for _, name := range transportNames() {
+		probeDirect(ctx, m, name, device)
+		if t := m.Transports[name]; t.OK && !t.Direct[device].OK && transportOf(name).mend != nil {
+			mends[name] = transportOf(name).mend()
 		}
 	}
+	return mends
 }
 
 // answer asks a child and takes one thing out of what it found.

@@ -87,7 +87,11 @@ func TestQuick(t *testing.T) {
 	needMPI(t)
 	need(t, "ucx")
 	dir := t.TempDir()
-	got := call(t, "run", "--quick", "--device", "emulated", "-o", dir)
+	args := []string{"run", "--quick", "--device", "emulated", "-o", dir}
+	if testing.Short() { // under the race detector
+		args = append(args, "-m", "8,64K", "--grid", "24,24,24")
+	}
+	got := call(t, args...)
 	if got.code != exitOK {
 		t.Fatalf("exit %d\n%s%s", got.code, got.stderr, got.stdout)
 	}
@@ -208,6 +212,10 @@ func TestNativeLoop(t *testing.T) {
 
 // Mixed sides, both ways of staging, rotating buffers and huge pages.
 func TestVariants(t *testing.T) {
+	sizes := "8,600K"
+	if testing.Short() { // under the race detector
+		sizes = "8,70K"
+	}
 	for _, args := range []string{
 		"--space device:pinned --path staged,direct",
 		"--space pinned:device --path staged,direct",
@@ -217,7 +225,7 @@ func TestVariants(t *testing.T) {
 		"--path host --pages huge --buffers rotate",
 	} {
 		t.Run(args, func(t *testing.T) {
-			allOK(t, records(t, exitOK, append(strings.Fields(args), "pingpong", "bandwidth", "--device", "emulated", "-m", "8,600K", "-i", "8", "-x", "1")...))
+			allOK(t, records(t, exitOK, append(strings.Fields(args), "pingpong", "bandwidth", "--device", "emulated", "-m", sizes, "-i", "8", "-x", "1")...))
 		})
 	}
 }
