@@ -7,6 +7,9 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
@@ -52,6 +55,28 @@ func DirectDriver(emulated func() string) string {
 		return string(gpu.CUDA)
 	}
 	return emulated()
+}
+
+// Mapped maps n written bytes as gpu.Alloc does, for as long as the process lasts.
+func Mapped(n int, huge bool) gpu.Memory {
+	page := 4096
+	if huge {
+		page = 2 << 20
+	}
+	size := max((n+page-1)/page, 1) * page
+	b, err := unix.Mmap(-1, 0, size+page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		panic(err)
+	}
+	off := (page - int(uintptr(unsafe.Pointer(&b[0]))%uintptr(page))) % page
+	b = b[off : off+size]
+	if huge {
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
+	}
+	for i := range b {
+		b[i] = 0xff
+	}
+	return gpu.HostMemory(b[:n])
 }
 
 // RunProcess runs the steps that GPUBENCH_TEST_STEPS selects as one PE over d, and closes it. PE 0 prints the ways that
