@@ -168,11 +168,12 @@ func direct(t transportEntry, device, shim string, say func(said)) error {
 		say = func(said) {}
 	}
 	say(said{Tells: d.cuda, Ranks: caps.Size})
+	_, absent := library.Find(emulatedLibrary) // then the emulated driver is none that UCX and MPI can find
 	switch {
 	case d.noCUDA:
 		say(said{Why: fmt.Sprintf("%s takes no device memory (%s)", caps.Version, d.cuda)})
-	case device == string(gpu.Emulated) && absentLibrary() != nil:
-		say(said{Why: fmt.Sprintf("no other library sees the emulated driver inside gpubench: %v", absentLibrary())})
+	case device == string(gpu.Emulated) && absent != nil:
+		say(said{Why: fmt.Sprintf("no other library sees the emulated driver inside gpubench: %v", absent)})
 	case !caps.Spaces[gpu.OnDevice]:
 		say(said{Why: caps.Why[gpu.OnDevice]})
 	default:
@@ -190,12 +191,6 @@ func direct(t transportEntry, device, shim string, say func(said)) error {
 		say(said{OK: true})
 	}
 	return errors.Join(d.Close(), dev.Close(), met.Close())
-}
-
-// absentLibrary says why the emulated driver is no library that UCX and MPI can find; nil where it is.
-func absentLibrary() error {
-	_, err := library.Find(emulatedLibrary)
-	return err
 }
 
 // tryDeadline is for one wait of the try.

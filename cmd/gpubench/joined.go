@@ -121,11 +121,10 @@ func (r *runCommand) follow(ctx context.Context, ended <-chan error) error {
 
 // world is this process as one rank of a launcher's job.
 type world struct {
-	met  *meeting
-	dev  held // so that UCX and MPI find its context
-	of   map[string]*opened
-	main *opened // the first: what ranks agree over
-	all  []*opened
+	met *meeting
+	dev held // so that UCX and MPI find its context
+	of  map[string]*opened
+	all []*opened // in the order of their opening; ranks agree over the first
 }
 
 // join opens the device and then each transport that was asked for. All ranks do, from the same flags.
@@ -160,7 +159,6 @@ func (r *runCommand) join(job launch.Job) (*world, error) {
 		w.of[t.name] = d
 		w.all = append(w.all, d)
 	}
-	w.main = w.all[0]
 	return w, nil
 }
 
@@ -219,7 +217,7 @@ func (kept) Close() error { return nil }
 
 // share gives every rank rank 0's jobs.
 func (w *world) share(jobs []plan.Job) ([]plan.Job, error) {
-	ep, err := transport.New(kept{w.main.Driver}, transport.Config{})
+	ep, err := transport.New(kept{w.all[0].Driver}, transport.Config{})
 	if err != nil {
 		return nil, err
 	}
