@@ -57,15 +57,29 @@ func CenterInterval(trials [][]float64, confidence float64, seed uint64) Interva
 // both sides independently. Where one side has a single trial, samples of a
 // side with one trial are drawn in blocks, as MedianInterval does.
 func Ratio(a, b [][]float64, confidence float64, seed uint64) Interval {
+	return Combined(func(c []float64) float64 { return c[0] / c[1] }, confidence, seed, a, b)
+}
+
+// Combined estimates f of the sides' Centers and its interval: in each draw every side's center is drawn anew,
+// independently of the others', as Ratio says. Ends are NaN where a side has too little to draw from.
+func Combined(f func(centers []float64) float64, confidence float64, seed uint64, sides ...[][]float64) Interval {
 	rng := source(seed)
-	drawA, drawB := centerDraws(a, rng), centerDraws(b, rng)
-	est := Center(a) / Center(b)
-	if drawA == nil || drawB == nil {
+	centers, drawn := make([]float64, len(sides)), make([][]float64, len(sides))
+	known := true
+	for i, s := range sides {
+		centers[i], drawn[i] = Center(s), centerDraws(s, rng)
+		known = known && drawn[i] != nil
+	}
+	est := f(centers)
+	if !known {
 		return Interval{est, math.NaN(), math.NaN(), confidence}
 	}
 	draws := make([]float64, Resamples)
-	for i := range draws {
-		draws[i] = drawA[i] / drawB[i]
+	for d := range draws {
+		for i := range sides {
+			centers[i] = drawn[i][d]
+		}
+		draws[d] = f(centers)
 	}
 	return interval(est, draws, confidence)
 }
