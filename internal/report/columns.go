@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"gpubench/internal/result"
@@ -24,7 +25,7 @@ func writeCSV(w io.Writer, _ []string, recs []result.Record) error {
 	params := names(seen)
 	c := csv.NewWriter(w)
 	head := append([]string{"benchmark", "id", "trial", "status"}, params...)
-	head = append(head, "lane", "oversubscribed", "checked", "errors",
+	head = append(head, "lane", "oversubscribed", "checked", "errors", "limit_name", "limit_value", "limit_unit", "limit_fraction",
 		"metric", "unit", "median", "mean", "stddev", "min", "max", "p95", "p99", "ci_low", "ci_high", "confidence", "n", "reason")
 	if err := c.Write(head); err != nil {
 		return err
@@ -46,6 +47,7 @@ func writeCSV(w io.Writer, _ []string, recs []result.Record) error {
 			checked, errors = fmt.Sprint(r.Validation.Checked), fmt.Sprint(r.Validation.Errors)
 		}
 		row = append(row, lane, strconv.FormatBool(r.Oversubscribed), checked, errors)
+		row = append(row, limitFields(r.Limit)...)
 		metrics := metricNames([]result.Record{r})
 		if len(metrics) == 0 {
 			metrics = []string{""}
@@ -70,6 +72,14 @@ func metricFields(name string, r result.Record) []string {
 		out = append(out, csvNumber(v))
 	}
 	return append(out, strconv.Itoa(m.N), r.Reason)
+}
+
+// limitFields are those of the case's main metric; the fraction is empty where the limit is shown to be none.
+func limitFields(l *result.Limit) []string {
+	if l == nil {
+		return make([]string, 4)
+	}
+	return []string{l.Name, csvNumber(l.Value), l.Unit, csvNumber(l.Fraction)}
 }
 
 func csvNumber(v float64) string {
@@ -98,16 +108,14 @@ func writeOSU(w io.Writer, title []string, recs []result.Record) error {
 		m, _ := firstMetric(g, metrics[0])
 		sc := scaleOf(metrics[0], m.Unit)
 		by := names(set(append(distinguishing(g), "model", "transport", "device", "path")))
-		for _, s := range seriesOf(g, by) {
+		first, rowParam := rowsOf(g, by)
+		by = without(by, rowParam)
+		for _, s := range seriesBy(g, by, rowParam) {
 			fmt.Fprintf(w, "\n# gpubench %s:", b)
 			for _, n := range by {
 				fmt.Fprintf(w, " %s=%s", n, text(s.first.Params, n))
 			}
-			first := "Size"
-			if !s.first.Params.Has("size_bytes") {
-				first = "Grid"
-			}
-			fmt.Fprintf(w, "\n# %-*s%*s\n", 8, first, 20, osuName[metrics[0]]+" ("+sc.unit+")")
+			fmt.Fprintf(w, "\n# %-*s%*s\n", 8, first, 20, osuHead(metrics[0])+" ("+sc.unit+")")
 			for _, n := range sizes([]*series{s}) {
 				key := fmt.Sprint(n)
 				if first == "Grid" {
@@ -121,6 +129,25 @@ func writeOSU(w io.Writer, title []string, recs []result.Record) error {
 	fmt.Fprintln(w)
 	notes(w, recs)
 	return writeSummary(w, recs)
+}
+
+// rowsOf says what the first column of a block is: sizes, else the PEs, or the grid of a stencil that ran on one number of PEs.
+func rowsOf(recs []result.Record, by []string) (head, param string) {
+	switch {
+	case recs[0].Params.Has("size_bytes"):
+		return "Size", "size_bytes"
+	case recs[0].Params.Has("grid") && !slices.Contains(by, "pes"):
+		return "Grid", "size_bytes"
+	}
+	return "PEs", "pes"
+}
+
+// osuHead names a metric as OSU would.
+func osuHead(metric string) string {
+	if n, ok := osuName[metric]; ok {
+		return n
+	}
+	return metric
 }
 
 var osuName = map[string]string{"latency": "Latency", "bandwidth": "Bandwidth", "iteration_time": "Iteration"}

@@ -30,10 +30,10 @@ func TestLimitsInTheTable(t *testing.T) {
 	recs := []result.Record{host, staged(8, 0, 0.5, nil), staged(8, 1, 0.9, nil), staged(8, 2, 0.7, nil), staged(1024, 0, math.NaN(), nil), lost}
 	got := render(t, "text", recs)
 	for _, want := range []string{
-		"# size   host  staged  of limit\n",
-		"8       1.000   9.000      0.70\n",
-		"64             failed         -\n",
-		"1024            9.000     wrong\n",
+		"# size   host       staged  of limit\n",
+		"8       1.000  9.000 ±0.0%      0.70\n",
+		"64                  failed         -\n",
+		"1024                 9.000     wrong\n",
 		wrongNote + "\n",
 		"# legs of staged at 1024 B, each alone and in one piece: to host 4.000 us, wire 3.000 us, to device 1.024 us\n",
 	} {

@@ -4,19 +4,19 @@ package report
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"sort"
 	"strings"
 
 	"gpubench/internal/result"
+	"gpubench/internal/stats"
 )
 
 // series is one line of a plot, or one column of a table.
 type series struct {
 	label string // the varying parameters' values
 	first result.Record
-	rows  map[int64]*cell // by size; 0 where there is none
+	rows  map[int64]*cell // by size, or what else the rows are; 0 where there is none
 }
 
 // name is the label, or where nothing varies the model and the path.
@@ -34,25 +34,21 @@ type cell struct {
 	skip   []result.Record
 }
 
-// metric returns the median over trials of the trials' medians, and the bounds
-// of the interval; where there is one trial the interval is its own.
+// metric returns the median over trials of the trials' medians, and the bounds of its interval, for which whole trials are
+// drawn; where there is one trial the interval is its own.
 func (c *cell) metric(name string) (m result.Metric, ok bool) {
-	var medians []float64
+	var medians [][]float64
 	for _, r := range c.ok {
 		if v, there := r.Metrics[name]; there {
 			m = v
-			medians = append(medians, v.Median)
+			medians = append(medians, []float64{v.Median})
 		}
 	}
-	if len(medians) == 0 {
-		return m, false
-	}
 	if len(medians) > 1 {
-		sort.Float64s(medians)
-		m.Median = medianOf(medians)
-		m.CILow, m.CIHigh = math.NaN(), math.NaN()
+		i := stats.CenterInterval(medians, stats.Confidence, uint64(len(medians)))
+		m.Median, m.CILow, m.CIHigh, m.Confidence = i.Estimate, i.Low, i.High, i.Confidence
 	}
-	return m, true
+	return m, len(medians) > 0
 }
 
 func medianOf(sorted []float64) float64 {
@@ -61,7 +57,10 @@ func medianOf(sorted []float64) float64 {
 }
 
 // seriesOf groups one benchmark's records, sorted by their labels' parameters.
-func seriesOf(recs []result.Record, by []string) []*series {
+func seriesOf(recs []result.Record, by []string) []*series { return seriesBy(recs, by, "size_bytes") }
+
+// seriesBy is seriesOf with rows by another whole number than the size.
+func seriesBy(recs []result.Record, by []string, rowParam string) []*series {
 	index := map[string]*series{}
 	var out []*series
 	for _, r := range recs {
@@ -79,7 +78,7 @@ func seriesOf(recs []result.Record, by []string) []*series {
 			out = append(out, s)
 		}
 		size := int64(0)
-		if v, ok := r.Params["size_bytes"].(int64); ok {
+		if v, ok := r.Params[rowParam].(int64); ok {
 			size = v
 		}
 		c := s.rows[size]
@@ -176,7 +175,7 @@ func metricNames(recs []result.Record) []string {
 		}
 	}
 	var out []string
-	for _, n := range []string{"latency", "bandwidth", "message_rate", "iteration_time", "compute_time", "comm_time"} {
+	for _, n := range []string{"latency", "bandwidth", "bus_bandwidth", "message_rate", "iteration_time", "metg", "task_time", "compute_time", "comm_time"} {
 		if set[n] {
 			out = append(out, n)
 			delete(set, n)

@@ -5,10 +5,13 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sort"
 	"strings"
+	"unicode/utf8"
 
+	"gpubench/internal/derive"
 	"gpubench/internal/result"
 )
 
@@ -21,6 +24,7 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	}
 	recs = byLane(recs)
 	benches, groups := byBenchmark(recs)
+	derived, left := derive.Of(recs)
 	for _, b := range benches {
 		g := ran(groups[b])
 		if len(g) == 0 {
@@ -31,9 +35,20 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 		} else {
 			list(w, b, g)
 		}
+		for _, t := range derived {
+			if t.Benchmark == b {
+				derivedTable(w, t)
+			}
+		}
 	}
 	fmt.Fprintln(w)
+	if repeated(recs) {
+		fmt.Fprintln(w, spreadNote)
+	}
 	notes(w, recs)
+	if note := leftNote(left); note != "" {
+		fmt.Fprintln(w, note)
+	}
 	return writeSummary(w, recs)
 }
 
@@ -76,7 +91,10 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		if paths := valuesOf(some, "path"); len(paths) == 1 { // no column says it
 			what += " " + paths[0] + ","
 		}
-		fmt.Fprintf(w, "\n# %s over %s:%s %s PEs%s\n", bench, transport, what, text(some[0].Params, "pes"), near(some))
+		if !slices.Contains(by, "pes") {
+			what += " " + text(some[0].Params, "pes") + " PEs"
+		}
+		fmt.Fprintf(w, "\n# %s over %s:%s%s\n", bench, transport, strings.TrimSuffix(what, ","), near(some))
 		head := []string{"# size"}
 		for _, s := range all {
 			head = append(head, s.name())
@@ -93,7 +111,7 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 			row := []string{fmt.Sprint(n)}
 			var cells []*cell
 			for _, s := range all {
-				row = append(row, value(s.rows[n], main, sc))
+				row = append(row, figure(s.rows[n], main, sc))
 				if s.limited() {
 					row = append(row, ofLimit(s.rows[n]))
 				}
@@ -114,22 +132,8 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 // list is a table of cases against metrics.
 func list(w io.Writer, bench string, recs []result.Record) {
 	metrics := shown(metricNames(recs))
-	by := distinguishing(recs)
-	// A table needs names for its rows even where nothing varies.
-	for _, n := range []string{"path", "device", "model", "transport"} {
-		if !slices.Contains(by, n) {
-			by = append([]string{n}, by...)
-		}
-	}
-	by = names(set(by))
-	p := recs[0].Params
-	fmt.Fprintf(w, "\n# %s:", bench)
-	for _, n := range []string{"grid", "blocks", "odf", "field", "pes"} {
-		if p.Has(n) && !slices.Contains(by, n) {
-			fmt.Fprintf(w, " %s %s", n, text(p, n))
-		}
-	}
-	fmt.Fprintln(w)
+	by := rowNames(recs)
+	fmt.Fprintf(w, "\n# %s:%s\n", bench, constants(recs, by))
 	head := append([]string{"# " + by[0]}, by[1:]...)
 	for _, name := range metrics {
 		m, _ := firstMetric(recs, name)
@@ -149,7 +153,7 @@ func list(w io.Writer, bench string, recs []result.Record) {
 			}
 			for _, name := range metrics {
 				m, _ := firstMetric(recs, name)
-				row = append(row, value(c, name, scaleOf(name, m.Unit)))
+				row = append(row, figure(c, name, scaleOf(name, m.Unit)))
 			}
 			if limited {
 				row = append(row, ofLimit(c))
@@ -158,6 +162,44 @@ func list(w io.Writer, bench string, recs []result.Record) {
 		}
 	}
 	table(w, rows)
+}
+
+// rowNames are the parameters that name the rows of a table: those that vary, and the four that say where and how a case ran.
+func rowNames(recs []result.Record) []string {
+	by := distinguishing(recs)
+	for _, n := range []string{"path", "device", "model", "transport"} {
+		if !slices.Contains(by, n) {
+			by = append([]string{n}, by...)
+		}
+	}
+	return names(set(by))
+}
+
+// common are the parameters that every benchmark's cases have; the others are its own.
+var common = set([]string{"model", "transport", "device", "path", "space", "placement", "buffers", "pages", "loop", "staging",
+	"staging_space", "chunk_bytes", "validate", "iterations", "warmup", "seconds", "size_bytes"})
+
+// constants are the benchmark's own parameters, and the PEs, where all cases agree and no column says it.
+func constants(recs []result.Record, by []string) string {
+	values := map[string]map[string]bool{}
+	for _, r := range recs {
+		for n := range r.Params {
+			if !common[n] && !slices.Contains(by, n) {
+				if values[n] == nil {
+					values[n] = map[string]bool{}
+				}
+				values[n][text(r.Params, n)] = true
+			}
+		}
+	}
+	all := names(values)
+	out := ""
+	for _, n := range append(without(all, "pes"), "pes") {
+		if v := values[n]; len(v) == 1 && !v["-"] {
+			out += " " + n + " " + sorted(v)[0]
+		}
+	}
+	return out
 }
 
 // near says how near the PEs' devices are, where all cases with one agree: one device is no way between two.
@@ -237,7 +279,29 @@ func distinguishing(recs []result.Record) []string {
 			out = append(out, n)
 		}
 	}
+	for _, n := range []string{"placement", "blocks"} {
+		if rest := without(out, n); len(rest) < len(out) && follows(recs, n, rest) {
+			out = rest
+		}
+	}
 	return out
+}
+
+// follows says whether others settle a parameter's value in every case: what the plan worked out from them.
+func follows(recs []result.Record, name string, from []string) bool {
+	values := map[string]string{}
+	for _, r := range recs {
+		key := ""
+		for _, n := range append([]string{"device"}, from...) {
+			key += text(r.Params, n) + " "
+		}
+		v := text(r.Params, name)
+		if old, seen := values[key]; seen && old != v {
+			return false
+		}
+		values[key] = v
+	}
+	return true
 }
 
 // table aligns columns: the first to the left, so that a head begins with #,
@@ -246,7 +310,7 @@ func table(w io.Writer, rows [][]string) {
 	width := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, c := range row {
-			width[i] = max(width[i], len(c))
+			width[i] = max(width[i], utf8.RuneCountInString(c))
 		}
 	}
 	for _, row := range rows {
@@ -289,6 +353,47 @@ func value(c *cell, metric string, sc scale) string {
 		return "(" + s + ")"
 	}
 	return s
+}
+
+// figure is a value as people read it: with its spread, where there are several trials of hardware.
+func figure(c *cell, metric string, sc scale) string {
+	s := value(c, metric, sc)
+	if c == nil || len(c.failed) > 0 || len(c.ok) < 2 || c.ok[0].Params["device"] == "emulated" {
+		return s
+	}
+	if m, ok := c.metric(metric); ok {
+		s = strings.TrimSpace(s + " " + spread(m))
+	}
+	return s
+}
+
+// spread is how far the interval over trials reaches from the median, on its wider side.
+func spread(m result.Metric) string {
+	far := max(m.CIHigh-m.Median, m.Median-m.CILow) / m.Median * 100
+	if math.IsNaN(far) || math.IsInf(far, 0) {
+		return ""
+	}
+	if far < 9.5 {
+		return fmt.Sprintf("±%.1f%%", far)
+	}
+	return fmt.Sprintf("±%.0f%%", far)
+}
+
+// spreadNote explains it.
+const spreadNote = "# ±: the wider side of the 95 % interval of the median over trials, by bootstrap of the trials"
+
+// repeated says whether tables show intervals over trials.
+func repeated(recs []result.Record) bool {
+	seen := map[string]bool{}
+	for _, r := range recs {
+		if r.Status == result.OK && r.Params["device"] != "emulated" {
+			if seen[r.ID] {
+				return true
+			}
+			seen[r.ID] = true
+		}
+	}
+	return false
 }
 
 func firstMetric(recs []result.Record, name string) (result.Metric, bool) {
