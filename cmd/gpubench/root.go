@@ -31,7 +31,7 @@ func newRoot(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	cobra.EnableCommandSorting = false // in the order in which they are used
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
-	root.AddCommand(newRun(), newList(), newDoctor(), newVersion(), newWorker(), newProbe(), newDirect(), newLaunch())
+	root.AddCommand(newRun(), newList(), newReport(), newDoctor(), newVersion(), newWorker(), newProbe(), newDirect(), newLaunch())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &plan.UsageError{Text: flagError(c, err)}
 	})
