@@ -18,7 +18,7 @@ import (
 
 // runFlags are the flags as they were typed.
 type runFlags struct {
-	models, transports, paths, stagings, pages, buffers, loops []string
+	models, transports, paths, stagings, pages, buffers, loops, scaling []string
 
 	device, space, stagingSpace, chunk, sizes    string
 	pes, iterations, warmup, trials, trial, time string
@@ -51,6 +51,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	list(&f.buffers, "buffers", "same: one warm buffer; rotate: a working set larger than the last cache (default same)")
 	list(&f.loops, "loop", "go: the public calls from Go; native: the loop whole in C, point to point over mpi and ucx;\nnative-am: the same by UCX's active messages (default go)")
 	text(&f.pes, "pes", "n", "processing elements, `N` or a list (default 2)")
+	list(&f.scaling, "scaling", "strong: a problem of the size given, on any number of PEs; weak: of the size given for each PE\n(default strong)")
 	text(&f.sizes, "message-size", "m", "message sizes in bytes, `MIN:MAX` in powers of two, or a list; K M G are binary (default 1:4M)")
 	text(&f.iterations, "iterations", "i", "timed iterations in all, `N` (default as OSU's programs)")
 	text(&f.warmup, "warmup", "x", "warm-up iterations, `N` (default as OSU's programs)")
@@ -95,6 +96,7 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 		Buffers:      p.choose("--buffers", f.buffers, "same", "rotate"),
 		Loops:        p.choose("--loop", f.loops, "go", "native", "native-am"),
 		PEs:          p.counts("-n", f.pes, 1, 4096),
+		Scaling:      p.choose("--scaling", f.scaling, "strong", "weak"),
 		Iterations:   p.count("-i", f.iterations, 1, 1e9),
 		Warmup:       p.count("-x", f.warmup, 0, 1e9),
 		WarmupSet:    f.warmup != "",

@@ -17,7 +17,7 @@ import (
 // ownParam tells the plan of a benchmark's parameter.
 func ownParam(p bench.Param) plan.Param {
 	out := plan.Param{Name: p.Name, Flag: p.Flag, Short: p.Short, Default: p.Default, Quick: p.Quick, Null: p.Null,
-		Bytes: p.Unit == "B", Values: p.Values, Min: p.Min, Max: p.Max, Len: p.Len}
+		Bytes: p.Unit == "B", Values: p.Values, Min: p.Min, Max: p.Max, Len: p.Len, Scales: p.Scales}
 	for _, m := range p.Models {
 		out.Models = append(out.Models, string(m))
 	}

@@ -51,6 +51,9 @@ type Param struct {
 	Min, Max float64  // bounds of numbers; both 0: none
 	Len      int      // of a []int64
 	Models   []Model  // those that it concerns; nil: all. It is null in cases of others
+	// Scales says that it is the size of the problem: with `--scaling weak` the value given is that of one PE, and grows
+	// with their number as plan.Grow says. derive.Problem names such parameters.
+	Scales bool
 }
 
 // Metric says how a batch becomes a sample of one measured quantity.

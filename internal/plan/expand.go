@@ -50,6 +50,7 @@ func (e *expander) resolve() error {
 		o.StagingSpace = "pinned"
 	}
 	o.PEs = orElse(o.PEs, defaultPEs)
+	o.Scaling = orElse(o.Scaling, "strong")
 	if len(o.Sizes) == 0 {
 		o.Sizes = defaultSizes
 		if o.Quick {
@@ -149,7 +150,7 @@ func (e *expander) expand(b Bench) error {
 					continue
 				}
 				for _, v := range e.variants(b, path) {
-					for _, own := range e.ownParams(b, v.model) {
+					for _, own := range e.sized(b, e.ownParams(b, v.model), pes) {
 						if wrong := e.add(b, pes, transport, path, spaces, v, own); wrong != nil {
 							misfit = wrong
 							unfit++

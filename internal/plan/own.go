@@ -27,6 +27,7 @@ type Param struct {
 	Max     float64
 	Len     int      // of a list: how many numbers
 	Models  []string // those that it concerns; nil: all
+	Scales  bool     // it is the size of the problem, which weak scaling makes larger
 }
 
 // Title is the flag as it is typed.

@@ -28,6 +28,7 @@ type Options struct {
 	Buffers      []string
 	Loops        []string
 	PEs          []int64
+	Scaling      []string // strong, weak
 	Sizes        []int64
 	Iterations   int64
 	Warmup       int64
@@ -215,6 +216,9 @@ func idle(o Options, chosen []Bench) (notes []string) {
 	}
 	if len(o.Sizes) > 0 && !used["size_bytes"] {
 		notes = append(notes, "-m concerns none of these benchmarks")
+	}
+	if slices.Contains(o.Scaling, weak) && !slices.ContainsFunc(chosen, func(b Bench) bool { return len(b.scales()) > 0 }) {
+		notes = append(notes, "--scaling weak concerns none of these benchmarks")
 	}
 	for _, flag := range slices.Sorted(maps.Keys(o.Own)) {
 		if !used[flag] {

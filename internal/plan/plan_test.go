@@ -24,7 +24,7 @@ var all = Machine{
 	Hosts:    result.Together,
 }
 
-var gridOf3 = Param{Name: "grid", Flag: "grid", Default: []int64{192, 192, 192}, Quick: []int64{48, 48, 48}, Len: 3, Min: 1, Max: 1 << 20}
+var gridOf3 = Param{Name: "grid", Flag: "grid", Default: []int64{192, 192, 192}, Quick: []int64{48, 48, 48}, Len: 3, Min: 1, Max: 1 << 20, Scales: true}
 
 var benches = []Bench{
 	{

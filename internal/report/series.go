@@ -138,6 +138,11 @@ func less(a, b result.Params, by []string) bool {
 		if xi && yi && x != y {
 			return x < y
 		}
+		g, gi := a[n].([]int64)
+		h, hi := b[n].([]int64)
+		if c := slices.Compare(g, h); gi && hi && c != 0 {
+			return c < 0
+		}
 		s, t := text(a, n), text(b, n)
 		if s == t {
 			continue

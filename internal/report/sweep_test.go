@@ -116,3 +116,11 @@ func TestDerivedGains(t *testing.T) {
 		}
 	}
 }
+
+// Grids are sorted as numbers.
+func TestGridsInOrder(t *testing.T) {
+	a, b := result.Params{"grid": []int64{64, 64}}, result.Params{"grid": []int64{128, 64}}
+	if !less(a, b, []string{"grid"}) || less(b, a, []string{"grid"}) {
+		t.Error("128x64 before 64x64")
+	}
+}

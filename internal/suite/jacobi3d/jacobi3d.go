@@ -20,7 +20,7 @@ var Benchmark = &bench.Benchmark{
 	Doc:  "7-point Jacobi iterations on a grid in blocks, faces exchanged while interiors are computed",
 	Params: []bench.Param{
 		{Name: "grid", Unit: "cells", Doc: "interior cells of a stencil", Default: []int64{192, 192, 192}, Quick: []int64{48, 48, 48},
-			Flag: "grid", Len: 3, Min: 1, Max: 1 << 20},
+			Flag: "grid", Len: 3, Min: 1, Max: 1 << 20, Scales: true},
 		{Name: "blocks", Doc: "block grid of a stencil; by default that of least surface", Default: []int64(nil),
 			Flag: "blocks", Len: 3, Min: 1, Max: 1 << 20},
 		{Name: "odf", Doc: "blocks (chares) per PE", Default: int64(1), Flag: "odf", Min: 1, Max: 4096},
