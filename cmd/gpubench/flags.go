@@ -23,6 +23,7 @@ type runFlags struct {
 	device, space, stagingSpace, chunk, sizes    string
 	pes, iterations, warmup, trials, trial, time string
 	order, seed, format, output, resume, timeout string
+	preset, scale                                string
 	validate, quick, strict                      bool
 
 	own []ownFlag
@@ -62,6 +63,8 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	text(&f.order, "order", "", "order of the cases: random, listed (default random)")
 	text(&f.seed, "seed", "", "seed of the random order, `N` (default from the clock; printed)")
 	s.BoolVar(&f.quick, "quick", false, "the whole flow at small sizes, under a minute")
+	text(&f.preset, "preset", "", "a published run, `NAME` (gpubench list shows them): its benchmarks and flags; flags given beside it\ncount instead")
+	text(&f.scale, "scale", "", "shrink a preset to `S` of its problem's size and to the PEs that fit here, or auto (default 1, as published)")
 	text(&f.format, "format", "", "what stdout gets: text, jsonl, csv, osu (default text)")
 	text(&f.output, "output", "o", "keep results.jsonl in `DIR`; without it nothing is written to disk")
 	text(&f.resume, "resume", "", "go on with the run in `DIR`: cases that are done there are left out")
@@ -95,7 +98,7 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 		Pages:        p.choose("--pages", f.pages, "default", "huge"),
 		Buffers:      p.choose("--buffers", f.buffers, "same", "rotate"),
 		Loops:        p.choose("--loop", f.loops, "go", "native", "native-am"),
-		PEs:          p.counts("-n", f.pes, 1, 4096),
+		PEs:          p.counts("-n", f.pes, 1, 16384),
 		Scaling:      p.choose("--scaling", f.scaling, "strong", "weak"),
 		Iterations:   p.count("-i", f.iterations, 1, 1e9),
 		Warmup:       p.count("-x", f.warmup, 0, 1e9),

@@ -13,6 +13,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/plan"
+	"gpubench/internal/preset"
 	"gpubench/internal/suite"
 )
 
@@ -42,7 +43,7 @@ func newList() *cobra.Command {
 
 // item is one line of the list.
 type item struct {
-	Kind       string      `json:"kind"` // benchmark, transport, device, path
+	Kind       string      `json:"kind"` // benchmark, transport, device, path, preset
 	Name       string      `json:"name"`
 	Available  bool        `json:"available"`
 	Reason     *string     `json:"reason"`
@@ -53,7 +54,8 @@ type item struct {
 	Paths      []string    `json:"paths,omitempty"`
 	Params     []paramItem `json:"params,omitempty"`
 	Metrics    []string    `json:"metrics,omitempty"`
-	Count      int         `json:"count,omitempty"` // devices
+	Count      int         `json:"count,omitempty"`   // devices
+	Command    string      `json:"command,omitempty"` // what a preset stands for
 }
 
 type paramItem struct {
@@ -112,6 +114,9 @@ func items(m plan.Machine) []item {
 			}
 		}
 	}
+	for _, p := range preset.All {
+		out = append(out, item{Kind: "preset", Name: p.Name, Available: true, Doc: p.Doc, Command: p.Command()})
+	}
 	return out
 }
 
@@ -150,6 +155,10 @@ func listText(w io.Writer, m plan.Machine) error {
 			state = "not available: " + *i.Reason
 		} else if i.Count > 0 {
 			state = fmt.Sprintf("available, %d", i.Count)
+		}
+		if i.Command != "" {
+			fmt.Fprintf(w, "%s\n  %s\n  %s\n", i.Name, i.Doc, i.Command)
+			continue
 		}
 		fmt.Fprintf(w, "%-12s %s\n", i.Name, state)
 		if i.Doc == "" {

@@ -38,13 +38,19 @@ below that can run here, and says what it left out and why.`,
 		Example: `  gpubench run --quick
   gpubench run pingpong --transport inproc,mpi -m 8:1M -o results
   gpubench run jacobi3d -n 4 --grid 256,256,256 --odf 1,4
+  gpubench run jacobi3d -n 1,2,4 --scaling weak --grid 128,128,128
+  gpubench run --preset espm21-latency-cpu --trials 3
   mpirun -n 2 gpubench run bandwidth --path host`,
 		RunE: func(c *cobra.Command, args []string) error {
+			args, preset, err := f.applyPreset(c.Context(), c.Flags(), args)
+			if err != nil {
+				return err
+			}
 			o, s, err := f.options(args, c.Flags().Visit)
 			if err != nil {
 				return err
 			}
-			r := &runCommand{o: o, s: s, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()}
+			r := &runCommand{o: o, s: s, preset: preset, stdout: c.OutOrStdout(), stderr: c.ErrOrStderr()}
 			return r.run(c.Context())
 		},
 	}
@@ -56,6 +62,7 @@ below that can run here, and says what it left out and why.`,
 type runCommand struct {
 	o              plan.Options
 	s              settings
+	preset         []string // what --preset came to, for people
 	stdout, stderr io.Writer
 }
 
@@ -341,7 +348,7 @@ func (r *runCommand) title(p plan.Plan) []string {
 		headline(),
 		fmt.Sprintf("%s, %d left out, %s, seed %d", plural(p.Cases(), "case"), len(p.Skipped), pesOf(p), r.o.Seed),
 	}
-	return append(lines, p.Notes...)
+	return append(append(lines, r.preset...), p.Notes...)
 }
 
 // pesOf is how many PEs the jobs of a plan have.

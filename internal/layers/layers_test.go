@@ -42,6 +42,7 @@ var may = []struct {
 	{"internal/derive", []string{"internal/result", "internal/stats"}},
 	{"internal/report", []string{"internal/derive", "internal/result", "internal/stats"}},
 	{"internal/plan", []string{"internal/result"}},
+	{"internal/preset", nil},
 	{"internal/doctor", []string{"internal/machine", "internal/plan"}},
 	{"internal/supervise", []string{"internal/plan", "internal/result"}},
 	{"internal/bench", []string{"gpu", "gpu/witness", "runtimes/transport", "internal/result", "internal/stats"}},

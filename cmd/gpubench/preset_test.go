@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"gpubench/internal/derive"
+	"gpubench/internal/launch"
+	"gpubench/internal/plan"
+	"gpubench/internal/preset"
+	"gpubench/internal/result"
+	"gpubench/internal/suite"
+)
+
+// parsed reads a command line of run as run does.
+func parsed(t *testing.T, args ...string) (plan.Options, []string, error) {
+	t.Helper()
+	var f runFlags
+	s := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	s.SetOutput(io.Discard)
+	f.add(s)
+	if err := s.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	benchmarks, title, err := f.applyPreset(context.Background(), s, s.Args())
+	if err != nil {
+		return plan.Options{}, nil, err
+	}
+	o, _, err := f.options(benchmarks, s.Visit)
+	return o, title, err
+}
+
+// everything is a machine that can run all there is.
+func everything() plan.Machine {
+	yes := plan.Availability{OK: true}
+	m := plan.Machine{Devices: map[string]plan.Device{"cpu": {Availability: yes, Count: 1}, "cuda": {Availability: yes, Count: 8, MemBytes: 1 << 40}},
+		Transports: map[string]plan.Transport{}, MemBytes: 1 << 50, Hosts: result.Together}
+	for _, t := range transportNames() {
+		m.Transports[t] = plan.Transport{Availability: yes, Direct: map[string]plan.Availability{"cuda": yes}}
+	}
+	return m
+}
+
+// Each preset names benchmarks and flags that there are, as published and shrunk, and every one of its flags concerns what
+// it runs; its command line, typed, is the same plan.
+func TestPresetsMakePlans(t *testing.T) {
+	for _, p := range preset.All {
+		for _, scale := range [][]string{{"-n", "2"}, {"--scale", "auto", "--device", "emulated"}, {"--scale", "0.001"}} {
+			o, title, err := parsed(t, append([]string{"--preset", p.Name, "--seed", "1"}, scale...)...)
+			if err != nil {
+				t.Errorf("%s %v: %v", p.Name, scale, err)
+				continue
+			}
+			o.Device = ""
+			got, err := plan.Make(o, planBenches(), everything())
+			if err != nil {
+				t.Errorf("%s %v: %v", p.Name, scale, err)
+				continue
+			}
+			if len(got.Notes) > 0 || len(got.Skipped) > 0 {
+				t.Errorf("%s %v: notes %q, %d left out", p.Name, scale, got.Notes, len(got.Skipped))
+			}
+			_, command, _ := strings.Cut(title[0], "gpubench run ")
+			typed, _, err := parsed(t, strings.Fields(command)...)
+			if err != nil {
+				t.Errorf("%s: its command: %v", p.Name, err)
+				continue
+			}
+			typed.Device = ""
+			if again, err := plan.Make(typed, planBenches(), everything()); err != nil || again.Cases() != got.Cases() || again.Jobs[0].Cases[0].ID != got.Jobs[0].Cases[0].ID {
+				t.Errorf("%s %v: typed it is another plan (%d cases, not %d): %v", p.Name, scale, again.Cases(), got.Cases(), err)
+			}
+		}
+	}
+}
+
+func TestFlagsBesideAPreset(t *testing.T) {
+	o, title, err := parsed(t, "--preset", "espm21-latency-cpu", "-m", "8", "--time", "1s", "--trial", "3", "--transport", "inproc")
+	if err != nil || o.Sizes[0] != 8 || o.Seconds != 1 || o.Iterations != 0 || o.Trial != 3 || o.Trials != 0 || o.Warmup != 60 || o.Transports[0] != "inproc" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if want := "--message-size 8"; !strings.Contains(title[0], want) || strings.Contains(title[0], "16:4M") {
+		t.Errorf("%q does not show what is run", title[0])
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--preset", "espm21-latency-gpu", "bandwidth"}, "--preset: espm21-latency-gpu runs pingpong and no bandwidth"},
+		{[]string{"--preset", "espm21-latency"}, `"espm21-latency" is not known: give espm21-latency-cpu,`},
+		{[]string{"--scale", "auto"}, "--scale: it shrinks a preset: give --preset"},
+		{[]string{"--preset", "espm21-latency-cpu", "--scale", "0"}, `--scale: "0" is no scale`},
+		{[]string{"--preset", "espm21-latency-cpu", "--scale", "NaN"}, `--scale: "NaN" is no scale`},
+		{[]string{"--preset", "espm21-stencil2d-strong-cpu"}, "espm21-stencil2d-strong-cpu asks for 6144 PEs, and there is room for"},
+	} {
+		if _, _, err := parsed(t, c.args...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.args, err, c.want)
+		}
+	}
+}
+
+// Every preset runs, shrunk as far as it goes, and ends with all answers checked.
+func TestPresetsRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a run for each preset")
+	}
+	for _, p := range preset.All {
+		t.Run(p.Name, func(t *testing.T) {
+			args := []string{"--preset", p.Name, "--scale", "1e-5", "--trials", "1", "--transport", "inproc", "-i", "12", "-x", "1", "--device", "emulated"}
+			for _, s := range p.Settings {
+				if s.Flag == "message-size" {
+					args = append(args, "-m", "16,64K")
+				}
+			}
+			recs := records(t, exitOK, args...)
+			allOK(t, recs)
+			if n := count(recs, func(r result.Record) bool { return r.Status == result.OK && slices.Contains(p.Benchmarks, r.Benchmark) }); n != len(recs) || n == 0 {
+				t.Errorf("%d of %d records are ok", n, len(recs))
+			}
+		})
+	}
+}
+
+// Under a launcher the number of PEs is the launch's, and the preset's numbers and trials stay out of its way; launches in
+// folders of their own make one table.
+func TestPresetUnderALauncher(t *testing.T) {
+	needMPI(t)
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cmd := l.Command(2, exe, "run", "--preset", "gpudirect-jacobi3d-strong", "--scale", "1e-5", "--transport", "mpi", "--path", "host",
+		"-i", "12", "--trial", "1", "-o", dir)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, r := range readResults(t, dir).Records {
+		if r.Status != result.OK || r.Params.Int("pes") != 2 || r.Trial != 1 {
+			t.Errorf("%s %v, trial %d: %s", r.Status, r.Params, r.Trial, r.Reason)
+		}
+	}
+	if got := call(t, "report", dir); !strings.Contains(got.stdout, "# 2 ok, 0 failed, 0 skipped") {
+		t.Errorf("%s%s", got.stdout, got.stderr)
+	}
+}
+
+// What weak scaling makes larger is what derived figures take for a problem's size.
+func TestProblemSizesAreKnown(t *testing.T) {
+	seen := map[string]bool{}
+	for _, b := range suite.All().All() {
+		for _, p := range b.Params {
+			if p.Scales != slices.Contains(derive.Problem, p.Name) {
+				t.Errorf("%s: %s scales: %t; derive.Problem is %v", b.Name, p.Name, p.Scales, derive.Problem)
+			}
+			seen[p.Name] = seen[p.Name] || p.Scales
+		}
+	}
+	for _, name := range derive.Problem {
+		if !seen[name] {
+			t.Errorf("no benchmark has a size %s", name)
+		}
+	}
+}
