@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gpubench/internal/launch"
 )
@@ -80,7 +81,9 @@ func TestREADME(t *testing.T) {
 			continue // output
 		}
 		cmd.Dir = dir
+		began := time.Now()
 		out, err := cmd.CombinedOutput()
+		t.Logf("%4.1f s: %s", time.Since(began).Seconds(), command)
 		if err != nil {
 			t.Errorf("%s: %v\n%.2000s", command, err, out)
 		}
