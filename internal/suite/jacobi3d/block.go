@@ -102,9 +102,9 @@ func (b *block) start() error {
 		case b.w.field == "modes":
 			err = b.w.set.FillModes(b.edge, f.Memory(), b.modes)
 		case k == 0:
-			err = b.w.set.FillConstant(b.edge, f.Memory(), b.geom, outer, 0, 1)
+			err = b.w.set.FillConstant(b.edge, f.Memory(), b.geom, outer, 0, 1, 1)
 		default:
-			err = b.w.set.FillConstant(b.edge, f.Memory(), b.geom, outer, nan, 1)
+			err = b.w.set.FillConstant(b.edge, f.Memory(), b.geom, outer, nan, 1, 1)
 		}
 		if err != nil {
 			return err
