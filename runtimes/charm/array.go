@@ -91,10 +91,19 @@ func (a Array[C]) Section(pe *PE, at []Index) Section[C] {
 //
 // name is for people: in errors an element is name(i,j,k).
 func NewArray[C any](pe *PE, name string, s Shape, place Map, construct func(self Elem[C], at Index) (*C, error)) (Array[C], error) {
+	return newArray(pe, name, s, place, construct, nil)
+}
+
+// newArray is NewArray; before, which may be nil, sees the collection before its chares are made.
+func newArray[C any](pe *PE, name string, s Shape, place Map, construct func(self Elem[C], at Index) (*C, error),
+	before func(*collection)) (Array[C], error) {
 	if s.dims == 0 {
 		panic("charm: array " + name + " without a shape")
 	}
 	coll := pe.newCollection(name, s, place, reflect.TypeFor[C]())
+	if before != nil {
+		before(coll)
+	}
 	for _, el := range coll.all.local {
 		c, err := construct(Elem[C]{coll.id, el.lin}, el.index())
 		if err != nil {

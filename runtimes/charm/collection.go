@@ -17,6 +17,7 @@ type element struct {
 	lin   uint32 // place in the order of elements
 	slot  int32  // place among those of its PE
 	chans []*Channel
+	load  int64 // of chares that move: ns since the last sync point
 }
 
 func (el *element) index() Index { return el.coll.shape.At(int(el.lin)) }
@@ -31,6 +32,7 @@ type collection struct {
 	elems   []*element // by element: nil where it lives elsewhere
 	all     *roster
 	rosters map[uint64]*roster // sections
+	mob     *mobile            // nil: its chares stay where they are
 }
 
 func (c *collection) elemName(lin uint32) string {
