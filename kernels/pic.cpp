@@ -132,10 +132,7 @@ extern "C" void gb_pic_check_all(const uint64_t *a, const gb_launch *l) {
 		gb_check c = gb_check_none();
 		const int64_t last = gb_cut(n, s + 1, slots);
 		for (int64_t i = gb_cut(n, s, slots); i < last; i++)
-			gb_pic_check(c, i, p[GB_PIC_X * capacity + i], p[GB_PIC_Y * capacity + i],
-			             gb_pic_expected(p[GB_PIC_X0 * capacity + i], gb_double(a[6]), length),
-			             gb_pic_expected(p[GB_PIC_Y0 * capacity + i], gb_double(a[7]), length),
-			             p[GB_PIC_ID * capacity + i], gb_double(a[8]));
+			gb_pic_check(c, i, p + i, capacity, gb_double(a[6]), gb_double(a[7]), length, gb_double(a[8]));
 		gb_pointer<gb_check>(a[1])[s] = c;
 	}
 }

@@ -119,9 +119,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 	gb_check c = gb_check_none();
 	const int64_t last = gb_cut(n, blockIdx.x + 1, slots);
 	for (int64_t i = gb_cut(n, blockIdx.x, slots) + threadIdx.x; i < last; i += THREADS)
-		gb_pic_check(c, i, p[GB_PIC_X * capacity + i], p[GB_PIC_Y * capacity + i],
-		             gb_pic_expected(p[GB_PIC_X0 * capacity + i], travel_x, length),
-		             gb_pic_expected(p[GB_PIC_Y0 * capacity + i], travel_y, length), p[GB_PIC_ID * capacity + i], tolerance);
+		gb_pic_check(c, i, p + i, capacity, travel_x, travel_y, length, tolerance);
 
 	// The tree of check.cu, over what is counted of particles.
 	__shared__ gb_check all[THREADS];
