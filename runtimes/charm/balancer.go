@@ -32,6 +32,20 @@ func (b Balancer) Name() string { return b.name }
 // Places is where it would put each element.
 func (b Balancer) Places(s Situation) []int { return b.places(s) }
 
+// between is the distance of PEs by number.
+func (b Balancer) between(pe *PE) func(x, y int) float64 {
+	places := make([]transport.Place, pe.size)
+	if pe.rt != nil {
+		copy(places, pe.rt.ep.Caps().Places)
+	}
+	return func(x, y int) float64 {
+		if x == y {
+			return 0
+		}
+		return b.distance(places[x], places[y])
+	}
+}
+
 // BalanceConfig is what balancers go by.
 type BalanceConfig struct {
 	// Threshold: refine and distance are content where no PE has more than so many times the mean load; 0: DefaultThreshold.

@@ -35,14 +35,16 @@ func NewMobile[C any, P interface {
 	h.Write([]byte(b.name))
 	pe.arraysHash = pe.arraysHash*1099511628211 ^ h.Sum64()
 	return newArray(pe, name, s, place, construct, func(coll *collection) {
-		coll.mob = pe.newMobile(coll, b)
-		coll.mob.fresh = func() unsafe.Pointer { return unsafe.Pointer(new(C)) }
-		coll.mob.pup = func(chare unsafe.Pointer, p *Pup) { P((*C)(chare)).Pup(p) }
-		coll.mob.arrive = func(el *element) error {
-			if arrive == nil {
-				return nil
-			}
-			return arrive(Elem[C]{coll.id, el.lin}, el.index(), (*C)(el.chare))
+		coll.mob = &mobile{
+			balancer: b, distance: b.between(pe),
+			fresh: func() unsafe.Pointer { return unsafe.Pointer(new(C)) },
+			pup:   func(chare unsafe.Pointer, p *Pup) { P((*C)(chare)).Pup(p) },
+			arrive: func(el *element) error {
+				if arrive == nil {
+					return nil
+				}
+				return arrive(Elem[C]{coll.id, el.lin}, el.index(), (*C)(el.chare))
+			},
 		}
 	})
 }
@@ -74,7 +76,7 @@ func (c *core) mobileHere(id, lin uint32, does string) *element {
 		panic(fmt.Sprintf("charm: %s %s, and array %s was not made by NewMobile", coll.elemName(lin), does, coll.name))
 	}
 	el := coll.elems[lin]
-	if el == nil {
+	if el == nil || el.chare == nil {
 		panic(fmt.Sprintf("charm: %s %s on a PE where it does not live", coll.elemName(lin), does))
 	}
 	return el
