@@ -26,6 +26,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.MPS, r.PlacementFound = s.c.MPS, s.c.PlacementFound
 	r.Clocks = c.clocks
 	r.Staging = c.staging
+	r.Balancing = c.balancing
 	if s.validating() && c.pace != nil {
 		v := c.validation()
 		r.Validation = &v
@@ -69,6 +70,12 @@ func (c *chief) metrics(r *result.Record) error {
 	}
 	lap := -1
 	for _, m := range c.s.b.Metrics {
+		if m.When != nil && !m.When(c.s.c.Params) {
+			if m.Lap != "" {
+				lap++
+			}
+			continue
+		}
 		value := func(b batch, seconds float64) float64 {
 			if m.Value == nil {
 				return seconds / float64(b.n)
