@@ -100,6 +100,9 @@ type Benchmark struct {
 	// problem whose iterations overlap, one alone would time its start and end
 	// as well. 0 is 1.
 	MinBatch int
+	// Period is after how many iterations of a case something comes round, such as
+	// balancing: batches hold whole periods, as far as the iterations allow; nil: 1.
+	Period func(p result.Params) int64
 	// Iterations gives the default counts, timed and warm-up.
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
 	// Memory estimates what a case takes in bytes over all PEs; nil: little.
@@ -173,6 +176,13 @@ type Guard interface {
 // device is taken to be unknown.
 type Prober interface {
 	Probe() (buf gpu.Memory, peer int)
+}
+
+// Balancer is implemented by bodies that balance their load. It is asked once,
+// before Close; counts of work that this PE has done are added up over the PEs.
+// nil: this case does not balance.
+type Balancer interface {
+	Balancing() *result.Balancing
 }
 
 // Case is a benchmark with all its parameters fixed, to be run once. Params

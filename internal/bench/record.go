@@ -26,6 +26,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.MPS, r.PlacementFound = s.c.MPS, s.c.PlacementFound
 	r.Clocks = c.clocks
 	r.Staging = c.staging
+	r.Balancing = c.balancing
 	if s.validating() && c.pace != nil {
 		v := c.validation()
 		r.Validation = &v

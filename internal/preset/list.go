@@ -33,7 +33,7 @@ const (
 )
 
 // pic is the particles of all of the study's runs.
-var pic = []Setting{{"particles", "6400000", Count}, {"cells", "5998", Side}, {"distribution", "geometric", Fixed}, {"rho", "0.999", Fixed},
+var pic = []Setting{{"particles", "6400000", Count}, {"cells", "5998", Side}, {"distribution", "geometric", Fixed}, {"rho", "0.999", Column},
 	{"iterations", "1000", Iters}, {"warmup", "1", Fixed}}
 
 func with(s []Setting, more ...Setting) []Setting { return append(append([]Setting{}, s...), more...) }

@@ -23,6 +23,7 @@ const (
 	Count       // S times as many, at least 100
 	Iters       // where there are a thousand or more: S times as many, at least a tenth
 	Period      // of iterations: as those are
+	Column      // the ratio between neighbouring columns: so that both ends of the smaller Side differ as they did
 )
 
 // Setting is one flag of run with its value as typed.
@@ -122,10 +123,14 @@ func (p Preset) bytes(s float64, pes int64) float64 {
 // make way for it and its halves, as many as there were; smaller problems keep their shape.
 func (p Preset) Scaled(s float64, pes int64) []Setting {
 	out := slices.Clone(p.Settings)
-	shorter := 1.0
+	shorter, narrower := 1.0, 1.0
 	for _, x := range out {
-		if n := numbers(x.Value); x.Rule == Iters && n[0] >= 1000 {
+		n := numbers(x.Value)
+		if x.Rule == Iters && n[0] >= 1000 {
 			shorter = math.Max(s, 0.1)
+		}
+		if x.Rule == Side {
+			narrower = float64(n[0]) / float64(side(n[0], s))
 		}
 	}
 	for i, x := range out {
@@ -136,11 +141,16 @@ func (p Preset) Scaled(s float64, pes int64) []Setting {
 		case Cells:
 			each(n, func(v float64) float64 { return 8 * math.Round(v*math.Pow(s, 1/float64(len(n)))/8) }, 8)
 		case Side:
-			each(n, func(v float64) float64 { return 2 * math.Round(v*math.Sqrt(s)/2) }, 16)
+			n[0] = side(n[0], s)
 		case Count:
 			each(n, func(v float64) float64 { return math.Round(v * s) }, 100)
 		case Iters, Period:
 			each(n, func(v float64) float64 { return math.Round(v * shorter) }, 1)
+		case Column:
+			if ratio, err := strconv.ParseFloat(x.Value, 64); err == nil {
+				out[i].Value = strconv.FormatFloat(math.Pow(ratio, narrower), 'g', 6, 64)
+			}
+			continue
 		default:
 			continue
 		}
@@ -150,6 +160,9 @@ func (p Preset) Scaled(s float64, pes int64) []Setting {
 	}
 	return out
 }
+
+// side is that of a square grid with S times as many cells, even and no less than 16.
+func side(n int64, s float64) int64 { return min(n, max(16, 2*int64(math.Round(float64(n)*math.Sqrt(s)/2)))) }
 
 // each changes numbers in place, to no less than least and no more than they were.
 func each(n []int64, f func(float64) float64, least int64) {

@@ -31,13 +31,14 @@ func TestScaled(t *testing.T) {
 		want map[string]string
 	}{
 		{"espm21-latency-cpu", 1, 64, map[string]string{"pes": "2", "iterations": "1000", "message-size": "16:4M", "trials": "10"}},
+		{"espm21-pic-strong", 1, 768, map[string]string{"rho": "0.999", "cells": "5998", "particles": "6400000"}},
 		{"espm21-latency-cpu", 0.01, 1, map[string]string{"pes": "2", "iterations": "100"}},
 		// A quarter of the cells, in the same shape.
 		{"espm21-stencil2d-strong-cpu", 0.25, 64, map[string]string{"pes": "1,2,4,8,16,32,64", "grid": "12288,12288", "iterations": "100"}},
 		{"espm21-stencil2d-weak-gpu", 1, 4, map[string]string{"pes": "1,2,4", "grid": "24576,36864"}},
 		{"espm21-stencil2d-weak-gpu", 1, 5000, map[string]string{"pes": summit}},
 		{"gpudirect-jacobi3d-strong", 0.125, 6, map[string]string{"pes": "1,3,6", "grid": "1536,1536,1536"}},
-		{"espm21-pic-strong", 2.0 / 768, 2, map[string]string{"pes": "1,2", "particles": "16667", "cells": "306", "iterations": "100", "balance-every": "8"}},
+		{"espm21-pic-strong", 2.0 / 768, 2, map[string]string{"pes": "1,2", "particles": "16667", "cells": "306", "rho": "0.98058", "iterations": "100", "balance-every": "8"}},
 		{"espm21-pic-odf-period", 1e-9, 1, map[string]string{"pes": "1", "particles": "100", "cells": "16", "balance-every": "1,2,4,8,16"}},
 	} {
 		p := preset(t, c.name)

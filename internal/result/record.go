@@ -43,10 +43,11 @@ type Record struct {
 	EnvID          string
 
 	Staging            *Staging // of pipelined staging
-	Clocks             *Clocks  // clocks and throttling of the case's devices
-	ProcessesPerDevice int      // 0: not known
-	MPS                *bool    // whether CUDA's Multi-Process Service serves them; nil: not known, or no CUDA device
-	PlacementFound     string   // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
+	Balancing          *Balancing
+	Clocks             *Clocks // clocks and throttling of the case's devices
+	ProcessesPerDevice int     // 0: not known
+	MPS                *bool   // whether CUDA's Multi-Process Service serves them; nil: not known, or no CUDA device
+	PlacementFound     string  // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
 }
 
 // New returns a record of the case with its id and status set.
@@ -127,6 +128,16 @@ type Staging struct {
 	How        string // where the size is from: given, measured, default
 }
 
+// Balancing is what a run finds out where chares are placed anew at sync points, warm-up included.
+type Balancing struct {
+	Syncs           int64   // sync points
+	Migrations      int64   // chares that changed their PE
+	MovedBytes      int64   // that went with them
+	DecideS         float64 // seconds in the balancer, in all
+	ImbalanceBefore float64 // largest over mean load of the PEs as measured before a sync point, mean over them
+	ImbalanceAfter  float64 // what the same loads come to at the new places
+}
+
 // Clocks are a device's clocks while the case ran; NaN is null.
 type Clocks struct {
 	SMMHz     float64
@@ -153,6 +164,7 @@ type wireRecord struct {
 	Oversubscribed     bool               `json:"oversubscribed"`
 	EnvID              *string            `json:"env_id"`
 	Staging            *Staging           `json:"staging"`
+	Balancing          *Balancing         `json:"balancing"`
 	Clocks             *Clocks            `json:"clocks"`
 	ProcessesPerDevice *int               `json:"processes_per_device"`
 	MPS                *bool              `json:"mps"`
@@ -205,6 +217,15 @@ type wireLimit struct {
 type wireStaging struct {
 	ChunkBytes int64  `json:"chunk_bytes"`
 	How        string `json:"how"`
+}
+
+type wireBalancing struct {
+	Syncs           int64  `json:"syncs"`
+	Migrations      int64  `json:"migrations"`
+	MovedBytes      int64  `json:"moved_bytes"`
+	DecideS         number `json:"decide_s"`
+	ImbalanceBefore number `json:"imbalance_before"`
+	ImbalanceAfter  number `json:"imbalance_after"`
 }
 
 type wireClocks struct {

@@ -5,10 +5,11 @@ package suite
 import (
 	"gpubench/internal/bench"
 	"gpubench/internal/suite/jacobi3d"
+	"gpubench/internal/suite/pic"
 	"gpubench/internal/suite/stencil2d"
 )
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark, stencil2d.Benchmark)
+	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark, stencil2d.Benchmark, pic.Benchmark)
 }
