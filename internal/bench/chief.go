@@ -200,6 +200,7 @@ func (c *chief) batch(reports []report) {
 	for pe, r := range reports {
 		if r.Clocked {
 			b.seconds = math.Max(b.seconds, r.Seconds)
+			b.own = append(b.own, r.Seconds)
 		}
 		for l := range b.laps {
 			if b.laps[l] == nil {
@@ -207,6 +208,9 @@ func (c *chief) batch(reports []report) {
 			}
 			b.laps[l][pe] = r.Laps[l]
 		}
+	}
+	if len(b.own) < len(reports) {
+		b.own = nil
 	}
 	switch {
 	case math.IsInf(b.seconds, -1):

@@ -47,6 +47,7 @@ type pace struct {
 type batch struct {
 	n       int
 	seconds float64
+	own     []float64   // by PE, where every PE has a clock
 	laps    [][]float64 // by lap, by PE
 	parts   int         // batches merged into it
 }
@@ -178,6 +179,13 @@ func (b batch) plus(c batch) batch {
 	}
 	b.n += c.n
 	b.seconds += c.seconds
+	if len(b.own) == len(c.own) {
+		for pe := range b.own {
+			b.own[pe] += c.own[pe]
+		}
+	} else {
+		b.own = nil
+	}
 	b.parts += max(c.parts, 1)
 	for l := range b.laps {
 		for pe := range b.laps[l] {

@@ -4,6 +4,7 @@ package bench
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"gpubench/internal/result"
@@ -80,6 +81,10 @@ func (c *chief) metrics(r *result.Record) error {
 			if err := put(m.Name, m.Unit, func(b batch) float64 { return value(b, b.seconds) }); err != nil {
 				return err
 			}
+			// Times of an iteration alone: what a rate or a share of a message would be on one PE is not said.
+			if m.Value == nil && c.s.pe.Size > 1 && !slices.ContainsFunc(batches, func(b batch) bool { return b.own == nil }) {
+				perPE(r, m.Name, batches, c.s.pe.Size, func(b batch, pe int) float64 { return value(b, b.own[pe]) })
+			}
 			continue
 		}
 		lap++
@@ -93,15 +98,20 @@ func (c *chief) metrics(r *result.Record) error {
 		if err := put(m.Name+"_mean", m.Unit, func(b batch) float64 { return value(b, stats.Mean(b.laps[l])) }); err != nil {
 			return err
 		}
-		for pe := range min(c.s.pe.Size, maxPerPE) {
-			x := make(result.Samples, len(batches))
-			for i, b := range batches {
-				x[i] = value(b, b.laps[l][pe])
-			}
-			r.Samples[fmt.Sprintf("%s_pe%d", m.Name, pe)] = x
-		}
+		perPE(r, m.Name, batches, c.s.pe.Size, func(b batch, pe int) float64 { return value(b, b.laps[l][pe]) })
 	}
 	return nil
+}
+
+// perPE keeps each PE's own samples.
+func perPE(r *result.Record, name string, batches []batch, pes int, value func(b batch, pe int) float64) {
+	for pe := range min(pes, maxPerPE) {
+		x := make(result.Samples, len(batches))
+		for i, b := range batches {
+			x[i] = value(b, pe)
+		}
+		r.Samples[fmt.Sprintf("%s_pe%d", name, pe)] = x
+	}
 }
 
 func maxOf(x []float64) float64 {

@@ -208,8 +208,11 @@ func (c comparison) series(all []*kase) [][]*kase {
 	return some
 }
 
-// key is what the cases of a series have in common.
+// key is what the cases of a series have in common. Parts of an iteration are held against the whole alone.
 func (c comparison) key(p result.Params) (string, bool) {
+	if c.axis != "part" && p["part"] != nil {
+		return "", false
+	}
 	var b strings.Builder
 	if c.size != nil {
 		s, ok := c.size(p)

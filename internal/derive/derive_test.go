@@ -130,7 +130,7 @@ func sorted(s string) string {
 
 func TestOverlap(t *testing.T) {
 	part := func(name any, v float64, per ...float64) result.Record {
-		r := rec(0, v, result.Params{"part": name})
+		r := rec(0, v, result.Params{"part": name, "pes": int64(2)})
 		for pe, x := range per {
 			r.Samples[peName(pe)] = result.Samples{x, x, x}
 		}
@@ -145,6 +145,12 @@ func TestOverlap(t *testing.T) {
 	recs = []result.Record{part(nil, 12, 12, 9), part("compute", 10, 10, 10), part("comm", 4, 4, 2)}
 	if want := "part=<nil>: 12 2 0.5 1 0.75\n"; figures(only(t, recs, "overlap")) != want {
 		t.Errorf("got\n%s", figures(only(t, recs, "overlap")))
+	}
+	// Parts have no scaling of their own, and one PE has nobody to wait for.
+	alone := []result.Record{rec(0, 3, result.Params{"part": nil}), rec(0, 2, result.Params{"part": "compute"}), rec(0, 1, result.Params{"part": "comm"})}
+	tables, _ := Of(append(alone, recs...))
+	if len(tables) != 2 || len(tables[0].Rows) != 2 || len(tables[1].Rows) != 1 {
+		t.Errorf("parts among others: %+v", tables)
 	}
 	for i := range recs {
 		some := append(append([]result.Record{}, recs[:i]...), recs[i+1:]...)

@@ -109,7 +109,7 @@ func gains(base *kase, series []*kase) []Row {
 	return out
 }
 
-// overlap needs the whole iteration and both its parts.
+// overlap needs the whole iteration and both its parts, and somebody to communicate with.
 func overlap(series []*kase) []Row {
 	var whole, compute, comm *kase
 	for _, k := range series {
@@ -122,7 +122,7 @@ func overlap(series []*kase) []Row {
 			comm = k
 		}
 	}
-	if whole == nil || compute == nil || comm == nil {
+	if whole == nil || compute == nil || comm == nil || whole.params.Int("pes") < 2 {
 		return nil
 	}
 	f := []stats.Interval{whole.time(),

@@ -162,7 +162,9 @@ func (p Preset) Scaled(s float64, pes int64) []Setting {
 }
 
 // side is that of a square grid with S times as many cells, even and no less than 16.
-func side(n int64, s float64) int64 { return min(n, max(16, 2*int64(math.Round(float64(n)*math.Sqrt(s)/2)))) }
+func side(n int64, s float64) int64 {
+	return min(n, max(16, 2*int64(math.Round(float64(n)*math.Sqrt(s)/2))))
+}
 
 // each changes numbers in place, to no less than least and no more than they were.
 func each(n []int64, f func(float64) float64, least int64) {

@@ -106,6 +106,8 @@ func number(v float64) string {
 		return fmt.Sprintf("%.1f", v)
 	case a >= 10:
 		return fmt.Sprintf("%.2f", v)
+	case a < 0.01 && a > 0:
+		return fmt.Sprintf("%.3g", v)
 	}
 	return fmt.Sprintf("%.3f", v)
 }
