@@ -61,7 +61,7 @@ func need(t *testing.T, transport string) {
 func killOne(t *testing.T, transport string, args []string) {
 	dir, tmp := t.TempDir(), shortTemp(t)
 	shared := entries("/dev/shm")
-	cmd := process(append(args, "--transport", transport, "--time", "1.5s", "--order", "listed", "--timeout", "60s", "-o", dir)...)
+	cmd := process(append(args, "--transport", transport, "--time", "0.8s", "--order", "listed", "--timeout", "60s", "-o", dir)...)
 	cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -69,7 +69,7 @@ func killOne(t *testing.T, transport string, args []string) {
 		t.Fatal(err)
 	}
 	defer cmd.Process.Kill()
-	// The second case runs for seconds from when the first one's record is there.
+	// The second case runs for 0.8 s and its checks from when the first one's record is there.
 	records := func() int {
 		b, _ := os.ReadFile(filepath.Join(dir, "results.jsonl"))
 		return bytes.Count(b, []byte(`"benchmark":`))
@@ -79,7 +79,7 @@ func killOne(t *testing.T, transport string, args []string) {
 			t.Fatalf("no case finished\n%s", out.String())
 		}
 	}
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond)
 	victim := 0
 	below := descendants(cmd.Process.Pid)
 	for _, p := range below {

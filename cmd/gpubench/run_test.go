@@ -87,11 +87,8 @@ func TestQuick(t *testing.T) {
 	needMPI(t)
 	need(t, "ucx")
 	dir := t.TempDir()
-	args := []string{"run", "--quick", "--device", "emulated", "-o", dir}
-	if testing.Short() { // under the race detector
-		args = append(args, "-m", "8,64K", "--grid", "24,24,24")
-	}
-	got := call(t, args...)
+	// The sizes of --quick itself are README's first command.
+	got := call(t, "run", "--quick", "--device", "emulated", "-o", dir, "-m", "8,64K", "--grid", "24,24,24")
 	if got.code != exitOK {
 		t.Fatalf("exit %d\n%s%s", got.code, got.stderr, got.stdout)
 	}

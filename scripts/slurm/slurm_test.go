@@ -178,18 +178,18 @@ func TestTemplates(t *testing.T) {
 	requeued := c.stopped(t, "requeue", "--time=10")
 	limited := c.stopped(t, "limit", "--time=1", "--signal=B:URG@5") // a signal that nothing takes notice of
 
-	for _, launcher := range []string{"srun", "mpirun"} {
-		for _, gpus := range []string{"all", "one"} {
-			for nodes := 1; nodes <= 2; nodes++ {
-				t.Run(fmt.Sprintf("pingpong %s %s %d", launcher, gpus, nodes), func(t *testing.T) {
-					per := 2 / nodes
-					j := c.submit(t, "pingpong", []string{"BENCH_LAUNCHER=" + launcher, "BENCH_GPUS=" + gpus, "BENCH_SIZES=8,64K", "BENCH_TRIALS=1"},
-						fmt.Sprintf("--nodes=%d", nodes), fmt.Sprintf("--gpus-per-node=%d", per))
-					j.completes(t)
-					j.holds(t, shape{nodes: nodes, perNode: per, trials: 1, cases: 2})
-				})
-			}
-		}
+	// Each way to launch, with each way to see the GPUs, on one node and on two: in one of the two scripts.
+	for _, s := range []struct {
+		launcher, gpus string
+		nodes          int
+	}{{"srun", "all", 1}, {"mpirun", "one", 1}, {"srun", "one", 2}, {"mpirun", "all", 2}} {
+		t.Run(fmt.Sprintf("pingpong %s %s %d", s.launcher, s.gpus, s.nodes), func(t *testing.T) {
+			per := 2 / s.nodes
+			j := c.submit(t, "pingpong", []string{"BENCH_LAUNCHER=" + s.launcher, "BENCH_GPUS=" + s.gpus, "BENCH_SIZES=8,64K", "BENCH_TRIALS=1"},
+				fmt.Sprintf("--nodes=%d", s.nodes), fmt.Sprintf("--gpus-per-node=%d", per))
+			j.completes(t)
+			j.holds(t, shape{nodes: s.nodes, perNode: per, trials: 1, cases: 2})
+		})
 	}
 	for _, s := range []struct {
 		launcher, gpus string
