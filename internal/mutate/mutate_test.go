@@ -93,7 +93,7 @@ func TestMutants(t *testing.T) {
 			if err := os.WriteFile(file, overlay, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("go", "test", "-overlay", file, "-count=1", "-run", "^TestMutant$", "-v", "./cmd/gpubench")
+			cmd := exec.Command("go", "test", "-overlay", file, "-vet=off", "-count=1", "-run", "^TestMutant$", "-v", "./cmd/gpubench")
 			cmd.Dir = root
 			cmd.Env = append(os.Environ(), "GPUBENCH_MUTANT="+m.args, "GPUBENCH_MUTANT_WANT="+m.want)
 			out, err := cmd.CombinedOutput()

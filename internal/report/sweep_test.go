@@ -124,3 +124,20 @@ func TestGridsInOrder(t *testing.T) {
 		t.Error("128x64 before 64x64")
 	}
 }
+
+// Rates that people compare by have a table of their own, below the main metric's, without its limits.
+func TestSecondMetric(t *testing.T) {
+	r := staged(8, 0, 0.5, nil)
+	r.Benchmark = "multi_bandwidth"
+	r.Metrics = map[string]result.Metric{"bandwidth": metric("B/s", 2e9), "message_rate": metric("op/s", 250e6), "latency_of_none": metric("s", 1)}
+	got := render(t, "text", []result.Record{r})
+	for _, want := range []string{"bandwidth (MB/s), staged, 2 PEs\n# size  mpi staged  of limit\n8             2000      0.50\n",
+		"message_rate (op/s), staged, 2 PEs\n# size  mpi staged\n8        250000000\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the text lacks %q:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "latency_of_none") {
+		t.Errorf("a table too many:\n%s", got)
+	}
+}

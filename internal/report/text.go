@@ -5,11 +5,8 @@ package report
 import (
 	"fmt"
 	"io"
-	"math"
 	"slices"
-	"sort"
 	"strings"
-	"unicode/utf8"
 
 	"gpubench/internal/derive"
 	"gpubench/internal/result"
@@ -63,13 +60,12 @@ func ran(recs []result.Record) []result.Record {
 	return out
 }
 
-// matrix is a table of sizes against series, one per transport and metric.
+// matrix is a table of sizes against series, one per transport and metric that people compare by.
 func matrix(w io.Writer, bench string, recs []result.Record) {
 	metrics := metricNames(recs)
 	if len(metrics) == 0 {
 		metrics = []string{""}
 	}
-	main := metrics[0]
 	by := distinguishing(recs)
 	for _, transport := range valuesOf(recs, "transport") {
 		var some []result.Record
@@ -78,54 +74,70 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 				some = append(some, r)
 			}
 		}
-		all := seriesOf(some, without(by, "transport", "device"))
-		if len(all) < len(seriesOf(some, by)) { // a path on two devices
-			all = seriesOf(some, without(by, "transport"))
-		}
-		m, _ := firstMetric(some, main)
-		sc := scaleOf(main, m.Unit)
-		what := ""
-		if main != "" {
-			what = fmt.Sprintf(" %s (%s),", main, sc.unit)
-		}
-		if paths := valuesOf(some, "path"); len(paths) == 1 { // no column says it
-			what += " " + paths[0] + ","
-		}
-		if !slices.Contains(by, "pes") {
-			what += " " + text(some[0].Params, "pes") + " PEs"
-		}
-		fmt.Fprintf(w, "\n# %s over %s:%s%s\n", bench, transport, strings.TrimSuffix(what, ","), near(some))
-		head := []string{"# size"}
-		for _, s := range all {
-			head = append(head, s.name())
-			if s.limited() {
-				head = append(head, limitHead)
+		for i, metric := range metrics {
+			if i == 0 || slices.Contains(compared, metric) {
+				matrixOf(w, fmt.Sprintf("%s over %s", bench, transport), some, by, metric, i == 0)
 			}
 		}
-		laned := slices.ContainsFunc(some, given)
+	}
+}
+
+// compared are metrics beside the main one that have a table of their own.
+var compared = []string{"message_rate", "bus_bandwidth"}
+
+// matrixOf is the table of one metric over one transport. Limits and legs are the main metric's.
+func matrixOf(w io.Writer, title string, some []result.Record, by []string, metric string, main bool) {
+	all := seriesOf(some, without(by, "transport", "device"))
+	if len(all) < len(seriesOf(some, by)) { // a path on two devices
+		all = seriesOf(some, without(by, "transport"))
+	}
+	m, _ := firstMetric(some, metric)
+	sc := scaleOf(metric, m.Unit)
+	what := ""
+	if metric != "" {
+		what = fmt.Sprintf(" %s (%s),", metric, sc.unit)
+	}
+	if paths := valuesOf(some, "path"); len(paths) == 1 { // no column says it
+		what += " " + paths[0] + ","
+	}
+	if !slices.Contains(by, "pes") {
+		what += " " + text(some[0].Params, "pes") + " PEs"
+	}
+	fmt.Fprintf(w, "\n# %s:%s%s\n", title, strings.TrimSuffix(what, ","), near(some))
+	limited := func(s *series) bool { return main && s.limited() }
+	head := []string{"# size"}
+	for _, s := range all {
+		head = append(head, s.name())
+		if limited(s) {
+			head = append(head, limitHead)
+		}
+	}
+	laned := slices.ContainsFunc(some, given)
+	if laned {
+		head = append(head, "lane")
+	}
+	rows := [][]string{head}
+	for _, n := range sizes(all) {
+		row := []string{fmt.Sprint(n)}
+		var cells []*cell
+		for _, s := range all {
+			row = append(row, figure(s.rows[n], metric, sc))
+			if limited(s) {
+				row = append(row, ofLimit(s.rows[n]))
+			}
+			cells = append(cells, s.rows[n])
+		}
 		if laned {
-			head = append(head, "lane")
+			row = append(row, lane(cells...))
 		}
-		rows := [][]string{head}
-		for _, n := range sizes(all) {
-			row := []string{fmt.Sprint(n)}
-			var cells []*cell
-			for _, s := range all {
-				row = append(row, figure(s.rows[n], main, sc))
-				if s.limited() {
-					row = append(row, ofLimit(s.rows[n]))
-				}
-				cells = append(cells, s.rows[n])
-			}
-			if laned {
-				row = append(row, lane(cells...))
-			}
-			rows = append(rows, row)
-		}
-		table(w, rows)
-		for _, s := range all {
-			legs(w, s)
-		}
+		rows = append(rows, row)
+	}
+	table(w, rows)
+	if !main {
+		return
+	}
+	for _, s := range all {
+		legs(w, s)
 	}
 }
 
@@ -164,44 +176,6 @@ func list(w io.Writer, bench string, recs []result.Record) {
 	table(w, rows)
 }
 
-// rowNames are the parameters that name the rows of a table: those that vary, and the four that say where and how a case ran.
-func rowNames(recs []result.Record) []string {
-	by := distinguishing(recs)
-	for _, n := range []string{"path", "device", "model", "transport"} {
-		if !slices.Contains(by, n) {
-			by = append([]string{n}, by...)
-		}
-	}
-	return names(set(by))
-}
-
-// common are the parameters that every benchmark's cases have; the others are its own.
-var common = set([]string{"model", "transport", "device", "path", "space", "placement", "buffers", "pages", "loop", "staging",
-	"staging_space", "chunk_bytes", "validate", "iterations", "warmup", "seconds", "size_bytes"})
-
-// constants are the benchmark's own parameters, and the PEs, where all cases agree and no column says it.
-func constants(recs []result.Record, by []string) string {
-	values := map[string]map[string]bool{}
-	for _, r := range recs {
-		for n := range r.Params {
-			if !common[n] && !slices.Contains(by, n) {
-				if values[n] == nil {
-					values[n] = map[string]bool{}
-				}
-				values[n][text(r.Params, n)] = true
-			}
-		}
-	}
-	all := names(values)
-	out := ""
-	for _, n := range append(without(all, "pes"), "pes") {
-		if v := values[n]; len(v) == 1 && !v["-"] {
-			out += " " + n + " " + sorted(v)[0]
-		}
-	}
-	return out
-}
-
 // near says how near the PEs' devices are, where all cases with one agree: one device is no way between two.
 func near(recs []result.Record) string {
 	found := map[string]bool{}
@@ -218,191 +192,6 @@ func near(recs []result.Record) string {
 		return ""
 	}
 	return map[string]string{"same_gpu": " on one device", "peer": " on two devices", "remote": " on two hosts"}[sorted(found)[0]]
-}
-
-// given reports whether device memory was given to the transport: what carried it is to be shown.
-func given(r result.Record) bool {
-	p := text(r.Params, "path")
-	return p != "host" && p != "staged"
-}
-
-// lane is what carried the messages of a row; in a table of several paths that of the direct ones.
-func lane(cells ...*cell) string {
-	found := map[string]bool{}
-	for _, c := range cells {
-		if c == nil {
-			continue
-		}
-		for _, r := range c.ok {
-			if r.PathTaken != nil && (len(cells) == 1 || given(r)) {
-				found[r.PathTaken.Lane] = true
-			}
-		}
-	}
-	if len(found) == 0 {
-		return "-"
-	}
-	return strings.Join(sorted(found), "/")
-}
-
-// shown leaves out what only a script wants: means over PEs, and each PE's own.
-func shown(metrics []string) []string {
-	var out []string
-	for _, n := range metrics {
-		if !strings.HasSuffix(n, "_mean") && !strings.Contains(n, "_pe") {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-// distinguishing leaves out of the varying parameters those that say nothing
-// beyond where and how a case ran: the staging of the staged path, say.
-func distinguishing(recs []result.Record) []string {
-	base := []string{"transport", "device", "path"}
-	var out []string
-	for _, n := range varying(recs) {
-		values := map[string]string{}
-		implied := !slices.Contains(base, n)
-		for _, r := range recs {
-			key := ""
-			for _, b := range base {
-				key += text(r.Params, b) + " "
-			}
-			v := text(r.Params, n)
-			if old, seen := values[key]; seen && old != v {
-				implied = false
-			}
-			values[key] = v
-		}
-		if !implied {
-			out = append(out, n)
-		}
-	}
-	for _, n := range []string{"placement", "blocks"} {
-		if rest := without(out, n); len(rest) < len(out) && follows(recs, n, rest) {
-			out = rest
-		}
-	}
-	return out
-}
-
-// follows says whether others settle a parameter's value in every case: what the plan worked out from them.
-func follows(recs []result.Record, name string, from []string) bool {
-	values := map[string]string{}
-	for _, r := range recs {
-		key := ""
-		for _, n := range append([]string{"device"}, from...) {
-			key += text(r.Params, n) + " "
-		}
-		v := text(r.Params, name)
-		if old, seen := values[key]; seen && old != v {
-			return false
-		}
-		values[key] = v
-	}
-	return true
-}
-
-// table aligns columns: the first to the left, so that a head begins with #,
-// the others to the right.
-func table(w io.Writer, rows [][]string) {
-	width := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, c := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(c))
-		}
-	}
-	for _, row := range rows {
-		fmt.Fprintf(w, "%-*s", width[0], row[0])
-		for i, c := range row[1:] {
-			fmt.Fprintf(w, "  %*s", width[i+1], c)
-		}
-		fmt.Fprintln(w)
-	}
-}
-
-// checked is how many cells or messages were compared, and how far off the
-// farthest was.
-func checked(c *cell) []string {
-	if len(c.ok) == 0 || c.ok[0].Validation == nil {
-		return []string{"-", "-"}
-	}
-	v := c.ok[0].Validation
-	largest := "-"
-	if v.Answer != nil {
-		largest = fmt.Sprintf("%.1e", v.Answer.MaxError)
-	}
-	return []string{fmt.Sprint(v.Checked), largest}
-}
-
-// value is one figure, or what happened instead.
-func value(c *cell, metric string, sc scale) string {
-	if c == nil {
-		return ""
-	}
-	if len(c.failed) > 0 {
-		return string(c.failed[0].Status)
-	}
-	m, ok := c.metric(metric)
-	if !ok {
-		return "-"
-	}
-	s := number(m.Median * sc.factor)
-	if c.ok[0].Params["device"] == "emulated" {
-		return "(" + s + ")"
-	}
-	return s
-}
-
-// figure is a value as people read it: with its spread, where there are several trials of hardware.
-func figure(c *cell, metric string, sc scale) string {
-	s := value(c, metric, sc)
-	if c == nil || len(c.failed) > 0 || len(c.ok) < 2 || c.ok[0].Params["device"] == "emulated" {
-		return s
-	}
-	if m, ok := c.metric(metric); ok {
-		s = strings.TrimSpace(s + " " + spread(m))
-	}
-	return s
-}
-
-// spread is how far the interval over trials reaches from the median, on its wider side.
-func spread(m result.Metric) string {
-	far := max(m.CIHigh-m.Median, m.Median-m.CILow) / m.Median * 100
-	if math.IsNaN(far) || math.IsInf(far, 0) {
-		return ""
-	}
-	if far < 9.5 {
-		return fmt.Sprintf("±%.1f%%", far)
-	}
-	return fmt.Sprintf("±%.0f%%", far)
-}
-
-// spreadNote explains it.
-const spreadNote = "# ±: the wider side of the 95 % interval of the median over trials, by bootstrap of the trials"
-
-// repeated says whether tables show intervals over trials.
-func repeated(recs []result.Record) bool {
-	seen := map[string]bool{}
-	for _, r := range recs {
-		if r.Status == result.OK && r.Params["device"] != "emulated" {
-			if seen[r.ID] {
-				return true
-			}
-			seen[r.ID] = true
-		}
-	}
-	return false
-}
-
-func firstMetric(recs []result.Record, name string) (result.Metric, bool) {
-	for _, r := range recs {
-		if m, ok := r.Metrics[name]; ok {
-			return m, true
-		}
-	}
-	return result.Metric{}, false
 }
 
 // notes say what the figures do not.
@@ -514,41 +303,4 @@ func where(p result.Params) string {
 		s += ", " + text(p, "size_bytes") + " B"
 	}
 	return s
-}
-
-func valuesOf(recs []result.Record, name string) []string {
-	seen := map[string]bool{}
-	for _, r := range recs {
-		seen[text(r.Params, name)] = true
-	}
-	out := sorted(seen)
-	sort.SliceStable(out, func(i, j int) bool { return natural[out[i]] < natural[out[j]] })
-	return out
-}
-
-func sorted[V any](set map[string]V) []string {
-	var out []string
-	for k := range set {
-		out = append(out, k)
-	}
-	sort.Strings(out)
-	return out
-}
-
-func without(list []string, drop ...string) []string {
-	var out []string
-	for _, v := range list {
-		if !slices.Contains(drop, v) {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-func set(list []string) map[string]bool {
-	out := map[string]bool{}
-	for _, v := range list {
-		out[v] = true
-	}
-	return out
 }
