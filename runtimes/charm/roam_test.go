@@ -313,10 +313,25 @@ func drawPlan(r *rapid.T, n, pes int) *roamPlan {
 	return p
 }
 
-// balancer plays the plan's places.
-func (p *roamPlan) balancer() Balancer {
+// balancer plays the plan's places, and looks at the peers that it is told of if it has asked for them.
+func (p *roamPlan) balancer(peers bool) Balancer {
 	step := 0
-	return Balancer{name: "planned", places: func(Situation) []int { step++; return slices.Clone(p.to[step-1]) }}
+	return Balancer{name: "planned", peers: peers, distance: NodeDistance, places: func(s Situation) []int {
+		for i, ends := range p.ends {
+			var want []int
+			for _, e := range ends {
+				if e.peer != i {
+					want = append(want, e.peer)
+				}
+			}
+			slices.Sort(want)
+			if peers && !slices.Equal(s.Peers[i], slices.Compact(want)) {
+				p.bad = fmt.Errorf("peers of %d are %v, want %v", i, s.Peers[i], want)
+			}
+		}
+		step++
+		return slices.Clone(p.to[step-1])
+	}}
 }
 
 // Whatever moves when: every message starts its method once, channels keep their order and bytes, sums are right,
@@ -353,7 +368,7 @@ func roam(t *testing.T, r *rapid.T, dev *gpu.Device) {
 	place := drawPlace(r, s, Grid(n))
 	p := drawPlan(r, n, len(s.pes))
 	withBuf := rapid.IntRange(0, n).Draw(r, "with buffers")
-	b := p.balancer()
+	b := p.balancer(rapid.Bool().Draw(r, "peers"))
 	var arr Array[roamer]
 	for _, pe := range s.pes {
 		pe.alloc = dev.Alloc
