@@ -22,9 +22,9 @@ type caravan struct {
 	Name  string
 	Bufs  [5]*gpu.Buffer // one for each space; the last is nil, or has no bytes
 
-	load    time.Duration // of each step: spun on the PE
-	told    float64       // or told by AddLoad
-	badPup  bool
+	load   time.Duration // of each step: spun on the PE
+	told   float64       // or told by AddLoad
+	badPup bool
 }
 
 func (c *caravan) Pup(p *charm.Pup) {
@@ -252,7 +252,7 @@ func TestLoadsAreMeasured(t *testing.T) {
 		tweak func(c *caravan, at int)
 	}{
 		{"time in methods", func(c *caravan, at int) { c.load = time.Duration(1-at/2) * 20 * time.Millisecond }}, // 20 20 0 0 ms
-		{"AddLoad", func(c *caravan, at int) { c.told = float64(1 + 2*(1-at/2)) }},                                    // 3 3 1 1 s
+		{"AddLoad", func(c *caravan, at int) { c.told = float64(1 + 2*(1-at/2)) }},                               // 3 3 1 1 s
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var stats [2]charm.BalanceStats
