@@ -43,11 +43,11 @@ type Record struct {
 	EnvID          string
 
 	Staging            *Staging // of pipelined staging
+	Clocks             *Clocks  // clocks and throttling of the case's devices
+	ProcessesPerDevice int      // 0: not known
+	MPS                *bool    // whether CUDA's Multi-Process Service serves them; nil: not known, or no CUDA device
+	PlacementFound     string   // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
 	Balancing          *Balancing
-	Clocks             *Clocks // clocks and throttling of the case's devices
-	ProcessesPerDevice int     // 0: not known
-	MPS                *bool   // whether CUDA's Multi-Process Service serves them; nil: not known, or no CUDA device
-	PlacementFound     string  // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
 }
 
 // New returns a record of the case with its id and status set.
@@ -164,11 +164,11 @@ type wireRecord struct {
 	Oversubscribed     bool               `json:"oversubscribed"`
 	EnvID              *string            `json:"env_id"`
 	Staging            *Staging           `json:"staging"`
-	Balancing          *Balancing         `json:"balancing"`
 	Clocks             *Clocks            `json:"clocks"`
 	ProcessesPerDevice *int               `json:"processes_per_device"`
 	MPS                *bool              `json:"mps"`
 	PlacementFound     *string            `json:"placement_found"`
+	Balancing          *Balancing         `json:"balancing"`
 }
 
 type wireMetric struct {

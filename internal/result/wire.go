@@ -26,7 +26,8 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		Metrics: r.Metrics, Samples: r.Samples,
 		Validation: r.Validation, PathTaken: r.PathTaken, Limit: r.Limit,
 		Trial: r.Trial, ElapsedS: number(r.ElapsedS), Oversubscribed: r.Oversubscribed,
-		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Balancing: r.Balancing, Clocks: r.Clocks, MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
+		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Clocks: r.Clocks, MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
+		Balancing: r.Balancing,
 	}
 	if w.Params == nil {
 		w.Params = Params{}
@@ -60,7 +61,8 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 		Metrics: w.Metrics, Samples: w.Samples,
 		Validation: w.Validation, PathTaken: w.PathTaken, Limit: w.Limit,
 		Trial: w.Trial, ElapsedS: float64(w.ElapsedS), Oversubscribed: w.Oversubscribed,
-		EnvID: textOf(w.EnvID), Staging: w.Staging, Balancing: w.Balancing, Clocks: w.Clocks, MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
+		EnvID: textOf(w.EnvID), Staging: w.Staging, Clocks: w.Clocks, MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
+		Balancing: w.Balancing,
 	}
 	if w.Started != nil {
 		r.Started = *w.Started

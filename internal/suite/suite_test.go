@@ -35,7 +35,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestEveryBenchmarkIsListed(t *testing.T) {
-	want := []string{"pingpong", "bandwidth", "jacobi3d", "stencil2d"}
+	want := []string{"pingpong", "bandwidth", "jacobi3d", "stencil2d", "pic"}
 	all := All().All()
 	if len(all) != len(want) {
 		t.Fatalf("%d benchmarks", len(all))

@@ -393,7 +393,7 @@ func (c *core) openIn(coll *collection, one *element) string {
 // syncWaits says who has not come to a sync point that others wait at.
 func (c *core) syncWaits(coll *collection) (out []string) {
 	m := coll.mob
-	missing := func(absent func(lin int) bool) string {
+	line := func(who string, absent func(lin int) bool) {
 		var names []string
 		for lin := range coll.where {
 			if absent(lin) {
@@ -404,18 +404,19 @@ func (c *core) syncWaits(coll *collection) (out []string) {
 				names = append(names, coll.shape.At(lin).text(coll.shape.dims))
 			}
 		}
+		text := "chares " + strings.Join(names, ", ") + " have not called AtSync"
 		if len(names) == 1 {
-			return "chare " + names[0] + " has not called AtSync"
+			text = "chare " + names[0] + " has not called AtSync"
 		}
-		return "chares " + strings.Join(names, ", ") + " have not called AtSync"
+		if len(names) > 0 {
+			out = append(out, fmt.Sprintf("%s at sync point %d of array %s: %s", who, m.step+1, coll.name, text))
+		}
 	}
-	if m.here > 0 && m.here < len(coll.all.local) {
-		out = append(out, fmt.Sprintf("PE %d waits at sync point %d of array %s: %s", c.rank, m.step+1, coll.name,
-			missing(func(lin int) bool { return coll.elems[lin] != nil && !coll.elems[lin].synced })))
+	if m.here > 0 {
+		line(fmt.Sprintf("PE %d waits", c.rank), func(lin int) bool { return coll.elems[lin] != nil && !coll.elems[lin].synced })
 	}
 	if m.round.have > 0 {
-		out = append(out, fmt.Sprintf("PE 0 waits at sync point %d of array %s for PEs whose chares have not all come: %s", m.step+1, coll.name,
-			missing(func(lin int) bool { return !m.round.told[lin] && int(coll.where[lin]) != c.rank })))
+		line("PE 0 waits for word of PEs", func(lin int) bool { return !m.round.told[lin] && int(coll.where[lin]) != c.rank })
 	}
 	return out
 }
