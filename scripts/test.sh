@@ -61,10 +61,10 @@ go test -p 1 -timeout 20m ./...
 (cd gpu/cuda5 && go test -p 1 -timeout 10m ./...)
 
 # What runs at the same time as something else: internal/layers compares this list with the packages that start goroutines. The
-# program's own are seen in one run of everything, in runs that are interrupted, and in runs under a launcher.
-race=(./gpu/... ./internal/bench ./internal/launch/... ./internal/machine/... ./internal/result ./internal/signals ./internal/suite/...
+# program's own are seen in one run of everything, in runs that are interrupted or hang, under a launcher, and in doctor.
+race=(./gpu ./gpu/gputest ./internal/bench ./internal/launch/... ./internal/machine/... ./internal/result ./internal/signals ./internal/suite/...
 	./internal/supervise ./kernels ./runtimes/...)
-smoke='^(TestQuick|TestInterrupt|TestUnderALauncher|TestAHangingCaseCostsItselfAlone|TestFaultsAreFound)$'
+smoke='^(TestQuick|TestInterrupt|TestUnderALauncher|TestAHangingCaseCostsItselfAlone|TestFaultsAreFound|TestDoctor)$'
 say race detector
 go test -race -short -exec true "${race[@]}" ./cmd/gpubench >/dev/null
 go test -race -short -p 1 -timeout 20m "${race[@]}"
