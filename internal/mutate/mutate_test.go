@@ -17,8 +17,8 @@ import (
 
 type mutant struct {
 	name     string
-	file     string // from the root
-	old, new string // old stands in the file exactly once
+	file     string // from the root; several, with spaces between: a build of the kernels' C++ takes longest
+	old, new string // old stands in each file exactly once
 	args     string // of gpubench run; every case must fail
 	want     string // a regular expression for the reasons
 }
@@ -44,10 +44,8 @@ var mutants = []mutant{
 	{"stale buffer", "internal/suite/stencil/iteration.go",
 		"set.PackFaces(b.edge, b.field(), b.geom, b.travel, &b.out)",
 		"set.PackFaces(b.edge, b.next(), b.geom, b.travel, &b.out)", stencils, wrongCell},
-	{"coefficient added instead of multiplied", "kernels/jacobi3d.h",
-		"+ above) * (1.0 / 7.0)", "+ above) + (1.0 / 7.0)", jacobi, wrongCell},
-	{"coefficient added instead of multiplied, as the study does", "kernels/stencil2d.h",
-		"+ north) * (1.0 / 5.0)", "+ north) + (1.0 / 5.0)", strings.Replace(stencils, "jacobi3d ", "", 1) + "--field modes,study", wrongCell},
+	{"coefficient added instead of multiplied, as the study does", "kernels/jacobi3d.h kernels/stencil2d.h",
+		") * (1.0 / ", ") + (1.0 / ", stencils, wrongCell},
 	{"last row of an uneven block skipped", "internal/suite/stencil/iteration.go",
 		"if r := b.geom.Inner(b.faces); !r.Empty() {",
 		"if r := b.geom.Inner(b.faces); !r.Empty() {\n\t\t\tr.Hi[1] -= b.geom.NY & 1",
@@ -72,20 +70,23 @@ func TestMutants(t *testing.T) {
 	}
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
-			path := filepath.Join(root, m.file)
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := strings.Count(string(text), m.old); n != 1 {
-				t.Fatalf("%q stands %d times in %s: the table is out of date", m.old, n, m.file)
-			}
 			dir := t.TempDir()
-			mutated := filepath.Join(dir, filepath.Base(m.file))
-			if err := os.WriteFile(mutated, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o644); err != nil {
-				t.Fatal(err)
+			replace := map[string]string{}
+			for _, name := range strings.Fields(m.file) {
+				path := filepath.Join(root, name)
+				text, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := strings.Count(string(text), m.old); n != 1 {
+					t.Fatalf("%q stands %d times in %s: the table is out of date", m.old, n, name)
+				}
+				replace[path] = filepath.Join(dir, filepath.Base(name))
+				if err := os.WriteFile(replace[path], []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
-			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutated}})
+			overlay, err := json.Marshal(map[string]any{"Replace": replace})
 			if err != nil {
 				t.Fatal(err)
 			}
