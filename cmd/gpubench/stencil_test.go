@@ -65,7 +65,8 @@ func TestPartsAreRight(t *testing.T) {
 				name string
 				want bool
 			}{{"compute_time", part == "compute"}, {"comm_time", part == "comm"}, {"pack_time", part == "comm" && phases},
-				{"post_time", part == "comm" && phases}, {"wait_time", part == "comm" && phases}, {"unpack_time", part == "comm" && phases}} {
+				{"post_time", part == "comm" && phases}, {"wait_time", part == "comm" && phases}, {"unpack_time", part == "comm" && phases},
+				{"copy_time", part == "comm" && phases && r.Params.String("path") == "staged"}} {
 				v, has := r.Metrics[m.name]
 				if has != m.want || has && !(v.Median > 0) {
 					t.Errorf("%s %v: %s is %v, wanted: %v", r.Benchmark, r.Params, m.name, v.Median, m.want)

@@ -47,6 +47,7 @@ const (
 	lapCompute = "compute"
 	lapComm    = "comm"
 	lapPack    = "pack"
+	lapCopy    = "copy"
 	lapPost    = "post"
 	lapWait    = "wait"
 	lapUnpack  = "unpack"
@@ -97,6 +98,7 @@ var metrics = []bench.Metric{
 	{Name: "compute_time", Unit: "s", Lap: lapCompute, When: computes, Doc: "time of the update kernels in an iteration, by the device's events; largest PE"},
 	{Name: "comm_time", Unit: "s", Lap: lapComm, When: exchanges, Doc: "time from a block's packed faces to its neighbours' arrival, mean over the PE's blocks; overlaps with compute_time; largest PE"},
 	{Name: "pack_time", Unit: "s", Lap: lapPack, When: exchangePhases, Doc: "time of the packing kernels in an iteration, by the device's events; largest PE"},
+	{Name: "copy_time", Unit: "s", Lap: lapCopy, When: copies, Doc: "time of the staging copies in an iteration, both ways, by the device's events; they run while faces are posted and waited for; largest PE"},
 	{Name: "post_time", Unit: "s", Lap: lapPost, When: exchangePhases, Doc: "time in the calls that start an iteration's receives and sends; largest PE"},
 	{Name: "wait_time", Unit: "s", Lap: lapWait, When: exchangePhases, Doc: "time from the start of the interior's update, which follows the posting, to the end of a block's receives and sends, mean over the PE's blocks; largest PE"},
 	{Name: "unpack_time", Unit: "s", Lap: lapUnpack, When: exchangePhases, Doc: "time of the unpacking kernels in an iteration, by the device's events; largest PE"},
@@ -114,6 +116,7 @@ func phases(p result.Params) bool         { return p.Has("phases") && p.Bool("ph
 func computes(p result.Params) bool       { return part(p) != partComm }
 func exchanges(p result.Params) bool      { return part(p) != partCompute }
 func exchangePhases(p result.Params) bool { return phases(p) && exchanges(p) }
+func copies(p result.Params) bool         { return exchangePhases(p) && p.String("path") == "staged" }
 
 // counts are those of the Charm++ program and of the study's, 100 and 10.
 func counts(_ int64, quick bool) (timed, warmup int64) {
