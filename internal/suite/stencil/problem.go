@@ -88,6 +88,8 @@ func (q *Problem) params() []bench.Param {
 			Values: []string{fieldModes, q.Constant.Field}},
 		{Name: "part", Doc: "what of an iteration is done: all (the whole), only the updates, or only the exchange of faces",
 			Default: "all", Null: "all", Flag: "part", Values: []string{"all", partCompute, partComm}},
+		{Name: "launch", Doc: "how a block's kernels are launched: all faces in one launch (fused), one for each, or unpack to pack in a graph",
+			Default: launchFused, Null: launchFused, Flag: "launch", Values: []string{launchFused, launchSeparate, launchGraph}},
 		{Name: "phases", Doc: "time the phases of an iteration too", Default: false, Null: false, Flag: "phases"},
 		{Name: "iterations", Doc: "timed iterations in all; warm-up runs on the same field", Default: int64(100)},
 	}
@@ -95,7 +97,7 @@ func (q *Problem) params() []bench.Param {
 
 var metrics = []bench.Metric{
 	{Name: "iteration_time", Unit: "s", Doc: "time of an iteration: pack, exchange, both parts of the update, or the part asked for; mean over a batch, largest PE"},
-	{Name: "compute_time", Unit: "s", Lap: lapCompute, When: computes, Doc: "time of the update kernels in an iteration, by the device's events; largest PE"},
+	{Name: "compute_time", Unit: "s", Lap: lapCompute, When: computes, Doc: "time of the update kernels in an iteration, by the device's events, with --launch graph of those in the graph; largest PE"},
 	{Name: "comm_time", Unit: "s", Lap: lapComm, When: exchanges, Doc: "time from a block's packed faces to its neighbours' arrival, mean over the PE's blocks; overlaps with compute_time; largest PE"},
 	{Name: "pack_time", Unit: "s", Lap: lapPack, When: exchangePhases, Doc: "time of the packing kernels in an iteration, by the device's events; largest PE"},
 	{Name: "copy_time", Unit: "s", Lap: lapCopy, When: copies, Doc: "time of the staging copies in an iteration, both ways, by the device's events; they run while faces are posted and waited for; largest PE"},
@@ -110,6 +112,14 @@ func part(p result.Params) string {
 		return ""
 	}
 	return p.String("part")
+}
+
+// launch is how kernels are launched.
+func launch(p result.Params) string {
+	if !p.Has("launch") {
+		return launchFused
+	}
+	return p.String("launch")
 }
 
 func phases(p result.Params) bool         { return p.Has("phases") && p.Bool("phases") }
