@@ -21,6 +21,7 @@ func TestStencil2DIsRight(t *testing.T) {
 	}{
 		// 2 models × 2 fields × (inproc: 3 paths; mpi and ucx: 2 at least), for each ODF and number of PEs
 		{"-n 2 --grid 65,129 --odf 3 --transport inproc,mpi,ucx", 65 * 129, 2 * 2 * 7, false},
+		{"-n 2 --grid 65,129 --odf 3 --transport inproc --launch separate,graph", 65 * 129, 2 * 2 * 3 * 2, false},
 		{"-n 1,2 --grid 2,1 --transport inproc", 2, 2 * 2 * 3 * 2, false},
 		{"-n 1,3,8 --grid 31,29 --odf 1,4 --transport inproc", 31 * 29, 2 * 2 * 3 * 3 * 2, true},
 		{"-n 6 --grid 37,53 --blocks 3,2 --transport inproc,mpi", 37 * 53, 2 * 2 * 5, true},
@@ -50,11 +51,11 @@ func TestPartsAreRight(t *testing.T) {
 	needMPI(t)
 	for _, args := range []string{"stencil2d --grid 37,41 --blocks 2,3 --transport inproc,mpi", "jacobi3d --grid 13,11,12 --blocks 1,2,3"} {
 		recs := records(t, exitOK, append(strings.Fields(args), "-n", "2", "--device", "emulated",
-			"--part", "compute,comm", "--phases=false,true", "-i", "12", "-x", "3")...)
+			"--part", "compute,comm", "--phases=false,true", "--launch", "fused,graph", "-i", "12", "-x", "3")...)
 		allOK(t, recs)
-		// 2 models × 2 parts × 2 × 3 paths
-		if n := count(recs, func(r result.Record) bool { return r.Status == result.OK }); n < 2*2*2*3 {
-			t.Errorf("%s: %d cases ran, want 24 at least", args, n)
+		// 2 models × 2 parts × 3 paths, fused with phases and without, as a graph without
+		if n := count(recs, func(r result.Record) bool { return r.Status == result.OK }); n < 2*2*3*3 {
+			t.Errorf("%s: %d cases ran, want 36 at least", args, n)
 		}
 		for _, r := range recs {
 			if r.Status != result.OK {
@@ -65,7 +66,8 @@ func TestPartsAreRight(t *testing.T) {
 				name string
 				want bool
 			}{{"compute_time", part == "compute"}, {"comm_time", part == "comm"}, {"pack_time", part == "comm" && phases},
-				{"post_time", part == "comm" && phases}, {"wait_time", part == "comm" && phases}, {"unpack_time", part == "comm" && phases}} {
+				{"post_time", part == "comm" && phases}, {"wait_time", part == "comm" && phases}, {"unpack_time", part == "comm" && phases},
+				{"copy_time", part == "comm" && phases && r.Params.String("path") == "staged"}} {
 				v, has := r.Metrics[m.name]
 				if has != m.want || has && !(v.Median > 0) {
 					t.Errorf("%s %v: %s is %v, wanted: %v", r.Benchmark, r.Params, m.name, v.Median, m.want)
@@ -79,6 +81,7 @@ func TestPartsAreRight(t *testing.T) {
 	}
 	for _, bad := range [][2]string{
 		{"stencil2d --part comm --field study", "--part: comm can be checked with the field modes alone: leave out --field study"},
+		{"stencil2d --phases --launch graph", "--phases: a graph has no phases that could be timed: leave out --launch graph"},
 		{"stencil2d --part pack", "--part: "},
 		{"stencil2d --grid 4,4 --blocks 8,1", "--blocks: 8 blocks along X, but the grid has 4 cells"},
 		{"stencil2d --grid 4,4,4", "--grid: "},

@@ -32,7 +32,9 @@ type block struct {
 	updates [2]span     // inner, edge
 	// Only where phases are timed.
 	packing, unpacking span
-	started            bool // an iteration is to be accounted for
+	started            bool          // an iteration is to be accounted for
+	graphs             [2]*gpu.Graph // of --launch graph, by the newest field
+	ahead              bool          // faces of the next iteration are packed
 }
 
 // span is two events around launches.
@@ -60,6 +62,9 @@ func (w *share) newBlock(i int) (*block, error) {
 		if b.modes, err = w.set.NewModes(b.edge, b.geom, b.dom); err != nil {
 			return b, err
 		}
+	}
+	if err := b.capture(); err != nil {
+		return b, err
 	}
 	return b, b.start()
 }
@@ -161,6 +166,11 @@ func (b *block) close() error {
 	}
 	if b.modes != nil {
 		errs = append(errs, b.modes.Close())
+	}
+	for _, g := range b.graphs {
+		if g != nil {
+			errs = append(errs, g.Close())
+		}
 	}
 	for _, s := range []*gpu.Stream{b.inner, b.edge} {
 		if s != nil {

@@ -79,14 +79,14 @@ func (q *Problem) newChares(pe *bench.PE, p result.Params) (bench.Body, error) {
 }
 
 func (c *chares) Batch(n int, clk *bench.Clock) error {
-	err := c.rt.Run(func(pe *charm.PE) {
-		c.arr.EachLocal(pe, func(self charm.Elem[chare], b *chare) {
-			b.clk = clk
-			chareRun.Send(pe, self, steps{n})
+	return c.batch(n, clk, func() error {
+		return c.rt.Run(func(pe *charm.PE) {
+			c.arr.EachLocal(pe, func(self charm.Elem[chare], b *chare) {
+				b.clk = clk
+				chareRun.Send(pe, self, steps{n})
+			})
 		})
 	})
-	c.booked(n)
-	return err
 }
 
 // run iterates; the run ends when all chares have.

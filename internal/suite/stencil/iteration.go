@@ -11,16 +11,15 @@ import (
 	"gpubench/internal/bench"
 )
 
-// pack packs all faces in one launch; `ready` tells when they may leave.
+// pack packs all faces, unless that was done when the iteration before ended;
+// `ready` tells when they may leave.
 func (b *block) pack() error {
-	if b.travel != 0 {
-		err := b.timed(&b.packing, b.edge, func() error {
-			return b.w.set.PackFaces(b.edge, b.field(), b.geom, b.travel, &b.out)
-		})
-		if err != nil {
+	if b.travel != 0 && !b.ahead {
+		if err := b.timed(&b.packing, b.edge, func() error { return b.packFaces(b.field()) }); err != nil {
 			return err
 		}
 	}
+	b.ahead = false
 	return b.edge.Record(b.ready)
 }
 
@@ -47,19 +46,19 @@ func (b *block) innermost() error {
 	})
 }
 
-// shell takes in the faces that have arrived, in one launch, and updates the
-// cells that needed them. The interior's update is waited for first, on the
-// device: after `ready` of the next iteration all of this one is over.
+// shell takes in the faces that have arrived, and updates the cells that needed
+// them. The interior's update is waited for first, on the device: after `ready`
+// of the next iteration all of this one is over.
 func (b *block) shell() error {
+	b.started = true
+	if b.graphs[b.now] != nil {
+		return b.launchGraph()
+	}
 	if b.travel != 0 {
-		err := b.timed(&b.unpacking, b.edge, func() error {
-			return b.w.set.UnpackFaces(b.edge, b.field(), b.geom, b.travel, &b.in)
-		})
-		if err != nil {
+		if err := b.timed(&b.unpacking, b.edge, func() error { return b.unpackFaces(b.field()) }); err != nil {
 			return err
 		}
 	}
-	b.started = true
 	if b.w.part == partComm {
 		return b.edge.Record(b.updates[1].ended)
 	}
@@ -75,7 +74,7 @@ func (b *block) outermost() error {
 		if b.faces == 0 {
 			return nil
 		}
-		return b.w.Shell(b.w.set, b.edge, b.field(), b.next(), b.geom, b.faces)
+		return b.updateShell(b.field(), b.next())
 	})
 	b.now = 1 - b.now
 	return err

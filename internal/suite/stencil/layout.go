@@ -17,13 +17,14 @@ type layout struct {
 	field        string
 	part         string
 	phases       bool
+	launch       string
 	pes          int
 	pages        gpu.Pages
 }
 
 func (q *Problem) layout(p result.Params) (layout, error) {
 	l := layout{Problem: q, grid: axes(p.Ints("grid")), blocks: axes(p.Ints("blocks")), field: p.String("field"),
-		part: part(p), phases: phases(p), pes: int(p.Int("pes"))}
+		part: part(p), phases: phases(p), launch: launch(p), pes: int(p.Int("pes"))}
 	var err error
 	if l.pages, err = gpu.ParsePages(p.String("pages")); err != nil {
 		return l, err

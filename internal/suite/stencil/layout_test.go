@@ -96,8 +96,9 @@ func TestMetricsOfParts(t *testing.T) {
 		{result.Params{}, "iteration_time compute_time comm_time "},
 		{result.Params{"part": nil, "phases": nil}, "iteration_time compute_time comm_time "},
 		{result.Params{"part": "compute", "phases": true}, "iteration_time compute_time "},
+		{result.Params{"phases": true, "path": "staged"}, "iteration_time compute_time comm_time pack_time copy_time post_time wait_time unpack_time "},
 		{result.Params{"part": "comm"}, "iteration_time comm_time "},
-		{result.Params{"part": "comm", "phases": true}, "iteration_time comm_time pack_time post_time wait_time unpack_time "},
+		{result.Params{"part": "comm", "phases": true, "path": "host"}, "iteration_time comm_time pack_time post_time wait_time unpack_time "},
 	} {
 		got := ""
 		for _, m := range metrics {

@@ -47,6 +47,7 @@ const (
 	lapCompute = "compute"
 	lapComm    = "comm"
 	lapPack    = "pack"
+	lapCopy    = "copy"
 	lapPost    = "post"
 	lapWait    = "wait"
 	lapUnpack  = "unpack"
@@ -87,6 +88,8 @@ func (q *Problem) params() []bench.Param {
 			Values: []string{fieldModes, q.Constant.Field}},
 		{Name: "part", Doc: "what of an iteration is done: all (the whole), only the updates, or only the exchange of faces",
 			Default: "all", Null: "all", Flag: "part", Values: []string{"all", partCompute, partComm}},
+		{Name: "launch", Doc: "how a block's kernels are launched: all faces in one launch (fused), one for each, or unpack to pack in a graph",
+			Default: launchFused, Null: launchFused, Flag: "launch", Values: []string{launchFused, launchSeparate, launchGraph}},
 		{Name: "phases", Doc: "time the phases of an iteration too", Default: false, Null: false, Flag: "phases"},
 		{Name: "iterations", Doc: "timed iterations in all; warm-up runs on the same field", Default: int64(100)},
 	}
@@ -94,9 +97,10 @@ func (q *Problem) params() []bench.Param {
 
 var metrics = []bench.Metric{
 	{Name: "iteration_time", Unit: "s", Doc: "time of an iteration: pack, exchange, both parts of the update, or the part asked for; mean over a batch, largest PE"},
-	{Name: "compute_time", Unit: "s", Lap: lapCompute, When: computes, Doc: "time of the update kernels in an iteration, by the device's events; largest PE"},
+	{Name: "compute_time", Unit: "s", Lap: lapCompute, When: computes, Doc: "time of the update kernels in an iteration, by the device's events, with --launch graph of those in the graph; largest PE"},
 	{Name: "comm_time", Unit: "s", Lap: lapComm, When: exchanges, Doc: "time from a block's packed faces to its neighbours' arrival, mean over the PE's blocks; overlaps with compute_time; largest PE"},
 	{Name: "pack_time", Unit: "s", Lap: lapPack, When: exchangePhases, Doc: "time of the packing kernels in an iteration, by the device's events; largest PE"},
+	{Name: "copy_time", Unit: "s", Lap: lapCopy, When: copies, Doc: "time of the staging copies in an iteration, both ways, by the device's events; they run while faces are posted and waited for; largest PE"},
 	{Name: "post_time", Unit: "s", Lap: lapPost, When: exchangePhases, Doc: "time in the calls that start an iteration's receives and sends; largest PE"},
 	{Name: "wait_time", Unit: "s", Lap: lapWait, When: exchangePhases, Doc: "time from the start of the interior's update, which follows the posting, to the end of a block's receives and sends, mean over the PE's blocks; largest PE"},
 	{Name: "unpack_time", Unit: "s", Lap: lapUnpack, When: exchangePhases, Doc: "time of the unpacking kernels in an iteration, by the device's events; largest PE"},
@@ -110,10 +114,19 @@ func part(p result.Params) string {
 	return p.String("part")
 }
 
+// launch is how kernels are launched.
+func launch(p result.Params) string {
+	if !p.Has("launch") {
+		return launchFused
+	}
+	return p.String("launch")
+}
+
 func phases(p result.Params) bool         { return p.Has("phases") && p.Bool("phases") }
 func computes(p result.Params) bool       { return part(p) != partComm }
 func exchanges(p result.Params) bool      { return part(p) != partCompute }
 func exchangePhases(p result.Params) bool { return phases(p) && exchanges(p) }
+func copies(p result.Params) bool         { return exchangePhases(p) && p.String("path") == "staged" }
 
 // counts are those of the Charm++ program and of the study's, 100 and 10.
 func counts(_ int64, quick bool) (timed, warmup int64) {

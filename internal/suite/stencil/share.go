@@ -4,6 +4,7 @@ package stencil
 
 import (
 	"errors"
+	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
@@ -36,6 +37,7 @@ func (q *Problem) share(pe *bench.PE, p result.Params) (*share, error) {
 		return nil, err
 	}
 	w := &share{layout: l, pe: pe, set: set, space: space}
+	pe.Endpoint.TimeCopies(l.phases)
 	total := 0
 	for i := range l.count() {
 		g, _ := l.geometry(l.at(i))
@@ -59,6 +61,7 @@ func (w *share) Close() error {
 		errs = append(errs, b.close())
 	}
 	w.blocks = nil
+	w.pe.Endpoint.TimeCopies(false)
 	return errors.Join(errs...)
 }
 
@@ -78,9 +81,18 @@ func (w *share) Probe() (gpu.Memory, int) {
 	return gpu.Memory{}, -1
 }
 
-// booked counts iterations that have updated the field.
-func (w *share) booked(n int) {
+// batch runs n iterations and books what they did: the staging copies' time,
+// and the iterations that have updated the field.
+func (w *share) batch(n int, clk *bench.Clock, run func() error) error {
+	before := w.pe.Endpoint.CopySeconds()
+	if err := run(); err != nil {
+		return err
+	}
+	if w.phases {
+		clk.Lap(lapCopy, time.Duration((w.pe.Endpoint.CopySeconds()-before)*1e9))
+	}
 	if w.part != partComm {
 		w.applied += n
 	}
+	return nil
 }
