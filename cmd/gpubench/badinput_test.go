@@ -38,9 +38,9 @@ func TestBadInput(t *testing.T) {
 		want string // all words, separated by |, are in the line
 	}{
 		{args: "runn", want: `unknown command "runn"|did you mean run?`},
-		{args: "bogus", want: `unknown command "bogus"|run, list, doctor, version`},
+		{args: "bogus", want: `unknown command "bogus"|run, list, report, doctor, version`},
 		{args: "run pingpnog", want: `unknown benchmark "pingpnog"|did you mean pingpong?`},
-		{args: "run xyz", want: "unknown benchmark|give pingpong, bandwidth, jacobi3d or stencil2d"},
+		{args: "run xyz", want: "unknown benchmark|give pingpong, bandwidth, jacobi3d"},
 		{args: "run --modle mpi", want: "unknown flag: --modle|--help"},
 		{args: "run --model mpy", want: `--model: "mpy" is not known|did you mean mpi?`},
 		{args: "run --model mpi,,charm", want: `--model: "" is not known`},
@@ -86,7 +86,7 @@ func TestBadInput(t *testing.T) {
 		{args: "run --order sorted", want: `--order: "sorted" is not known|random or listed`},
 		{args: "run --seed -1", want: "--seed: |is no whole number"},
 		{args: "run --format xml", want: `--format: "xml" is not known|text, jsonl, csv or osu`},
-		{args: "run jacobi3d --grid 64,64", want: `--grid: "64,64" has 2 numbers`},
+		{args: "run jacobi3d --grid 64,64", want: `--grid: |"64,64" has 2 numbers`},
 		{args: "run --grid 0,1,1", want: "--grid: 0 is out of range"},
 		{args: "run --grid a,b,c", want: `--grid: "a" is no whole number`},
 		{args: "run jacobi3d --grid 1,1,1", want: "--grid: 2 blocks do not fit into 1 × 1 × 1 cells"},
