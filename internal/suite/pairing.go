@@ -26,9 +26,9 @@ const Pairings = "pairings"
 // pairingParam is the parameter that chooses.
 var pairingParam = bench.Param{
 	Name: "pairing",
-	Doc: "which PEs are partners: near (on one socket), far (on two sockets of a host) or remote (on two hosts); " +
-		"by default 0 and 1, of all pairs i and i + n/2",
-	Default: "", Flag: "pairing", Values: []string{"near", "far", "remote"},
+	Doc: "which PEs are partners: i and i + n/2, of one pair 0 and 1 (osu), or those on one socket (near), " +
+		"on two sockets of a host (far), on two hosts (remote)",
+	Default: "osu", Null: "osu", Flag: "pairing", Values: []string{"osu", "near", "far", "remote"},
 }
 
 // partnersOf are a case's pairs, one or all that there are. Of an odd number of
