@@ -3,6 +3,9 @@
 package main
 
 import (
+	"slices"
+
+	"gpubench/gpu"
 	"gpubench/internal/machine"
 	"gpubench/internal/suite"
 )
@@ -19,6 +22,18 @@ func (w *worker) partners(how string) (suite.Partners, error) {
 		found.Bind = func() (func() error, error) { return bindTo(cpus) }
 	}
 	return found, nil
+}
+
+// pairableHere says why PEs that gpubench starts on this machine have no such partners, "" where they have.
+func pairableHere(pairing string, pes int64) string {
+	seat, err := seatOf(string(gpu.CPU))
+	if err == nil {
+		_, err = machine.FindPairs(slices.Repeat([]machine.Seat{seat}, int(pes)), pairing, true)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // bindTo binds the calling thread, which its goroutine holds, and gives what lets it go where it could before.
