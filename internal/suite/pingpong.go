@@ -27,7 +27,7 @@ var pingpong = &bench.Benchmark{
 
 var multiLatency = &bench.Benchmark{
 	Name:   "multi_latency",
-	Doc:    "the same for all pairs of PEs at once (osu_multi_lat)",
+	Doc:    "half the round trip of a message, of all pairs of PEs at once (osu_multi_lat)",
 	Params: pingpongParams,
 	Metrics: []bench.Metric{{
 		Name: "latency", Unit: "s",
