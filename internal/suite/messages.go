@@ -170,6 +170,9 @@ func (m *messages) next() error {
 	return nil
 }
 
+// meet waits with the PE's thread, in the message-driven model with its
+// scheduler: both sides of a pair have ended an iteration then, and nothing of it
+// is under way.
 func (m *messages) meet() error {
 	err := m.pe.Control.Meet(m.paired)
 	m.since = bench.Now()
