@@ -156,7 +156,7 @@ func (p *Pairing) sit(seats []Seat, host []int, how string, mayBind bool) (socke
 		s := seats[pe].Sockets[k]
 		socket[pe], p.CPUs[pe] = s.ID, s.CPUs
 		if bound[s.ID]++; bound[s.ID] > s.CPUs.Count() {
-			return nil, fmt.Errorf("socket %d of %s has %d CPUs for gpubench, and more PEs would be bound to it: ask for fewer PEs", s.ID, nameOf(seats[pe]), s.CPUs.Count())
+			return nil, fmt.Errorf("of socket %d of %s gpubench may use CPUs %v, and more PEs than these would be bound to them: ask for fewer PEs", s.ID, nameOf(seats[pe]), s.CPUs)
 		}
 	}
 	return socket, nil

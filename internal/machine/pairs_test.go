@@ -93,7 +93,7 @@ func TestNoPairs(t *testing.T) {
 		{PairRemote, "a/0 a/1", true, "--pairing remote: all PEs are on one host"},
 		{PairNear, "a/0 a/0+1", false, "PE 1 may run on CPUs of 2 sockets: have the launcher bind the ranks"},
 		{PairFar, "a/ a/", true, "the kernel of a does not tell"},
-		{PairFar, strings.Repeat("a/0+1 ", 10), true, "socket 0 of a has 4 CPUs"},
+		{PairFar, strings.Repeat("a/0+1 ", 10), true, "of socket 0 of a gpubench may use CPUs 0-3, and more PEs"},
 	} {
 		p, err := FindPairs(seated(c.seats), c.how, c.mayBind)
 		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, errors.ErrUnsupported) {
