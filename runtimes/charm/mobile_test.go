@@ -216,9 +216,15 @@ func TestBuffersMove(t *testing.T) {
 	for _, path := range []struct {
 		name string
 		p    transport.PathConfig
-	}{{"staged", transport.PathConfig{Path: transport.Staged, Chunk: 64 << 10}}, {"direct", transport.PathConfig{Path: transport.Direct}}} {
+		wrap func(rank int, d transport.Driver) transport.Driver
+	}{
+		{"staged", transport.PathConfig{Path: transport.Staged, Chunk: 64 << 10}, nil},
+		{"direct", transport.PathConfig{Path: transport.Direct}, nil},
+		{"staged, slow", transport.PathConfig{Path: transport.Staged, Chunk: 64 << 10}, newSlow},
+		{"direct, slow", transport.PathConfig{Path: transport.Direct}, newSlow},
+	} {
 		t.Run(path.name, func(t *testing.T) {
-			w := world{n: 2, path: path.p, device: emulated}
+			w := world{n: 2, path: path.p, device: emulated, wrap: path.wrap}
 			must(t, travel(t, w, balancer(t, "rotate"), 3, 3, nil, func(rt *charm.Runtime, arr charm.Array[caravan]) error {
 				s := rt.Balancing(arr)
 				// Blocks has 2 chares on PE 0 and 1 on PE 1, which change places three times.
