@@ -4,10 +4,11 @@ package suite
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/suite/collective"
 	"gpubench/internal/suite/jacobi3d"
 )
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark)
+	return bench.NewRegistry(append([]*bench.Benchmark{pingpong, bandwidth, jacobi3d.Benchmark}, collective.Benchmarks...)...)
 }
