@@ -31,6 +31,7 @@ var may = []struct {
 	{"runtimes/transport/faulty", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/transport", []string{"gpu"}},
 	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
+	{"runtimes/charm/team", []string{"gpu", "runtimes/transport", "runtimes/charm"}},
 	{"runtimes/charm", []string{"gpu", "runtimes/transport", "runtimes/charm/"}},
 	{"internal/library/librarytest", []string{"internal/library"}},
 	{"internal/library", nil},

@@ -25,6 +25,7 @@ type actor struct {
 	gate  charm.Future[struct{}] // of the barrier under way
 	clk   *bench.Clock
 	seen  result.Validation // of the barrier's check
+	words []byte            // that its PE takes in the check, one from each
 }
 
 // rounds starts N operations, or with Late ≥ 0 the check of a barrier to which that PE comes late.
@@ -175,6 +176,7 @@ const checkPort = 1
 // checkBarrier has one chare come late: see the rank model's.
 func (a *actor) checkBarrier(t *charm.Thread, late int) error {
 	word := []byte{0}
+	a.words = make([]byte, a.pes) // here, for a receive alone does not keep memory alive
 	if a.rank != late {
 		ch := charm.Connect(t.PE, a.self, a.arr.At(late), checkPort)
 		ch.SendBytes(t.PE, word) // enters
@@ -192,7 +194,7 @@ func (a *actor) checkBarrier(t *charm.Thread, late int) error {
 		if _, err := ch.RecvBytes(t, word); err != nil {
 			return err
 		}
-		left, from = append(left, ch.Irecv(t.PE, gpu.HostMemory(make([]byte, 1)))), append(from, peer)
+		left, from = append(left, ch.Irecv(t.PE, gpu.HostMemory(a.words[peer:peer+1]))), append(from, peer)
 	}
 	for began := time.Now(); time.Since(began) < lateBy; {
 		t.Yield()

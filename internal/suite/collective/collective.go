@@ -243,7 +243,7 @@ func (c *collective) settle(p result.Params) (flag string, err error) {
 	case c.reduces && p.Int("size_bytes")%elementBytes != 0:
 		return "-m", fmt.Errorf("%s adds up float64s: give multiples of %d, not %d", c.name, elementBytes, p.Int("size_bytes"))
 	case c.unit(p) < 1:
-		return "-m", fmt.Errorf("%d B in all are less than a byte for each of %d PEs: give more, or --size-is per_pe", p.Int("size_bytes"), p.Int("pes"))
+		return "-m", fmt.Errorf("%d B leave nothing to send for %d PEs: give more", p.Int("size_bytes"), p.Int("pes"))
 	}
 	return "", nil
 }

@@ -34,7 +34,7 @@ type Team struct {
 	ch         []*charm.Channel // by member, made when first used
 	dev        *gpu.Device
 	buffer     *gpu.Buffer // scratch, kept and grown from call to call
-	host       gpu.Memory  // scratch where there is no device
+	host       []byte      // scratch where there is no device
 }
 
 // New gives self's side of the team of all elements of a one-dimensional array, numbered as they are. The members' channels
@@ -164,10 +164,10 @@ func (m *Team) temp(space gpu.Space, n int) (gpu.Memory, error) {
 	case m.dev == nil && space != gpu.Pageable:
 		return gpu.Memory{}, fmt.Errorf("team: %v memory, and no device to take scratch from: %w", space, transport.ErrUnsupported)
 	case m.dev == nil:
-		if m.host.Len < n {
-			m.host = gpu.HostMemory(make([]byte, n))
+		if len(m.host) < n {
+			m.host = make([]byte, n)
 		}
-		return m.host.Slice(0, n), nil
+		return gpu.HostMemory(m.host[:n]), nil
 	}
 	if m.buffer == nil || m.buffer.Len() < n || m.buffer.Memory().Space != space {
 		if err := m.Close(); err != nil {
