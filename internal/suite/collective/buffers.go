@@ -174,7 +174,7 @@ func (b *buffers) inspectSum(v *result.Validation, m gpu.Memory, step int) error
 	v.Checked++
 	if r.Errors > 0 {
 		v.Errors++
-		note(v, "PE %d: sum of step %d, offset %d: expected %v, found %v (%d of %d float64s differ)",
+		note(v, "PE %d: sum of step %d, offset %d: expected %.0f, found %.17g (%d of %d float64s differ)",
 			b.rank, step, r.First*elementBytes, r.Expected, r.Found, r.Errors, m.Len/elementBytes)
 	}
 	return nil

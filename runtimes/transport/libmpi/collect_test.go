@@ -32,7 +32,7 @@ func collectivesPart(string) error {
 	if err != nil {
 		return err
 	}
-	for _, count := range []int{1, 7, 1000, 20011} {
+	for _, count := range []int{1, 7, 20011} {
 		for _, root := range []int{0, ep.Size() - 1} {
 			if err := everyCollective(ep, count, root); err != nil {
 				return fmt.Errorf("rank %d, %d float64s, root %d: %w", ep.Rank(), count, root, err)
@@ -110,9 +110,7 @@ func everyCollective(ep *transport.Endpoint, count, root int) error {
 
 func TestCollectives(t *testing.T) {
 	eachMPI(t, func(t *testing.T, m mpi) {
-		for _, ranks := range []int{1, 3, 4} {
-			m.ok(t, ranks, "collectives", "")
-		}
+		m.ok(t, 3, "collectives", "")
 	})
 }
 
