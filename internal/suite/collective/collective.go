@@ -139,7 +139,7 @@ func (c *collective) benchmark() *bench.Benchmark {
 		MinPEs: 2, Iterations: counts, Settle: c.settle,
 	}
 	if c.hasData() {
-		b.Params = append(b.Params, bench.Param{Name: "size_bytes", Unit: "B", Doc: c.sizeDoc(), Default: int64(1 << 10)})
+		b.Params = append(b.Params, bench.Param{Name: "size_bytes", Unit: "B", Doc: c.sizeDoc(), Default: int64(1 << 10), Quick: int64(64 << 10)})
 		if c.inBlocks() {
 			b.Params = append(b.Params, bench.Param{Name: "size_is", Doc: "what size_bytes is of: a block, as OSU's (per_pe), or all PEs' blocks, as nccl-tests' (total)",
 				Default: "per_pe", Flag: "size-is", Values: []string{"per_pe", "total"}})
