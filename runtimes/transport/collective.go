@@ -62,7 +62,8 @@ func (e *Endpoint) Collective(c Collective) error {
 	}
 	for _, m := range []gpu.Memory{c.Send, c.Recv} {
 		if m.Space > gpu.Pinned {
-			return wrong(ErrUnsupported, nil, fmt.Sprintf("%v memory: a library's non-blocking reductions add it up on the host, and crash", m.Space),
+			return wrong(ErrUnsupported, nil,
+				fmt.Sprintf("%v memory: a library's non-blocking reductions add it up on the host, and crash", m.Space),
 				"take the path host")
 		}
 	}

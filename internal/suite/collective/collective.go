@@ -141,8 +141,8 @@ func (c *collective) benchmark() *bench.Benchmark {
 	if c.hasData() {
 		b.Params = append(b.Params, bench.Param{Name: "size_bytes", Unit: "B", Doc: c.sizeDoc(), Default: int64(1 << 10), Quick: int64(64 << 10)})
 		if c.inBlocks() {
-			b.Params = append(b.Params, bench.Param{Name: "size_is", Doc: "what size_bytes is of: a block, as OSU's (per_pe), or all PEs' blocks, as nccl-tests' (total)",
-				Default: "per_pe", Flag: "size-is", Values: []string{"per_pe", "total"}})
+			b.Params = append(b.Params, bench.Param{Name: "size_is", Default: "per_pe", Flag: "size-is", Values: []string{"per_pe", "total"},
+				Doc: "what size_bytes is of: a block, as OSU's (per_pe), or all PEs' blocks, as nccl-tests' (total)"})
 		}
 		b.Metrics = append(b.Metrics, c.bandwidths()...)
 		b.Memory = func(p result.Params) int64 { return 4 * c.total(p) * p.Int("pes") }
@@ -229,9 +229,11 @@ func (c *collective) settle(p result.Params) (flag string, err error) {
 		case p.String("model") != string(bench.MPI):
 			return "--collective", fmt.Errorf("the library's collectives are of the rank model: give --model mpi, or --collective own")
 		case p.String("transport") != "mpi":
-			return "--collective", fmt.Errorf("%s stands on no library with collectives: give --transport mpi, or --collective own", p.String("transport"))
+			return "--collective", fmt.Errorf("%s stands on no library with collectives: give --transport mpi, or --collective own",
+				p.String("transport"))
 		case p.String("path") != "host":
-			return "--collective", fmt.Errorf("the library's collectives are not given device memory (its non-blocking sums would run on the host, and crash): give --path host, or --collective own")
+			return "--collective", fmt.Errorf("the library's collectives are not given device memory (its non-blocking sums would run " +
+				"on the host, and crash): give --path host, or --collective own")
 		}
 	}
 	switch {

@@ -98,7 +98,8 @@ func (m *Team) Allreduce(t *charm.Thread, send, recv gpu.Memory, op Op) error {
 func (m *Team) ReduceScatter(t *charm.Thread, send, recv gpu.Memory, op Op) error {
 	p := m.cut(send, op.Size)
 	if own := p.at(m.rank); send.Len%op.Size != 0 || recv.Len != own.Len {
-		panic(fmt.Sprintf("team: reduce-scatter of %d B, elements of %d B: member %d's share is %d B, not %d", send.Len, op.Size, m.rank, own.Len, recv.Len))
+		panic(fmt.Sprintf("team: reduce-scatter of %d B, elements of %d B: member %d's share is %d B, not %d",
+			send.Len, op.Size, m.rank, own.Len, recv.Len))
 	}
 	longest := p.at(0).Len
 	all, err := m.temp(send.Space, send.Len+longest)
