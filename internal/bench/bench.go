@@ -38,7 +38,7 @@ type Param struct {
 	// the flag's values are read: with K, M, G where Unit is B. An empty string or
 	// list is null.
 	Default any
-	Quick   any // the default with --quick; nil: Default
+	Quick   any // the default with --quick; nil: Default. Of size_bytes: the one size with --quick
 	// Null is the value that is written as null, which does not count in a case's
 	// id: that of the cases from before the parameter.
 	Null any

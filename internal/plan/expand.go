@@ -17,10 +17,12 @@ type expander struct {
 	device string // of staged and direct cases: cuda, emulated or cpu
 	spaces Spaces
 	given  bool // --space was given
-	paths  []string
-	cases  []Case
-	seen   map[string]bool // ids of cases
-	notes  []string
+	// The sizes are those of --quick: a benchmark may have one of its own instead.
+	quickSizes bool
+	paths      []string
+	cases      []Case
+	seen       map[string]bool // ids of cases
+	notes      []string
 }
 
 // Defaults of the flags, as OSU and INTERFACE have them.
@@ -53,7 +55,7 @@ func (e *expander) resolve() error {
 	if len(o.Sizes) == 0 {
 		o.Sizes = defaultSizes
 		if o.Quick {
-			o.Sizes = quickSizes
+			o.Sizes, e.quickSizes = quickSizes, true
 		}
 	}
 	if len(o.Transports) == 0 {
@@ -366,9 +368,15 @@ func (e *expander) valuesOf(b Bench, param Param, model string, before result.Pa
 // axes are the parameters that flags of all benchmarks give values. An axis may
 // set more than one parameter, and sees those set before it.
 var axes = map[string]func(e *expander, b Bench, p result.Params) []result.Params{
-	"size_bytes": func(e *expander, _ Bench, _ result.Params) []result.Params {
-		out := make([]result.Params, len(e.o.Sizes))
-		for i, v := range e.o.Sizes {
+	"size_bytes": func(e *expander, b Bench, _ result.Params) []result.Params {
+		sizes := e.o.Sizes
+		for _, p := range b.Params {
+			if own, ok := p.Quick.(int64); ok && p.Name == "size_bytes" && e.quickSizes {
+				sizes = []int64{own}
+			}
+		}
+		out := make([]result.Params, len(sizes))
+		for i, v := range sizes {
 			out[i] = result.Params{"size_bytes": v}
 		}
 		return out

@@ -4,10 +4,13 @@ package suite
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/suite/collective"
 	"gpubench/internal/suite/jacobi3d"
 )
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth, jacobi3d.Benchmark)
+	list := []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth, jacobi3d.Benchmark}
+	list = append(list, collective.Benchmarks...)
+	return bench.NewRegistry(list...)
 }

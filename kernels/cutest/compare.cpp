@@ -38,6 +38,8 @@ void reduce_sum_join(const gb_reduced *, gb_reduced *, i64);
 void reduce_max_join(const gb_reduced *, gb_reduced *, i64);
 void combine_sum(double *, const double *, i64);
 void combine_max(double *, const double *, i64);
+void vector_fill(double *, i64, i64, i64, i64);
+void vector_check(const double *, gb_check *, i64, i64, i64, i64, i64);
 void stream_copy(double *, const double *, i64, i64);
 void stream_triad(double *, const double *, const double *, i64, i64, double);
 
@@ -46,7 +48,8 @@ void stream_triad(double *, const double *, const double *, i64, i64, double);
 BODY(gb_jacobi3d) BODY(gb_jacobi3d_shell) BODY(gb_faces_pack) BODY(gb_faces_unpack) BODY(gb_field_modes)
 BODY(gb_field_constant) BODY(gb_check_modes) BODY(gb_check_reference) BODY(gb_check_join_slots) BODY(gb_pattern_fill)
 BODY(gb_pattern_check) BODY(gb_reduce_sum) BODY(gb_reduce_max) BODY(gb_reduce_sum_join) BODY(gb_reduce_max_join)
-BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad)
+BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad) BODY(gb_vector_fill)
+BODY(gb_vector_check)
 #undef BODY
 }
 
@@ -285,6 +288,23 @@ static void test_reduce() {
 	}
 }
 
+static void test_vector() {
+	const i64 n = pick(0, 3) ? pick(1, 3000) : pick(1, 9), slots = pick(1, 5), step = pick(0, 1000);
+	const dim3 threads = {GB_CHECK_THREADS, 1, 1};
+	twin vector(n, false), results(slots * 8);
+	std::vector<u64> v = {(u64)n, (u64)pick(0, 1000), (u64)step, 0};
+	both("vector_fill", vector_fill, gb_vector_fill, {(uint32_t)pick(1, 3), 1, 1}, threads, {&vector}, v);
+	expect("vector_fill", {&vector}, v);
+	for (int wrong = pick(0, 2); wrong > 0; wrong--) {
+		vector.host()[pick(0, n - 1)] = pick(0, 1) ? NAN : 0.5;
+		vector.same();
+	}
+	v = {(u64)n, v[1], (u64)step, (u64)pick(1, 2), (u64)slots};
+	both("vector_check", vector_check, gb_vector_check, {(uint32_t)slots, 1, 1}, threads, {&vector, &results}, v);
+	expect("vector_check", {&vector}, v);
+	join("vector_check", results, slots, v);
+}
+
 static void test_stream() {
 	const i64 n = pick(1, 3000);
 	const bool aligned = pick(0, 1);
@@ -303,7 +323,8 @@ int main(int argc, char **argv) {
 	const u64 seed = argc > 2 ? strtoull(argv[2], nullptr, 10) : std::random_device()();
 	rng.seed(seed);
 	printf("compare: %ld trials of every kernel, seed %llu\n", trials, (unsigned long long)seed);
-	void (*const tests[])() = {test_jacobi3d, test_faces, test_field, test_check, test_pattern, test_reduce, test_stream};
+	void (*const tests[])() = {test_jacobi3d, test_faces, test_field, test_check, test_pattern, test_reduce,
+	                        test_stream,   test_vector};
 	for (long i = 0; i < trials && failures < 10; i++)
 		for (auto *t : tests) t();
 	printf("compare: %d failures\n", failures);
