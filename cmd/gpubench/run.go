@@ -129,7 +129,8 @@ func planBenches() []plan.Bench {
 	var out []plan.Bench
 	for _, b := range suite.All().All() {
 		p := plan.Bench{Name: b.Name, Native: b.Native, Models: modelsOf(b),
-			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory, Settle: b.Settle}
+			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory, Settle: b.Settle,
+			Alone: b.Alone, Ceilings: b.Ceilings}
 		for _, x := range b.Params {
 			if x.Flag != "" || plan.IsAxis(x.Name) {
 				p.Params = append(p.Params, ownParam(x))

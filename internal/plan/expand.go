@@ -17,7 +17,9 @@ type expander struct {
 	device string // of staged and direct cases: cuda, emulated or cpu
 	spaces Spaces
 	given  bool // --space was given
+	sized  bool // -m was given
 	paths  []string
+	at     string // device of the cases under way, of benchmarks of a device alone
 	cases  []Case
 	seen   map[string]bool // ids of cases
 	notes  []string
@@ -50,7 +52,8 @@ func (e *expander) resolve() error {
 		o.StagingSpace = "pinned"
 	}
 	o.PEs = orElse(o.PEs, defaultPEs)
-	if len(o.Sizes) == 0 {
+	e.sized = len(o.Sizes) > 0
+	if !e.sized {
 		o.Sizes = defaultSizes
 		if o.Quick {
 			o.Sizes = quickSizes
@@ -127,6 +130,9 @@ func (e *expander) spacesOf(path string) (Spaces, bool) {
 
 // expand adds the cases of one benchmark.
 func (e *expander) expand(b Bench) error {
+	if b.Alone {
+		return e.expandAlone(b)
+	}
 	first := len(e.cases)
 	var misfit *UsageError
 	unfit := 0
@@ -351,17 +357,19 @@ func (e *expander) valuesOf(b Bench, param Param, model string, before result.Pa
 	if len(out) > 0 {
 		return out
 	}
-	def := param.Default
-	if e.o.Quick && param.Quick != nil {
-		def = param.Quick
+	for _, v := range e.defaultsOf(param) {
+		out = append(out, result.Params{param.Name: param.plain(v)})
 	}
-	return []result.Params{{param.Name: param.plain(def)}}
+	return out
 }
 
 // axes are the parameters that flags of all benchmarks give values. An axis may
 // set more than one parameter, and sees those set before it.
 var axes = map[string]func(e *expander, b Bench, p result.Params) []result.Params{
-	"size_bytes": func(e *expander, _ Bench, _ result.Params) []result.Params {
+	"size_bytes": func(e *expander, b Bench, _ result.Params) []result.Params {
+		if b.Alone && !e.sized {
+			return []result.Params{{"size_bytes": e.defaultsOf(b.param("size_bytes"))[0]}}
+		}
 		out := make([]result.Params, len(e.o.Sizes))
 		for i, v := range e.o.Sizes {
 			out[i] = result.Params{"size_bytes": v}

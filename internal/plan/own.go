@@ -23,6 +23,8 @@ type Param struct {
 	Null    any      // the value that is null in params: that of cases from before the parameter
 	Bytes   bool     // whole numbers may have K, M, G
 	Values  []string // the words allowed
+	All     bool     // by default all of Values
+	Devices bool     // by default the ordinals of all devices
 	Min     float64  // least and largest number; both 0: any
 	Max     float64
 	Len     int      // of a list: how many numbers

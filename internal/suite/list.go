@@ -4,10 +4,12 @@ package suite
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/suite/device"
 	"gpubench/internal/suite/jacobi3d"
 )
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark)
+	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark,
+		device.Copies, device.Latencies, device.Streams)
 }

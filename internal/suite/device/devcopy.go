@@ -85,9 +85,8 @@ func settleCopy(p result.Params) (flag string, err error) {
 		p["to"] = nil
 	default:
 		p["host_space"] = nil
-		p["placement"] = result.Peer
 		if p.Int("from") == p.Int("to") { // there is one way alone
-			p["ways"], p["placement"] = "one", result.SameGPU
+			p["ways"] = "one"
 		}
 		return "", nil
 	}
