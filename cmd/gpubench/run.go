@@ -19,6 +19,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/limits"
 	"gpubench/internal/plan"
 	"gpubench/internal/report"
 	"gpubench/internal/result"
@@ -149,6 +150,7 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 		return nil, nil, err
 	}
 	var before []result.Record
+	out.limits = newBounded(p, out.done)
 	known := false // in whatever trial
 	ids := map[string]bool{}
 	for k := range out.done {
@@ -157,7 +159,7 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 	left := p.Without(func(k result.Key) bool {
 		known = known || ids[k.ID]
 		rec, ok := out.done[k]
-		if ok {
+		if ok && !limits.IsLimit(rec.Params) {
 			before = append(before, rec)
 		}
 		return ok
@@ -174,7 +176,7 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 	for _, rec := range before {
 		out.report.Before(rec)
 	}
-	out.progress = newProgress(r.stderr, left.Cases())
+	out.progress = newProgress(r.stderr, left.Cases()+left.Limits())
 	for _, skipped := range p.Skipped {
 		rec := result.Record{ID: skipped.ID, Benchmark: skipped.Benchmark, Params: skipped.Params,
 			Status: result.Skipped, Reason: skipped.Skip, Trial: skipped.Trial}
@@ -233,6 +235,7 @@ type sink struct {
 	done     map[result.Key]result.Record // by --resume
 	// environments of those, by where they ran
 	environments map[string]map[string]bool
+	limits       *bounded
 	stderr       io.Writer
 }
 
@@ -303,6 +306,7 @@ func (s *sink) tell(say func() error) error {
 
 func (s *sink) Record(r result.Record) error {
 	s.compare(r)
+	s.limits.note(&r)
 	err := s.keep(r)
 	s.progress.record(r)
 	return err
@@ -327,7 +331,9 @@ func where(r result.Record) string {
 
 // keep writes a record to disk first: what stdout does is another matter.
 func (s *sink) keep(r result.Record) error {
-	s.count[r.Status]++
+	if !limits.IsLimit(r.Params) { // nobody asked for those
+		s.count[r.Status]++
+	}
 	if s.w != nil {
 		if err := s.w.Write(r); err != nil {
 			return err
@@ -349,7 +355,12 @@ func (r *runCommand) title(p plan.Plan) []string {
 func pesOf(p plan.Plan) string {
 	var counts []int64
 	for _, j := range p.Jobs {
-		counts = append(counts, j.PEs)
+		if !j.Alone {
+			counts = append(counts, j.PEs)
+		}
+	}
+	if len(counts) == 0 {
+		counts = []int64{1}
 	}
 	slices.Sort(counts)
 	var texts []string

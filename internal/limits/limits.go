@@ -61,7 +61,8 @@ const bandwidth = "bandwidth"
 
 // Of gives the limit of a record's main metric from the bounds of its case, or nil. measured gives the records of
 // ceilings by id. Bounds are ways to do the same: the best counts, and where one of them was not measured there is no
-// telling. A time is bounded from below by Bytes over the bandwidth, a rate from above by the bandwidth.
+// telling. Of a ceiling's samples the fastest counts: the others show what disturbed it, and not what the hardware
+// allows. A time is bounded from below by Bytes over the bandwidth, a rate from above by the bandwidth.
 func Of(r *result.Record, metric string, bounds []Bound, measured func(id string) (result.Record, bool)) *result.Limit {
 	if len(bounds) == 0 || !Allowed(r) || moved(r) {
 		return nil
@@ -76,7 +77,7 @@ func Of(r *result.Record, metric string, bounds []Bound, measured func(id string
 		if !ok || !Allowed(&c) {
 			return nil
 		}
-		l := of(m, b, c.Metrics[bandwidth].Median)
+		l := of(m, b, c.Metrics[bandwidth].Max)
 		if l == nil {
 			return nil
 		}

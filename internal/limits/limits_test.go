@@ -9,7 +9,7 @@ import (
 
 func record(device, unit string, median float64) result.Record {
 	return result.Record{Status: result.OK, Params: result.Params{"device": device, "placement": "node"},
-		Metrics: map[string]result.Metric{"latency": {Unit: unit, Median: median}, bandwidth: {Unit: "B/s", Median: median}}}
+		Metrics: map[string]result.Metric{"latency": {Unit: unit, Median: median}, bandwidth: {Unit: "B/s", Median: median / 2, Max: median}}}
 }
 
 func TestOf(t *testing.T) {
@@ -80,6 +80,12 @@ func TestOf(t *testing.T) {
 // A ceiling that was not measured on hardware, or while threads took turns, bounds nothing.
 func TestCeilingsMustBeFigures(t *testing.T) {
 	r := record("cpu", "B/s", 4e8)
+	measured := func(c result.Record) *result.Limit {
+		return Of(&r, "latency", []Bound{{ID: "a"}}, func(string) (result.Record, bool) { return c, true })
+	}
+	if l := measured(record("cpu", "B/s", 1e9)); l == nil {
+		t.Fatal("a good ceiling gives no limit")
+	}
 	for name, change := range map[string]func(c *result.Record){
 		"emulated":       func(c *result.Record) { c.Params["device"] = "emulated" },
 		"oversubscribed": func(c *result.Record) { c.Oversubscribed = true },
@@ -88,7 +94,7 @@ func TestCeilingsMustBeFigures(t *testing.T) {
 	} {
 		c := record("cpu", "B/s", 1e9)
 		change(&c)
-		if l := Of(&r, bandwidth, []Bound{{ID: "a"}}, func(string) (result.Record, bool) { return c, true }); l != nil {
+		if l := measured(c); l != nil {
 			t.Errorf("%s: %+v", name, *l)
 		}
 	}

@@ -42,6 +42,7 @@ var bandwidth = &bench.Benchmark{
 	},
 	MinPEs:     2,
 	Iterations: osuBandwidthCounts,
+	Ceilings:   copied,
 	Memory:     func(p result.Params) int64 { return messageMemory(p) + 4*checkBytes },
 	Native:     nativeOver,
 }
