@@ -315,7 +315,16 @@ func (b *copies) Batch(n int, clk *bench.Clock) error {
 
 // fill writes the pattern of each slot into the sources.
 func (b *copies) fill(step int) error {
-	return b.each(func(w *way, i int) error { return pattern(b.sideOf(w.from), w.src[i], w.step+step+i, 0) })
+	return errors.Join(b.each(func(w *way, i int) error { return pattern(b.sideOf(w.from), w.src[i], w.step+step+i, 0) }), b.settle())
+}
+
+// settle waits for all sides.
+func (b *copies) settle() error {
+	var errs []error
+	for _, s := range b.sides {
+		errs = append(errs, s.here(s.stream.Sync))
+	}
+	return errors.Join(errs...)
 }
 
 // poisoned is a sender that no pattern has.
@@ -324,7 +333,7 @@ const poisoned = -1
 // Poison overwrites the destinations.
 func (b *copies) Poison() error {
 	b.last = 0
-	return b.each(func(w *way, i int) error { return pattern(b.sideOf(w.to), w.dst[i], 0, poisoned) })
+	return errors.Join(b.each(func(w *way, i int) error { return pattern(b.sideOf(w.to), w.dst[i], 0, poisoned) }), b.settle())
 }
 
 func (b *copies) each(f func(w *way, slot int) error) error {
@@ -347,18 +356,13 @@ func (b *copies) sideOf(d *gpu.Device) *side {
 	panic("device: a way between devices that the case has not")
 }
 
-// pattern writes a pattern, from the host where the memory is its own.
+// pattern writes a pattern, from the host where the memory is its own, else queued.
 func pattern(s *side, m gpu.Memory, step, sender int) error {
 	if m.Space != gpu.OnDevice {
 		kernels.PatternBytes(m.Bytes(), step, sender)
 		return nil
 	}
-	return s.here(func() error {
-		if err := s.set.PatternFill(s.stream, m, step, sender); err != nil {
-			return err
-		}
-		return s.stream.Sync()
-	})
+	return s.here(func() error { return s.set.PatternFill(s.stream, m, step, sender) })
 }
 
 // Inspect checks what a timed batch's copies left.

@@ -68,7 +68,7 @@ type stream struct {
 	*side
 	operation string
 	arrays    []*gpu.Buffer
-	a, b, c   []gpu.Memory // slots
+	a, b, c   []gpu.Memory // slots of them
 	host      *gpu.Buffer  // pinned
 	timer     *timer
 	last      int
@@ -108,7 +108,12 @@ func (b *stream) open(pe *bench.PE, p result.Params) (err error) {
 		if n > 1 && b.dev.Driver() == gpu.CPU { // what is stored is not read again before the cache has lost it
 			b.set.WorkingSet(2 * n * stride)
 		}
-		return errors.Join(b.write(b.b, 1), b.write(b.c, 2))
+		for which, array := range b.arrays[1:] {
+			if err := b.write(array.Memory(), which+1, stride); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -123,17 +128,15 @@ func (b *stream) want(i int) float64 {
 	return value(1, i)
 }
 
-// write fills all slots of an array.
-func (b *stream) write(list []gpu.Memory, which int) error {
-	for _, m := range list {
-		for off := 0; off < m.Len; off += chunk {
-			h := b.host.Slice(0, min(chunk, m.Len-off))
-			for i, x := 0, gpu.Of[float64](h); i < len(x); i++ {
-				x[i] = value(which, off/8+i)
-			}
-			if err := errors.Join(b.stream.Copy(m.Slice(off, h.Len), h), b.stream.Sync()); err != nil {
-				return err
-			}
+// write fills all slots of an array, which begin every stride bytes.
+func (b *stream) write(m gpu.Memory, which, stride int) error {
+	for off := 0; off < m.Len; off += chunk {
+		h := b.host.Slice(0, min(chunk, m.Len-off))
+		for i, x := 0, gpu.Of[float64](h); i < len(x); i++ {
+			x[i] = value(which, (off+8*i)%stride/8)
+		}
+		if err := errors.Join(b.stream.Copy(m.Slice(off, h.Len), h), b.stream.Sync()); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -163,12 +166,7 @@ func (b *stream) Batch(n int, clk *bench.Clock) error {
 func (b *stream) Poison() error {
 	b.last = 0
 	return b.here(func() error {
-		for _, m := range b.a {
-			if err := b.stream.Fill(m, 0xFF); err != nil {
-				return err
-			}
-		}
-		return b.stream.Sync()
+		return errors.Join(b.stream.Fill(b.arrays[0].Memory(), 0xFF), b.stream.Sync())
 	})
 }
 
