@@ -153,8 +153,10 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 	out.limits = newBounded(p, out.done)
 	known := false // in whatever trial
 	ids := map[string]bool{}
-	for k := range out.done {
-		ids[k.ID] = true
+	for k, rec := range out.done {
+		if !limits.IsLimit(rec.Params) {
+			ids[k.ID] = true
+		}
 	}
 	left := p.Without(func(k result.Key) bool {
 		known = known || ids[k.ID]
@@ -169,8 +171,8 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 	case len(before) > 0:
 		title = append(title, fmt.Sprintf("%d of the cases were done before, in %s", len(before), r.s.output))
 		fmt.Fprintf(r.stderr, "gpubench: %d cases are done in %s already\n", len(before), r.s.output)
-	case len(out.done) > 0 && !known:
-		fmt.Fprintf(r.stderr, "gpubench: none of the %d cases done in %s is one of this run's: to go on with that run give its flags again\n", len(out.done), r.s.output)
+	case len(ids) > 0 && !known:
+		fmt.Fprintf(r.stderr, "gpubench: none of the %d cases done in %s is one of this run's: to go on with that run give its flags again\n", len(ids), r.s.output)
 	}
 	out.report = report.Formats[r.s.format](r.stdout, title)
 	for _, rec := range before {
@@ -326,6 +328,9 @@ func (s *sink) compare(r result.Record) {
 
 // where is what an environment belongs to.
 func where(r result.Record) string {
+	if r.Params["transport"] == nil {
+		return "no transport on " + r.Params.String("device")
+	}
 	return r.Params.String("transport") + " on " + r.Params.String("device")
 }
 

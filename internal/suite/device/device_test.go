@@ -19,7 +19,7 @@ func onDevice(t *testing.T, driver gpu.Driver, ordinal int, f func(pe *bench.PE)
 	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	dev, err := gpu.Open(driver, ordinal, gpu.Options{Threads: 2, Wait: gpu.Yield})
+	dev, err := gpu.Open(driver, ordinal, gpu.Options{Threads: 1, Wait: gpu.Yield})
 	must(t, err)
 	must(t, dev.Bind())
 	defer func() {
