@@ -408,10 +408,10 @@ func Totals(count map[result.Status]int) string {
 
 // where names a case among its kin.
 func where(p result.Params) string {
-	if p["transport"] == nil {
-		return "on " + text(p, "device")
+	s := "on " + text(p, "device")
+	if p["transport"] != nil {
+		s = fmt.Sprintf("%s over %s, %s %s", text(p, "model"), text(p, "transport"), text(p, "path"), s)
 	}
-	s := fmt.Sprintf("%s over %s, %s on %s", text(p, "model"), text(p, "transport"), text(p, "path"), text(p, "device"))
 	if p.Has("size_bytes") {
 		s += ", " + text(p, "size_bytes") + " B"
 	}
