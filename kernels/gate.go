@@ -52,8 +52,12 @@ type Gate struct {
 	late bool   // the time limit opened it
 }
 
-// NewGate makes a gate that opens by itself after limit, for a host that cannot go on; it is used on the set's thread.
+// NewGate makes a gate that opens by itself after limit, for a host that cannot go on; it is used on the set's
+// thread. Errors: *gpu.UnsupportedError where the device cannot see the word.
 func (k *Set) NewGate(limit time.Duration) (*Gate, error) {
+	if !k.dev.Info().HostPointersAreSame && k.dev.Driver() != gpu.CPU {
+		return nil, &gpu.UnsupportedError{Feature: fmt.Sprintf("gates on %v", k.dev), Reason: "the device knows pinned memory by other addresses than the host"}
+	}
 	word, err := k.dev.Alloc(gpu.Pinned, 8, gpu.DefaultPages)
 	if err != nil {
 		return nil, fmt.Errorf("gate: %w", err)

@@ -12,8 +12,8 @@ const (
 	// leastCopy is from which size on a message is bounded by a copy: below it is by how fast two processors hear of each
 	// other, and of device memory a processor may read a little by itself.
 	leastCopy = 8 << 10
-	// leastTeam is from which size on several cores copy faster than one.
-	leastTeam = 256 << 10
+	// leastShared is from which size on the sender's core may take part in a copy to the receiver.
+	leastShared = 256 << 10
 	// leastStream is from which size of a field on its iterations are bounded by memory, and mostStream from where on
 	// larger ones say no more: no cache holds them.
 	leastStream = 256 << 10
@@ -24,7 +24,8 @@ const (
 // copy that each has to make at least, in the same cache state and pages. None where a network or two kinds of memory
 // are between them, and for staged messages, whose legs bound them.
 //
-// For metrics in seconds it is the time of one message; for rates it is payload of all ways.
+// For metrics in seconds it is the time of one message; for rates it is payload of all ways. In host memory a core copies
+// at most as fast as one that does nothing else: the receiver's, and of long messages the sender's too.
 func Between(p result.Params, bytes int64, ways int) []limits.Ceiling {
 	if bytes < leastCopy {
 		return nil
@@ -35,8 +36,9 @@ func Between(p result.Params, bytes int64, ways int) []limits.Ceiling {
 	switch path, placement := text(p, "path"), text(p, "placement"); {
 	case path == "host" && placement == result.Node:
 		c.Name = "memory copy"
-		if bytes < leastTeam {
-			engines = engines[:1]
+		engines = engines[:1] // the two PEs' cores copy, and no others
+		if c.Scale = float64(ways); bytes >= leastShared {
+			c.Scale = 2
 		}
 	case path != "direct" || text(p, "space") != gpu.OnDevice.String():
 		return nil
@@ -54,12 +56,8 @@ func Between(p result.Params, bytes int64, ways int) []limits.Ceiling {
 	}
 	var out []limits.Ceiling
 	for _, engine := range engines {
-		e := c
-		e.Own = own.With("engine", engine)
-		if c.Device == string(gpu.CPU) && engine == byCopy {
-			e.Scale = float64(ways) // by a core for each way
-		}
-		out = append(out, e)
+		c.Own = own.With("engine", engine)
+		out = append(out, c)
 	}
 	return out
 }

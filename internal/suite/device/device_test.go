@@ -258,3 +258,43 @@ func TestFaultyChild(t *testing.T) {
 		fmt.Println("RESULT", rec.Status, rec.Reason)
 	})
 }
+
+// What is timed behind a gate begins when all of a round is queued, however long that takes; a long batch is several
+// rounds. On the host's clock nothing holds the stream.
+func TestQueueingIsNotTimed(t *testing.T) {
+	onDevice(t, gpu.Emulated, 0, func(pe *bench.PE) {
+		for _, byHost := range []bool{false, true} {
+			s, err := openSide(pe, 0)
+			must(t, err)
+			tm, err := newTimer(s, byHost)
+			must(t, err)
+			var clk bench.Clock
+			const n, each = 1200, 2
+			rounds, next := 0, 0
+			must(t, tm.time(n, each, &clk, func(lo, hi int) error {
+				if lo != next || (hi-lo)*each > kernels.GateDepth && !byHost {
+					t.Errorf("a round from %d to %d after %d", lo, hi, next)
+				}
+				rounds, next = rounds+1, hi
+				for range (hi - lo) * each {
+					must(t, s.set.Nothing(s.stream))
+				}
+				if byHost {
+					return s.stream.Sync() // would not end behind a gate
+				}
+				if reached, err := tm.first.Query(); reached || err != nil {
+					t.Errorf("round %d is queued, and has begun: %v, %v", rounds, reached, err)
+				}
+				return nil
+			}))
+			if want := map[bool]int{false: 5, true: 1}[byHost]; rounds != want || next != n {
+				t.Errorf("by host %v: %d rounds to %d, want %d to %d", byHost, rounds, next, want, n)
+			}
+			if d, ok := clk.Elapsed(); !ok || d <= 0 {
+				t.Errorf("by host %v: %v, %v", byHost, d, ok)
+			}
+			must(t, tm.close())
+			must(t, s.close())
+		}
+	})
+}
