@@ -137,6 +137,8 @@ func (c *chief) pathTaken() *result.PathTaken {
 	}
 	if len(c.lanes) == 0 {
 		switch {
+		case c.s.b.Alone && c.s.text("device") != "cpu":
+			return &result.PathTaken{Lane: "copy", HowKnown: "by construction", Detail: "a device alone: what moved was moved by it"}
 		case path == "" || path == "host":
 			return &result.PathTaken{Lane: "host", HowKnown: "by construction", Detail: "no device memory was in play"}
 		case c.s.pe.Size == 1:

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/internal/stats"
 )
@@ -44,7 +45,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		return r
 	}
 	c.legMetrics(&r)
-	if limited(&r, s.c.MPS != nil && *s.c.MPS) {
+	if limits.Allowed(&r) {
 		r.Limit = c.limit(&r)
 	}
 	return r

@@ -5,6 +5,7 @@ package suite
 import (
 	"gpubench/internal/bench"
 	"gpubench/internal/suite/collective"
+	"gpubench/internal/suite/device"
 	"gpubench/internal/suite/jacobi3d"
 )
 
@@ -12,5 +13,6 @@ import (
 func All() *bench.Registry {
 	list := []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth, jacobi3d.Benchmark}
 	list = append(list, collective.Benchmarks...)
+	list = append(list, device.Copies, device.Latencies, device.Streams)
 	return bench.NewRegistry(list...)
 }

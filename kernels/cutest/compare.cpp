@@ -42,6 +42,8 @@ void vector_fill(double *, i64, i64, i64, i64);
 void vector_check(const double *, gb_check *, i64, i64, i64, i64, i64);
 void stream_copy(double *, const double *, i64, i64);
 void stream_triad(double *, const double *, const double *, i64, i64, double);
+void gate_wait(const uint32_t *, i64, i64);
+void gate_nothing(i64);
 
 // The CPU's.
 #define BODY(name) void name(const uint64_t *, const gb_launch *);
@@ -49,7 +51,7 @@ BODY(gb_jacobi3d) BODY(gb_jacobi3d_shell) BODY(gb_faces_pack) BODY(gb_faces_unpa
 BODY(gb_field_constant) BODY(gb_check_modes) BODY(gb_check_reference) BODY(gb_check_join_slots) BODY(gb_pattern_fill)
 BODY(gb_pattern_check) BODY(gb_reduce_sum) BODY(gb_reduce_max) BODY(gb_reduce_sum_join) BODY(gb_reduce_max_join)
 BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad) BODY(gb_vector_fill)
-BODY(gb_vector_check)
+BODY(gb_vector_check) BODY(gb_gate_wait) BODY(gb_gate_nothing)
 #undef BODY
 }
 
@@ -318,13 +320,25 @@ static void test_stream() {
 	expect("stream_triad", {&a, &b, &c}, v);
 }
 
+// An open gate and one that nobody opens let both go on, and neither writes.
+static void test_gate() {
+	twin word(1);
+	const u64 value = (u64)pick(0, 3);
+	memcpy(word.host(), &value, 8);
+	word.same();
+	const std::vector<u64> v = {(u64)pick(0, 3), (u64)pick(0, 20)};
+	both("gate_wait", gate_wait, gb_gate_wait, {1, 1, 1}, {1, 1, 1}, {&word}, v);
+	expect("gate_wait", {&word}, v);
+	both("gate_nothing", gate_nothing, gb_gate_nothing, {1, 1, 1}, {1, 1, 1}, {}, {0});
+}
+
 int main(int argc, char **argv) {
 	const long trials = argc > 1 ? atol(argv[1]) : 200;
 	const u64 seed = argc > 2 ? strtoull(argv[2], nullptr, 10) : std::random_device()();
 	rng.seed(seed);
 	printf("compare: %ld trials of every kernel, seed %llu\n", trials, (unsigned long long)seed);
-	void (*const tests[])() = {test_jacobi3d, test_faces, test_field, test_check, test_pattern, test_reduce,
-	                        test_stream,   test_vector};
+	void (*const tests[])() = {test_jacobi3d, test_faces,  test_field,  test_check, test_pattern,
+	                        test_reduce,   test_stream, test_vector, test_gate};
 	for (long i = 0; i < trials && failures < 10; i++)
 		for (auto *t : tests) t();
 	printf("compare: %d failures\n", failures);

@@ -9,7 +9,9 @@ package jacobi3d
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/device"
 	"gpubench/internal/suite/stencil"
 	"gpubench/kernels"
 )
@@ -43,6 +45,8 @@ var Benchmark = &bench.Benchmark{
 	Iterations: counts,
 	Memory:     memory,
 	Longest:    longest,
+	// Every cell is read and written once at least.
+	Ceilings: func(p result.Params) []limits.Ceiling { return device.Through(p, 8*cells(p)) },
 }
 
 const (
