@@ -75,6 +75,19 @@ type Metric struct {
 	// Value turns n iterations that took so many seconds into one sample. nil:
 	// seconds per iteration.
 	Value func(p result.Params, n int, seconds float64) float64
+	// When says which cases have the metric; nil: all.
+	When func(p result.Params) bool
+}
+
+// of are the metrics that a case has.
+func (b *Benchmark) of(p result.Params) []Metric {
+	var out []Metric
+	for _, m := range b.Metrics {
+		if m.When == nil || m.When(p) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // Benchmark is one problem and its bodies.

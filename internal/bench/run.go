@@ -19,7 +19,7 @@ import (
 // *BrokenError, means that the PEs must not run another case; the record is
 // valid all the same.
 func Run(pe *PE, b *Benchmark, c Case) (result.Record, error) {
-	s := &session{pe: pe, b: b, c: c, laps: b.laps(), started: time.Now()}
+	s := &session{pe: pe, b: b, c: c, laps: laps(b.of(c.Params)), started: time.Now()}
 	if pe.Rank == 0 {
 		s.chief = newChief(s)
 	}
@@ -98,9 +98,10 @@ type report struct {
 	Device      string             `json:",omitempty"` // UUID
 }
 
-func (b *Benchmark) laps() []string {
+// laps are the laps that metrics are made of, in order.
+func laps(metrics []Metric) []string {
 	var names []string
-	for _, m := range b.Metrics {
+	for _, m := range metrics {
 		if m.Lap != "" {
 			names = append(names, m.Lap)
 		}
