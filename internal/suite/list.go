@@ -10,5 +10,7 @@ import (
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(append([]*bench.Benchmark{pingpong, bandwidth, jacobi3d.Benchmark}, collective.Benchmarks...)...)
+	list := []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth, jacobi3d.Benchmark}
+	list = append(list, collective.Benchmarks...)
+	return bench.NewRegistry(list...)
 }
