@@ -149,8 +149,8 @@ func (c *collective) benchmark() *bench.Benchmark {
 		b.Longest = c.unit
 	}
 	b.Params = append(b.Params,
-		bench.Param{Name: "collective", Doc: "our own trees and rings, or those of the MPI library (model mpi over mpi)",
-			Default: own, Flag: "collective", Values: []string{own, library}},
+		bench.Param{Name: "collective", Doc: "our own trees and rings, those of the MPI library (model mpi over mpi), or NCCL's (model mpi, path direct)",
+			Default: own, Flag: "collective", Values: []string{own, library, byNCCL}},
 		bench.Param{Name: "iterations", Doc: "timed operations in all", Default: int64(1000)})
 	return b
 }
@@ -159,6 +159,7 @@ func (c *collective) benchmark() *bench.Benchmark {
 const (
 	own     = "own"
 	library = "library"
+	byNCCL  = "nccl"
 )
 
 // lapOperation is the clock's lap of the operations alone.
@@ -224,6 +225,18 @@ func (c *collective) bandwidths() []bench.Metric {
 
 // settle says which parameters do not go together.
 func (c *collective) settle(p result.Params) (flag string, err error) {
+	if p.String("collective") == byNCCL {
+		switch {
+		case p.String("model") != string(bench.MPI):
+			return "--collective", fmt.Errorf("NCCL's collectives are of the rank model: give --model mpi, or --collective own")
+		case p.String("path") != "direct":
+			return "--collective", fmt.Errorf("NCCL takes device memory alone: give --path direct, or --collective own")
+		case !c.hasData():
+			return "--collective", fmt.Errorf("NCCL has no %s: give --collective own", c.name)
+		case c.recv(shape{size: 16, pes: 2}) == 8 && p.Int("size_bytes")%(elementBytes*p.Int("pes")) != 0:
+			return "-m", fmt.Errorf("NCCL's %s has equal shares: give multiples of %d for %d PEs", c.name, elementBytes*p.Int("pes"), p.Int("pes"))
+		}
+	}
 	if p.String("collective") == library {
 		switch {
 		case p.String("model") != string(bench.MPI):

@@ -3,6 +3,7 @@
 package collective
 
 import (
+	"errors"
 	"time"
 
 	"gpubench/gpu"
@@ -14,7 +15,8 @@ import (
 type ranks struct {
 	*buffers
 	comm *mpi.Comm
-	by   mpi.Collectives // comm's own, or the library's
+	by   mpi.Collectives // comm's own, the library's or NCCL's
+	gpus *gpus           // nil: not by NCCL
 	op   mpi.Op
 }
 
@@ -27,8 +29,14 @@ func newMPI(c *collective, pe *bench.PE, p result.Params) (bench.Body, error) {
 	}
 	b := &ranks{buffers: buf, comm: mpi.World(pe.Endpoint)}
 	b.by = b.comm
-	if p.String("collective") == library {
+	switch p.String("collective") {
+	case library:
 		b.by = mpi.NewLibrary(pe.Endpoint)
+	case byNCCL:
+		if b.gpus, err = newGPUs(buf, b.comm); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+		b.by = b.gpus
 	}
 	b.op = mpi.Op{Size: elementBytes, Native: mpi.NativeSumFloat64, Combine: func(acc, in gpu.Memory) error {
 		queued, err := b.add(acc, in)
@@ -127,11 +135,19 @@ func (b *ranks) hear(tag int) error {
 	return nil
 }
 
+// Probe says which messages carry the data: none of the transport's where NCCL moves it.
+func (b *ranks) Probe() (buf gpu.Memory, peer int) {
+	if b.gpus != nil {
+		return gpu.Memory{}, -1
+	}
+	return b.buffers.Probe()
+}
+
 // Close frees the buffers.
 func (b *ranks) Close() error {
-	err := b.comm.Free()
-	if e := b.close(); err == nil {
-		err = e
+	var err error
+	if b.gpus != nil {
+		err = b.gpus.close()
 	}
-	return err
+	return errors.Join(err, b.comm.Free(), b.close())
 }
