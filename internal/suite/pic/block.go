@@ -54,6 +54,7 @@ type block struct {
 	packed       *gpu.Event // all that leave are, and the totals are on the host
 	began, ended *gpu.Event // of the kernels
 	incoming     [kernels.PICClasses - 1]int
+	arriving     [kernels.PICClasses - 1]gpu.Memory // where incoming ones go
 }
 
 // newBlock makes a block with its particles of the start.
@@ -233,14 +234,17 @@ func (b *block) outgoing(i int) gpu.Memory {
 	return b.out.Slice(kernels.PICBytes*first, kernels.PICBytes*int(totals[b.near[i].class]))
 }
 
-// expect makes room for the particles whose numbers have come, and returns where those of each neighbour go.
-func (b *block) expect() ([]gpu.Memory, error) {
+// ahead is where the particles of neighbour i go.
+func (b *block) ahead(i int) gpu.Memory { return b.arriving[i] }
+
+// expect makes room for the particles whose numbers have come.
+func (b *block) expect() error {
 	total := 0
 	for i := range b.near {
 		n := gpu.Of[int64](b.coming(i))[0]
 		if most := b.w.crowd().total; n < 0 || n > most {
 			at := b.w.at(b.near[i].block)
-			return nil, fmt.Errorf("block (%d,%d), number from block (%d,%d) at offset 0: expected at most %d particles, found %d",
+			return fmt.Errorf("block (%d,%d), number from block (%d,%d) at offset 0: expected at most %d particles, found %d",
 				b.at[0], b.at[1], at[0], at[1], most, n)
 		}
 		b.incoming[i] = int(n)
@@ -249,21 +253,20 @@ func (b *block) expect() ([]gpu.Memory, error) {
 	if kernels.PICBytes*total > b.in.Len() {
 		var err error
 		if b.in, err = b.renew(b.in, kernels.PICBytes*(total+total/4)); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if b.n+total > b.arrays.Capacity {
 		if err := b.grow(withSlack(b.n + total)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	where := make([]gpu.Memory, len(b.near))
 	first := 0
 	for i := range b.near {
-		where[i] = b.in.Slice(kernels.PICBytes*first, kernels.PICBytes*b.incoming[i])
+		b.arriving[i] = b.in.Slice(kernels.PICBytes*first, kernels.PICBytes*b.incoming[i])
 		first += b.incoming[i]
 	}
-	return where, nil
+	return nil
 }
 
 // grow moves the particles to arrays of a larger capacity.
