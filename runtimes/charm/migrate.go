@@ -26,11 +26,34 @@ const (
 
 var pupping, arriving = &method{name: "Pup"}, &method{name: "arrive"}
 
-// sendChare packs a chare and sends it off; from then on it is not here.
-func (c *core) sendChare(el *element, to int) {
-	m := el.coll.mob
-	c.current = running{pupping, el}
+// attempt calls a chare's own code, which may panic: also while a thread of another chare takes what comes as it waits. It
+// reports whether the run goes on.
+func (c *core) attempt(m *method, el *element, f func()) bool {
+	was := c.current
+	c.current = running{m, el}
+	c.guard(f)
+	c.current = was
+	return c.err == nil
+}
+
+// sendChare packs a chare and sends it off; from then on it is not here. It reports false when Pup has failed.
+func (c *core) sendChare(el *element, to int) bool {
 	load := c.load(el)
+	if !c.attempt(pupping, el, func() { c.pack(el, load, to) }) {
+		c.unload(load) // the buffers stay the chare's
+		return false
+	}
+	el.chare, el.gone = nil, true
+	el.coll.elems[el.lin] = nil
+	for _, ch := range el.chans {
+		c.redirect(ch, to)
+	}
+	c.sendBuffers(load, to)
+	return true
+}
+
+func (c *core) pack(el *element, load *cargo, to int) {
+	m := el.coll.mob
 	size := Pup{mode: pupSizing, move: load}
 	m.pup(el.chare, &size)
 	b := c.open(to, chareLen+lineLen*len(el.chans)+size.size)
@@ -48,13 +71,6 @@ func (c *core) sendChare(el *element, to int) {
 	m.stats.Sent++
 	m.stats.Bytes += int64(len(b))
 	c.ship(to, b)
-	c.current = running{}
-	el.chare, el.gone = nil, true
-	el.coll.elems[el.lin] = nil
-	for _, ch := range el.chans {
-		c.redirect(ch, to)
-	}
-	c.sendBuffers(load, to)
 }
 
 // load begins a cargo.
@@ -157,9 +173,9 @@ func (c *core) chareMessage(src int, b []byte) bool {
 	load := c.load(el)
 	chare := m.fresh()
 	p := Pup{mode: pupUnpacking, b: b[chareLen+lineLen*lines:], move: load}
-	c.current = running{pupping, el}
-	m.pup(chare, &p)
-	c.current = running{}
+	if !c.attempt(pupping, el, func() { m.pup(chare, &p) }) {
+		return true
+	}
 	if p.err == nil && len(p.b) != 0 {
 		p.err = fmt.Errorf("charm: %d B left over after unpacking", len(p.b))
 	}
@@ -196,7 +212,8 @@ func (c *core) cargoMessage(src int, b []byte) bool {
 	i := int(word(b, 12))
 	buf := load.buffers[i]
 	if n := int(le.Uint64(b[16:])); n != buf.Len() {
-		panic(fmt.Sprintf("charm: buffer %d of %s is to be filled with %d B and has %d B: its Pup must not depend on the pass", i, load.el.name(), n, buf.Len()))
+		c.fail(fmt.Errorf("charm: buffer %d of %s is to be filled with %d B and has %d B: its Pup must not depend on the pass", i, load.el.name(), n, buf.Len()))
+		return true
 	}
 	x := c.newMove(take, src, buf.Memory())
 	x.cargo, x.index = load, i
@@ -220,13 +237,12 @@ func (c *core) tookBuffer(load *cargo, i int, err error) {
 func (c *core) arrived(load *cargo) {
 	el := load.el
 	el.chare, el.coming = el.coming, nil
-	was := c.current
-	c.current = running{arriving, el}
-	err := el.coll.mob.arrive(el)
-	c.current = was
-	if err != nil {
+	if !c.attempt(arriving, el, func() {
+		if err := el.coll.mob.arrive(el); err != nil {
+			c.fail(&MethodError{PE: c.rank, Chare: el.name(), Method: arriving.name, Value: err})
+		}
+	}) {
 		el.chare = nil
-		c.fail(&MethodError{PE: c.rank, Chare: el.name(), Method: arriving.name, Value: err})
 		return
 	}
 	c.unload(load)
