@@ -20,6 +20,7 @@ type part struct {
 	set     *kernels.Set
 	space   gpu.Space
 	blocks  []*block // those that live here now
+	spare   []gear   // of blocks that have moved away
 	applied int64    // steps since the start
 }
 
@@ -43,18 +44,10 @@ type block struct {
 	n         int // particles
 	particles *gpu.Buffer
 	charges   *gpu.Buffer
-	out, in   *gpu.Buffer // packed: to send, received
-	work      *gpu.Buffer // counts and totals
-	classes   *gpu.Buffer
-	moves     *gpu.Buffer
-	host      *gpu.Buffer // totals, then the counts of messages that come: int64s
 	arrays    kernels.PICArrays
-
-	stream       *gpu.Stream
-	packed       *gpu.Event // all that leave are, and the totals are on the host
-	began, ended *gpu.Event // of the kernels
-	incoming     [kernels.PICClasses - 1]int
-	arriving     [kernels.PICClasses - 1]gpu.Memory // where incoming ones go
+	gear
+	incoming [kernels.PICClasses - 1]int
+	arriving [kernels.PICClasses - 1]gpu.Memory // where incoming ones go
 }
 
 // newBlock makes a block with its particles of the start.
@@ -84,64 +77,41 @@ func (w *part) newBlock(i int) (*block, error) {
 // withSlack is room for n particles and some that come; more is made when it is needed.
 func withSlack(n int) int { return n + n/8 + 256 }
 
-// equip makes what belongs to a PE and holds no state between steps.
-func (b *block) equip() error {
-	w, dev := b.w, b.w.pe.Device
+// equip gives a block what belongs to its PE.
+func (b *block) equip() (err error) {
+	w := b.w
 	b.geom, b.near = w.geometry(b.at), w.neighbours(b.at)
-	var err error
-	if b.work, err = dev.Alloc(w.space, kernels.PICCountsBytes+kernels.PICTotalsBytes, w.pages); err != nil {
-		return err
+	if n := len(w.spare); n > 0 {
+		b.gear, w.spare = w.spare[n-1], w.spare[:n-1]
+		return nil
 	}
-	if b.host, err = dev.Alloc(gpu.Pinned, 2*kernels.PICTotalsBytes, gpu.DefaultPages); err != nil {
-		return err
-	}
-	if b.stream, err = dev.NewStream(); err != nil {
-		return err
-	}
-	for _, e := range []**gpu.Event{&b.packed, &b.began, &b.ended} {
-		if *e, err = dev.NewEvent(e != &b.packed); err != nil {
-			return err
-		}
-	}
-	if err := b.makeRoom(256); err != nil {
-		return err
-	}
-	b.in, err = dev.Alloc(w.space, kernels.PICBytes*256, w.pages)
+	b.gear, err = w.newGear()
 	return err
 }
 
-// layOut points the kernels to particles that have that capacity.
+// layOut points the kernels to the block's memory, where particles have that capacity.
 func (b *block) layOut(capacity int) (err error) {
-	if b.classes, err = b.renew(b.classes, capacity); err != nil {
-		return err
+	if b.classes.Len() < capacity {
+		if b.classes, err = b.w.renew(b.classes, capacity); err != nil {
+			return err
+		}
 	}
-	a := &b.arrays
-	a.Particles, a.Charges, a.Classes = b.particles.Memory(), b.charges.Memory(), b.classes.Memory()
-	a.Counts, a.Totals = b.work.Slice(0, kernels.PICCountsBytes), b.work.Slice(kernels.PICCountsBytes, kernels.PICTotalsBytes)
-	a.Capacity = capacity
+	b.arrays = kernels.PICArrays{Particles: b.particles.Memory(), Charges: b.charges.Memory(), Classes: b.classes.Memory(),
+		Counts: b.work.Slice(0, kernels.PICCountsBytes), Totals: b.work.Slice(kernels.PICCountsBytes, kernels.PICTotalsBytes),
+		Out: b.out.Memory(), Moves: b.moves.Memory(), Capacity: capacity, Room: b.out.Len() / kernels.PICBytes}
 	return nil
 }
 
 // makeRoom makes what is packed of so many particles.
 func (b *block) makeRoom(room int) (err error) {
-	if b.out, err = b.renew(b.out, kernels.PICBytes*room); err != nil {
+	if b.out, err = b.w.renew(b.out, kernels.PICBytes*room); err != nil {
 		return err
 	}
-	if b.moves, err = b.renew(b.moves, 16*room); err != nil {
+	if b.moves, err = b.w.renew(b.moves, 16*room); err != nil {
 		return err
 	}
 	b.arrays.Room, b.arrays.Out, b.arrays.Moves = room, b.out.Memory(), b.moves.Memory()
 	return nil
-}
-
-// renew frees a buffer, which may be nil, and makes a new one in its place.
-func (b *block) renew(old *gpu.Buffer, n int) (*gpu.Buffer, error) {
-	if old != nil {
-		if err := old.Free(); err != nil {
-			return nil, err
-		}
-	}
-	return b.w.pe.Device.Alloc(b.w.space, n, b.w.pages)
 }
 
 // start writes charges and particles, at rest in x and in the middle of their cells.
@@ -252,7 +222,7 @@ func (b *block) expect() error {
 	}
 	if kernels.PICBytes*total > b.in.Len() {
 		var err error
-		if b.in, err = b.renew(b.in, kernels.PICBytes*(total+total/4)); err != nil {
+		if b.in, err = b.w.renew(b.in, kernels.PICBytes*(total+total/4)); err != nil {
 			return err
 		}
 	}
@@ -312,30 +282,8 @@ func (b *block) account(clk *bench.Clock) (float64, error) {
 	return s, err
 }
 
-// strip frees what equip made, and closeAll the rest too.
-func (b *block) strip() error {
-	var errs []error
-	for _, f := range []**gpu.Buffer{&b.out, &b.in, &b.work, &b.classes, &b.moves, &b.host} {
-		if *f != nil {
-			errs = append(errs, (*f).Free())
-			*f = nil
-		}
-	}
-	if b.stream != nil {
-		errs = append(errs, b.stream.Close())
-		b.stream = nil
-	}
-	for _, e := range []**gpu.Event{&b.packed, &b.began, &b.ended} {
-		if *e != nil {
-			errs = append(errs, (*e).Close())
-			*e = nil
-		}
-	}
-	return errors.Join(errs...)
-}
-
 func (b *block) close() error {
-	errs := []error{b.strip()}
+	errs := []error{b.gear.close()}
 	for _, f := range []**gpu.Buffer{&b.particles, &b.charges} {
 		if *f != nil {
 			errs = append(errs, (*f).Free())
@@ -351,6 +299,9 @@ func (w *part) Close() error {
 	for _, b := range w.blocks {
 		errs = append(errs, b.close())
 	}
-	w.blocks = nil
+	for i := range w.spare {
+		errs = append(errs, w.spare[i].close())
+	}
+	w.blocks, w.spare = nil, nil
 	return errors.Join(errs...)
 }
