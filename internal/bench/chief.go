@@ -10,24 +10,25 @@ import (
 
 // chief holds what PE 0 knows of a case.
 type chief struct {
-	s       *session
-	doing   task
-	n       int // iterations of the batch under way
-	pace    *pace
-	checks  []result.Validation // by PE
-	checked bool                // the final check has run
-	reports []report            // of the last task, by PE
-	over    bool
-	devices []string
-	clocks  *result.Clocks
-	traffic traffic
-	lanes   []laneOf
-	seen    evidence
-	staging *result.Staging
-	legs    []legReport // of the two PEs between which they lie
-	status  result.Status
-	reason  string
-	broken  *blame
+	s         *session
+	doing     task
+	n         int // iterations of the batch under way
+	pace      *pace
+	checks    []result.Validation // by PE
+	checked   bool                // the final check has run
+	reports   []report            // of the last task, by PE
+	over      bool
+	devices   []string
+	clocks    *result.Clocks
+	traffic   traffic
+	lanes     []laneOf
+	seen      evidence
+	staging   *result.Staging
+	balancing *result.Balancing
+	legs      []legReport // of the two PEs between which they lie
+	status    result.Status
+	reason    string
+	broken    *blame
 }
 
 func newChief(s *session) *chief {
@@ -104,6 +105,7 @@ func (c *chief) note(done task, reports []report) {
 			c.seen.Close.add(r.Seen.Close)
 			c.seen.Afar.add(r.Seen.Afar)
 		}
+		c.balanced(r.Balancing)
 		if r.Lane != nil {
 			c.lanes = append(c.lanes, laneOf{pe, *r.Lane})
 		}
@@ -185,6 +187,9 @@ func (c *chief) start() {
 		c.end(result.Failed, err.Error())
 		return
 	}
+	if f := c.s.b.Period; f != nil {
+		c.pace.period = max(1, int(f(p)))
+	}
 	c.pace.settle = c.s.guard() != nil
 }
 
@@ -213,6 +218,18 @@ func (c *chief) batch(reports []report) {
 		c.end(result.Failed, fmt.Sprintf("a batch of %d iterations took %g s by its clock", c.n, b.seconds))
 	default:
 		c.pace.note(b)
+	}
+}
+
+// balanced adds what balancing came to on a PE.
+func (c *chief) balanced(b *result.Balancing) {
+	switch {
+	case b == nil:
+	case c.balancing == nil:
+		c.balancing = b
+	default:
+		c.balancing.MovedBytes += b.MovedBytes
+		c.balancing.DecideS = max(c.balancing.DecideS, b.DecideS)
 	}
 }
 

@@ -28,6 +28,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.Pairs = s.pairsText()
 	r.Clocks = c.clocks
 	r.Staging = c.staging
+	r.Balancing = c.balancing
 	if s.validating() && c.pace != nil {
 		v := c.validation()
 		r.Validation = &v

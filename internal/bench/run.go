@@ -94,6 +94,7 @@ type report struct {
 	Lane        *transport.Lane    `json:",omitempty"`
 	Seen        *evidence          `json:",omitempty"`
 	Traffic     *traffic           `json:",omitempty"`
+	Balancing   *result.Balancing  `json:",omitempty"`
 	Over        bool               `json:",omitempty"` // oversubscribed
 	Device      string             `json:",omitempty"` // UUID
 }
@@ -158,6 +159,7 @@ func (s *session) carryOut(o order) (r report, lost error) {
 		err, lost = s.legs(&r)
 	case doClose:
 		r.Traffic, r.Seen = trafficOf(s.pe.Endpoint.Stats()), s.seen
+		r.Balancing = s.balancing()
 		err = errors.Join(s.protect("Probe", func() error { r.Lane = s.lane(); return nil }), s.close())
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"gpubench/internal/suite/collective"
 	"gpubench/internal/suite/device"
 	"gpubench/internal/suite/jacobi3d"
+	"gpubench/internal/suite/pic"
 	"gpubench/internal/suite/stencil2d"
 )
 
@@ -14,7 +15,7 @@ import (
 func All() *bench.Registry {
 	list := []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth}
 	list = append(list, collective.Benchmarks...)
-	list = append(list, jacobi3d.Benchmark, stencil2d.Benchmark)
+	list = append(list, jacobi3d.Benchmark, stencil2d.Benchmark, pic.Benchmark)
 	list = append(list, device.Copies, device.Latencies, device.Streams)
 	return bench.NewRegistry(list...)
 }
