@@ -17,7 +17,7 @@ import (
 // ownParam tells the plan of a benchmark's parameter.
 func ownParam(p bench.Param) plan.Param {
 	out := plan.Param{Name: p.Name, Flag: p.Flag, Short: p.Short, Default: p.Default, Quick: p.Quick, Null: p.Null,
-		Bytes: p.Unit == "B", Values: p.Values, Min: p.Min, Max: p.Max, Len: p.Len, Scales: p.Scales}
+		Bytes: p.Unit == "B", Values: p.Values, All: p.All, Devices: p.Devices, Min: p.Min, Max: p.Max, Len: p.Len, Scales: p.Scales}
 	for _, m := range p.Models {
 		out.Models = append(out.Models, string(m))
 	}
@@ -82,7 +82,11 @@ func ownUsage(p bench.Param, sharing []plan.Param, of []string) string {
 		}
 	}
 	doc := fmt.Sprintf("%s: %s (%s", p.Doc, value, strings.Join(of, ", "))
-	if d := strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Default), " ", ","), "[]"); d != "" {
+	d := strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Default), " ", ","), "[]")
+	if p.All || p.Devices {
+		d = "all"
+	}
+	if d != "" {
 		doc += "; default " + d
 	}
 	return doc + ")"

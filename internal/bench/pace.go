@@ -46,7 +46,8 @@ type pace struct {
 // batch is iterations and what they took.
 type batch struct {
 	n       int
-	seconds float64
+	seconds float64     // the largest over the PEs that ran the clock
+	mean    float64     // and the mean over them
 	own     []float64   // by PE, where every PE has a clock
 	laps    [][]float64 // by lap, by PE
 	parts   int         // batches merged into it
@@ -179,6 +180,7 @@ func (b batch) plus(c batch) batch {
 	}
 	b.n += c.n
 	b.seconds += c.seconds
+	b.mean += c.mean
 	if len(b.own) == len(c.own) {
 		for pe := range b.own {
 			b.own[pe] += c.own[pe]

@@ -22,8 +22,8 @@ func (b Bench) scales() (out []string) {
 	return out
 }
 
-// sized gives each combination in every way of scaling that was asked for. Where two are the same case, the plan has it once.
-func (e *expander) sized(b Bench, own []result.Params, pes int64) []result.Params {
+// scaled gives each combination in every way of scaling that was asked for. Where two are the same case, the plan has it once.
+func (e *expander) scaled(b Bench, own []result.Params, pes int64) []result.Params {
 	names := b.scales()
 	if len(names) == 0 {
 		return own

@@ -19,17 +19,20 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	for _, t := range title {
 		fmt.Fprintf(w, "# %s\n", t)
 	}
-	recs = byLane(recs)
+	recs, asLimits := asked(byLane(recs))
 	benches, groups := byBenchmark(recs)
 	derived, left := derive.Of(recs)
 	for _, b := range benches {
 		g := ran(groups[b])
-		if len(g) == 0 {
-			continue
-		}
-		if g[0].Params.Has("size_bytes") {
+		switch {
+		case len(g) == 0:
+		case alone(g[0]) && g[0].Params.Has("direction"):
+			pairs(w, b, g)
+		case alone(g[0]):
+			figures(w, b, g)
+		case g[0].Params.Has("size_bytes"):
 			matrix(w, b, g)
-		} else {
+		default:
 			list(w, b, g)
 		}
 		for _, t := range derived {
@@ -38,6 +41,7 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 			}
 		}
 	}
+	limitTable(w, asLimits)
 	fmt.Fprintln(w)
 	if repeated(recs) {
 		fmt.Fprintln(w, spreadNote)
@@ -221,7 +225,7 @@ func notes(w io.Writer, recs []result.Record) {
 			notDirect[path] = true
 			continue
 		}
-		if r.PathTaken != nil && path != "host" && r.PathTaken.Lane != path {
+		if r.PathTaken != nil && path != "host" && !alone(r) && r.PathTaken.Lane != path {
 			k := path + " over " + text(r.Params, "transport")
 			if lanes[k] == nil {
 				lanes[k] = map[string]bool{}
@@ -298,7 +302,10 @@ func Totals(count map[result.Status]int) string {
 
 // where names a case among its kin.
 func where(p result.Params) string {
-	s := fmt.Sprintf("%s over %s, %s on %s", text(p, "model"), text(p, "transport"), text(p, "path"), text(p, "device"))
+	s := "on " + text(p, "device")
+	if p["transport"] != nil {
+		s = fmt.Sprintf("%s over %s, %s %s", text(p, "model"), text(p, "transport"), text(p, "path"), s)
+	}
 	if p.Has("size_bytes") {
 		s += ", " + text(p, "size_bytes") + " B"
 	}

@@ -41,8 +41,12 @@ void reduce_sum_join(const gb_reduced *, gb_reduced *, i64);
 void reduce_max_join(const gb_reduced *, gb_reduced *, i64);
 void combine_sum(double *, const double *, i64);
 void combine_max(double *, const double *, i64);
+void vector_fill(double *, i64, i64, i64, i64);
+void vector_check(const double *, gb_check *, i64, i64, i64, i64, i64);
 void stream_copy(double *, const double *, i64, i64);
 void stream_triad(double *, const double *, const double *, i64, i64, double);
+void gate_wait(const uint32_t *, i64, i64);
+void gate_nothing(i64);
 void pic_move(double *, const double *, uint8_t *, i64 *, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 void pic_scan(i64 *, i64 *, i64);
 void pic_pack(const double *, const uint8_t *, const i64 *, const i64 *, double *, i64 *, i64, i64, i64, i64);
@@ -55,8 +59,8 @@ void pic_check(const double *, gb_check *, i64, i64, i64, double, double, double
 BODY(gb_jacobi3d) BODY(gb_jacobi3d_shell) BODY(gb_faces_pack) BODY(gb_faces_unpack) BODY(gb_field_modes)
 BODY(gb_field_constant) BODY(gb_check_modes) BODY(gb_check_reference) BODY(gb_check_join_slots) BODY(gb_pattern_fill)
 BODY(gb_pattern_check) BODY(gb_reduce_sum) BODY(gb_reduce_max) BODY(gb_reduce_sum_join) BODY(gb_reduce_max_join)
-BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad) BODY(gb_stencil2d)
-BODY(gb_stencil2d_shell)
+BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad) BODY(gb_vector_fill)
+BODY(gb_vector_check) BODY(gb_gate_wait) BODY(gb_gate_nothing) BODY(gb_stencil2d) BODY(gb_stencil2d_shell)
 BODY(gb_pic_move_all) BODY(gb_pic_scan) BODY(gb_pic_pack) BODY(gb_pic_fill) BODY(gb_pic_append) BODY(gb_pic_check_all)
 #undef BODY
 }
@@ -311,6 +315,23 @@ static void test_reduce() {
 	}
 }
 
+static void test_vector() {
+	const i64 n = pick(0, 3) ? pick(1, 3000) : pick(1, 9), slots = pick(1, 5), step = pick(0, 1000);
+	const dim3 threads = {GB_CHECK_THREADS, 1, 1};
+	twin vector(n, false), results(slots * 8);
+	std::vector<u64> v = {(u64)n, (u64)pick(0, 1000), (u64)step, 0};
+	both("vector_fill", vector_fill, gb_vector_fill, {(uint32_t)pick(1, 3), 1, 1}, threads, {&vector}, v);
+	expect("vector_fill", {&vector}, v);
+	for (int wrong = pick(0, 2); wrong > 0; wrong--) {
+		vector.host()[pick(0, n - 1)] = pick(0, 1) ? NAN : 0.5;
+		vector.same();
+	}
+	v = {(u64)n, v[1], (u64)step, (u64)pick(1, 2), (u64)slots};
+	both("vector_check", vector_check, gb_vector_check, {(uint32_t)slots, 1, 1}, threads, {&vector, &results}, v);
+	expect("vector_check", {&vector}, v);
+	join("vector_check", results, slots, v);
+}
+
 static void test_stream() {
 	const i64 n = pick(1, 3000);
 	const bool aligned = pick(0, 1);
@@ -322,6 +343,18 @@ static void test_stream() {
 	v.push_back(bits(real()));
 	both("stream_triad", stream_triad, gb_stream_triad, grid, threads, {&a, &b, &c}, v);
 	expect("stream_triad", {&a, &b, &c}, v);
+}
+
+// An open gate and one that nobody opens let both go on, and neither writes.
+static void test_gate() {
+	twin word(1);
+	const u64 value = (u64)pick(0, 3);
+	memcpy(word.host(), &value, 8);
+	word.same();
+	const std::vector<u64> v = {(u64)pick(0, 3), (u64)pick(0, 20)};
+	both("gate_wait", gate_wait, gb_gate_wait, {1, 1, 1}, {1, 1, 1}, {&word}, v);
+	expect("gate_wait", {&word}, v);
+	both("gate_nothing", gate_nothing, gb_gate_nothing, {1, 1, 1}, {1, 1, 1}, {}, {0});
 }
 
 // Particles of a block; a few of them in another block or nowhere, as damaged ones may be.
@@ -371,7 +404,8 @@ int main(int argc, char **argv) {
 	const u64 seed = argc > 2 ? strtoull(argv[2], nullptr, 10) : std::random_device()();
 	rng.seed(seed);
 	printf("compare: %ld trials of every kernel, seed %llu\n", trials, (unsigned long long)seed);
-	void (*const tests[])() = {test_jacobi3d, test_stencil2d, test_faces, test_field, test_check, test_pattern, test_reduce, test_stream, test_pic};
+	void (*const tests[])() = {test_jacobi3d, test_stencil2d, test_faces,  test_field, test_check, test_pattern,
+	                        test_reduce,   test_stream,    test_vector, test_gate,  test_pic};
 	for (long i = 0; i < trials && failures < 10; i++)
 		for (auto *t : tests) t();
 	printf("compare: %d failures\n", failures);

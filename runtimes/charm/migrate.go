@@ -4,17 +4,18 @@ package charm
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"gpubench/gpu"
 )
 
-// cargo is a chare on its way, with the buffers that it has: on the old PE those to be freed when their contents have
-// left, on the new one those to be filled.
+// cargo is a chare on its way, with the buffers that it has: on the old PE those whose contents have not left, on the new
+// one those to be filled.
 type cargo struct {
 	c       *core
 	el      *element
-	buffers []*gpu.Buffer // nil: freed
+	buffers []*gpu.Buffer // nil: its contents have left
 	left    int           // those that are not done
 }
 
@@ -26,11 +27,34 @@ const (
 
 var pupping, arriving = &method{name: "Pup"}, &method{name: "arrive"}
 
-// sendChare packs a chare and sends it off; from then on it is not here.
-func (c *core) sendChare(el *element, to int) {
-	m := el.coll.mob
-	c.current = running{pupping, el}
+// attempt calls a chare's own code, which may panic: also while a thread of another chare takes what comes as it waits. It
+// reports whether the run goes on.
+func (c *core) attempt(m *method, el *element, f func()) bool {
+	was := c.current
+	c.current = running{m, el}
+	c.guard(f)
+	c.current = was
+	return c.err == nil
+}
+
+// sendChare packs a chare and sends it off; from then on it is not here. It reports false when Pup has failed.
+func (c *core) sendChare(el *element, to int) bool {
 	load := c.load(el)
+	if !c.attempt(pupping, el, func() { c.pack(el, load, to) }) {
+		c.unload(load) // the buffers stay the chare's
+		return false
+	}
+	el.chare, el.gone = nil, true
+	el.coll.elems[el.lin] = nil
+	for _, ch := range el.chans {
+		c.redirect(ch, to)
+	}
+	c.sendBuffers(load, to)
+	return true
+}
+
+func (c *core) pack(el *element, load *cargo, to int) {
+	m := el.coll.mob
 	size := Pup{mode: pupSizing, move: load}
 	m.pup(el.chare, &size)
 	b := c.open(to, chareLen+lineLen*len(el.chans)+size.size)
@@ -48,13 +72,6 @@ func (c *core) sendChare(el *element, to int) {
 	m.stats.Sent++
 	m.stats.Bytes += int64(len(b))
 	c.ship(to, b)
-	c.current = running{}
-	el.chare, el.gone = nil, true
-	el.coll.elems[el.lin] = nil
-	for _, ch := range el.chans {
-		c.redirect(ch, to)
-	}
-	c.sendBuffers(load, to)
 }
 
 // load begins a cargo.
@@ -82,10 +99,10 @@ func (c *core) sendBuffers(load *cargo, to int) {
 	c.sentBuffer(load, -1, nil)
 }
 
-// sentBuffer frees a buffer that has left, and ends the move with the last.
+// sentBuffer is done with a buffer that has left, and ends the move with the last.
 func (c *core) sentBuffer(load *cargo, i int, err error) {
 	if i >= 0 && err == nil {
-		err = load.buffers[i].Free()
+		c.spares = append(c.spares, spare{buf: load.buffers[i]})
 		load.buffers[i] = nil
 	}
 	if err != nil {
@@ -117,8 +134,51 @@ func (c *core) unload(load *cargo) {
 	}
 }
 
-// freeCargoes frees the buffers of chares that never arrived.
+// spare is a buffer of a chare that has left. It waits for one that comes with a buffer like it, until chares have moved
+// once more: to allocate costs more than to transfer.
+type spare struct {
+	buf *gpu.Buffer
+	old bool
+}
+
+// room is a buffer for what comes.
+func (c *core) room(d parcel) (*gpu.Buffer, error) {
+	for i, s := range c.spares {
+		if s.buf.Len() == int(d.Len) && s.buf.Memory().Space == d.Space && s.buf.Pages() == d.Pages {
+			c.spares = slices.Delete(c.spares, i, i+1)
+			return s.buf, nil
+		}
+	}
+	buf, err := c.alloc(d.Space, int(d.Len), d.Pages)
+	if err != nil && len(c.spares) > 0 {
+		if err := c.freeSpares(false); err != nil {
+			return nil, err
+		}
+		buf, err = c.alloc(d.Space, int(d.Len), d.Pages)
+	}
+	return buf, err
+}
+
+// freeSpares frees buffers that nobody came for, all or those that are old.
+func (c *core) freeSpares(oldOnly bool) (err error) {
+	young := c.spares[:0]
+	for _, s := range c.spares {
+		if oldOnly && !s.old {
+			young = append(young, spare{s.buf, true})
+			continue
+		}
+		if e := s.buf.Free(); err == nil {
+			err = e
+		}
+	}
+	clear(c.spares[len(young):])
+	c.spares = young
+	return err
+}
+
+// freeCargoes frees the buffers of chares that never arrived, and spare ones.
 func (c *core) freeCargoes() (errs []error) {
+	errs = append(errs, c.freeSpares(false))
 	for _, load := range c.cargoes {
 		for _, buf := range load.buffers {
 			if buf != nil {
@@ -157,9 +217,9 @@ func (c *core) chareMessage(src int, b []byte) bool {
 	load := c.load(el)
 	chare := m.fresh()
 	p := Pup{mode: pupUnpacking, b: b[chareLen+lineLen*lines:], move: load}
-	c.current = running{pupping, el}
-	m.pup(chare, &p)
-	c.current = running{}
+	if !c.attempt(pupping, el, func() { m.pup(chare, &p) }) {
+		return true
+	}
 	if p.err == nil && len(p.b) != 0 {
 		p.err = fmt.Errorf("charm: %d B left over after unpacking", len(p.b))
 	}
@@ -196,7 +256,8 @@ func (c *core) cargoMessage(src int, b []byte) bool {
 	i := int(word(b, 12))
 	buf := load.buffers[i]
 	if n := int(le.Uint64(b[16:])); n != buf.Len() {
-		panic(fmt.Sprintf("charm: buffer %d of %s is to be filled with %d B and has %d B: its Pup must not depend on the pass", i, load.el.name(), n, buf.Len()))
+		c.fail(fmt.Errorf("charm: buffer %d of %s is to be filled with %d B and has %d B: its Pup must not depend on the pass", i, load.el.name(), n, buf.Len()))
+		return true
 	}
 	x := c.newMove(take, src, buf.Memory())
 	x.cargo, x.index = load, i
@@ -220,13 +281,12 @@ func (c *core) tookBuffer(load *cargo, i int, err error) {
 func (c *core) arrived(load *cargo) {
 	el := load.el
 	el.chare, el.coming = el.coming, nil
-	was := c.current
-	c.current = running{arriving, el}
-	err := el.coll.mob.arrive(el)
-	c.current = was
-	if err != nil {
+	if !c.attempt(arriving, el, func() {
+		if err := el.coll.mob.arrive(el); err != nil {
+			c.fail(&MethodError{PE: c.rank, Chare: el.name(), Method: arriving.name, Value: err})
+		}
+	}) {
 		el.chare = nil
-		c.fail(&MethodError{PE: c.rank, Chare: el.name(), Method: arriving.name, Value: err})
 		return
 	}
 	c.unload(load)
@@ -315,8 +375,8 @@ type parcel struct {
 }
 
 // Buffer passes over a buffer of a chare that moves: its contents travel on their own, as the Endpoint's path says, into
-// a new buffer of the same space, length and pages on the new PE's device, and the old one is freed when they have left.
-// A nil buffer stays nil. No stream may write the buffer any more. In a message, which cannot carry buffers, it panics.
+// a new buffer of the same space, length and pages on the new PE's device; the old one is the runtime's when they have
+// left: it is used again, or freed when chares have moved once more, at the latest by Close. A nil buffer stays nil. No stream may write the buffer any more. In a message, which cannot carry buffers, it panics.
 func (p *Pup) Buffer(b **gpu.Buffer) {
 	if p.move == nil {
 		panic("charm: Pup.Buffer in a message: only chares that move take buffers along")
@@ -334,7 +394,7 @@ func (p *Pup) Buffer(b **gpu.Buffer) {
 	case pupUnpacking:
 		*b = nil
 		if d.Is && p.err == nil {
-			if *b, p.err = p.move.c.alloc(d.Space, int(d.Len), d.Pages); p.err == nil {
+			if *b, p.err = p.move.c.room(d); p.err == nil {
 				p.move.buffers = append(p.move.buffers, *b)
 			}
 		}

@@ -162,7 +162,7 @@ func (c *core) gather(coll *collection, src int, b []byte) {
 	for i := range count {
 		lin := word(loads, 12*i)
 		r.told[lin] = true
-		r.loads[lin] = float64(le.Uint64(loads[12*i+4:])) / float64(time.Second)
+		r.loads[lin] = float64(max(int64(le.Uint64(loads[12*i+4:])), 0)) / float64(time.Second)
 		if m.balancer.peers {
 			k := int(word(peers, 0))
 			for j := range k {
@@ -187,13 +187,15 @@ func (c *core) decide(coll *collection) {
 	to := m.balancer.places(s)
 	took := c.port.Now() - began
 	if len(to) != len(s.Places) {
-		panic(fmt.Sprintf("charm: balancer %s placed %d chares of %d", m.balancer.name, len(to), len(s.Places)))
+		c.fail(fmt.Errorf("charm: balancer %s of array %s placed %d chares of %d", m.balancer.name, coll.name, len(to), len(s.Places)))
+		return
 	}
 	b := make([]byte, placesLen)
 	putHeader(b, kindPlaces, 0, coll.id, m.step+1)
 	for i, pe := range to {
 		if pe < 0 || pe >= c.size {
-			panic(fmt.Sprintf("charm: balancer %s places %s on PE %d of %d", m.balancer.name, coll.elemName(uint32(i)), pe, c.size))
+			c.fail(fmt.Errorf("charm: balancer %s places %s on PE %d of %d", m.balancer.name, coll.elemName(uint32(i)), pe, c.size))
+			return
 		}
 		if pe != s.Places[i] {
 			b = le.AppendUint32(le.AppendUint32(b, uint32(i)), uint32(pe))
@@ -274,6 +276,10 @@ func (c *core) rearrange(coll *collection, pairs []byte) bool {
 		m.past = slices.Delete(m.past, 0, 1)
 	}
 	m.epoch++
+	if err := c.freeSpares(true); err != nil {
+		c.fail(err)
+		return false
+	}
 	for p := pairs; len(p) > 0; p = p[8:] {
 		coll.where[word(p, 0)] = int32(word(p, 4))
 	}
@@ -286,7 +292,9 @@ func (c *core) rearrange(coll *collection, pairs []byte) bool {
 				return false
 			}
 			m.moving++
-			c.sendChare(el, to)
+			if !c.sendChare(el, to) {
+				return false
+			}
 		case to == c.rank:
 			m.moving++
 			coll.elems[lin] = &element{coll: coll, lin: lin}

@@ -9,29 +9,8 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
-	"gpubench/internal/result"
 	"gpubench/kernels"
 )
-
-// part is one PE's share of the problem.
-type part struct {
-	problem
-	pe      *bench.PE
-	set     *kernels.Set
-	space   gpu.Space
-	blocks  []*block // those that live here now
-	applied int64    // steps since the start
-}
-
-func (q problem) newPart(pe *bench.PE, p result.Params) (*part, error) {
-	w := &part{problem: q, pe: pe}
-	var err error
-	if w.set, err = kernels.Load(pe.Device); err != nil {
-		return nil, err
-	}
-	w.space, err = gpu.ParseSpace(p.String("space")) // where particles and packed ones lie
-	return w, err
-}
 
 // block is one block of the grid.
 type block struct {
@@ -43,17 +22,10 @@ type block struct {
 	n         int // particles
 	particles *gpu.Buffer
 	charges   *gpu.Buffer
-	out, in   *gpu.Buffer // packed: to send, received
-	work      *gpu.Buffer // counts and totals
-	classes   *gpu.Buffer
-	moves     *gpu.Buffer
-	host      *gpu.Buffer // totals, then the counts of messages that come: int64s
 	arrays    kernels.PICArrays
-
-	stream       *gpu.Stream
-	packed       *gpu.Event // all that leave are, and the totals are on the host
-	began, ended *gpu.Event // of the kernels
-	incoming     [kernels.PICClasses - 1]int
+	gear
+	incoming [kernels.PICClasses - 1]int
+	arriving [kernels.PICClasses - 1]gpu.Memory // where incoming ones go
 }
 
 // newBlock makes a block with its particles of the start.
@@ -83,64 +55,41 @@ func (w *part) newBlock(i int) (*block, error) {
 // withSlack is room for n particles and some that come; more is made when it is needed.
 func withSlack(n int) int { return n + n/8 + 256 }
 
-// equip makes what belongs to a PE and holds no state between steps.
-func (b *block) equip() error {
-	w, dev := b.w, b.w.pe.Device
+// equip gives a block what belongs to its PE.
+func (b *block) equip() (err error) {
+	w := b.w
 	b.geom, b.near = w.geometry(b.at), w.neighbours(b.at)
-	var err error
-	if b.work, err = dev.Alloc(w.space, kernels.PICCountsBytes+kernels.PICTotalsBytes, w.pages); err != nil {
-		return err
+	if n := len(w.spare); n > 0 {
+		b.gear, w.spare = w.spare[n-1], w.spare[:n-1]
+		return nil
 	}
-	if b.host, err = dev.Alloc(gpu.Pinned, 2*kernels.PICTotalsBytes, gpu.DefaultPages); err != nil {
-		return err
-	}
-	if b.stream, err = dev.NewStream(); err != nil {
-		return err
-	}
-	for _, e := range []**gpu.Event{&b.packed, &b.began, &b.ended} {
-		if *e, err = dev.NewEvent(e != &b.packed); err != nil {
-			return err
-		}
-	}
-	if err := b.makeRoom(256); err != nil {
-		return err
-	}
-	b.in, err = dev.Alloc(w.space, kernels.PICBytes*256, w.pages)
+	b.gear, err = w.newGear()
 	return err
 }
 
-// layOut points the kernels to particles that have that capacity.
+// layOut points the kernels to the block's memory, where particles have that capacity.
 func (b *block) layOut(capacity int) (err error) {
-	if b.classes, err = b.renew(b.classes, capacity); err != nil {
-		return err
+	if b.classes.Len() < capacity {
+		if b.classes, err = b.w.renew(b.classes, capacity); err != nil {
+			return err
+		}
 	}
-	a := &b.arrays
-	a.Particles, a.Charges, a.Classes = b.particles.Memory(), b.charges.Memory(), b.classes.Memory()
-	a.Counts, a.Totals = b.work.Slice(0, kernels.PICCountsBytes), b.work.Slice(kernels.PICCountsBytes, kernels.PICTotalsBytes)
-	a.Capacity = capacity
+	b.arrays = kernels.PICArrays{Particles: b.particles.Memory(), Charges: b.charges.Memory(), Classes: b.classes.Memory(),
+		Counts: b.work.Slice(0, kernels.PICCountsBytes), Totals: b.work.Slice(kernels.PICCountsBytes, kernels.PICTotalsBytes),
+		Out: b.out.Memory(), Moves: b.moves.Memory(), Capacity: capacity, Room: b.out.Len() / kernels.PICBytes}
 	return nil
 }
 
 // makeRoom makes what is packed of so many particles.
 func (b *block) makeRoom(room int) (err error) {
-	if b.out, err = b.renew(b.out, kernels.PICBytes*room); err != nil {
+	if b.out, err = b.w.renew(b.out, kernels.PICBytes*room); err != nil {
 		return err
 	}
-	if b.moves, err = b.renew(b.moves, 16*room); err != nil {
+	if b.moves, err = b.w.renew(b.moves, 16*room); err != nil {
 		return err
 	}
 	b.arrays.Room, b.arrays.Out, b.arrays.Moves = room, b.out.Memory(), b.moves.Memory()
 	return nil
-}
-
-// renew frees a buffer, which may be nil, and makes a new one in its place.
-func (b *block) renew(old *gpu.Buffer, n int) (*gpu.Buffer, error) {
-	if old != nil {
-		if err := old.Free(); err != nil {
-			return nil, err
-		}
-	}
-	return b.w.pe.Device.Alloc(b.w.space, n, b.w.pages)
 }
 
 // start writes charges and particles, at rest in x and in the middle of their cells.
@@ -233,14 +182,17 @@ func (b *block) outgoing(i int) gpu.Memory {
 	return b.out.Slice(kernels.PICBytes*first, kernels.PICBytes*int(totals[b.near[i].class]))
 }
 
-// expect makes room for the particles whose numbers have come, and returns where those of each neighbour go.
-func (b *block) expect() ([]gpu.Memory, error) {
+// ahead is where the particles of neighbour i go.
+func (b *block) ahead(i int) gpu.Memory { return b.arriving[i] }
+
+// expect makes room for the particles whose numbers have come.
+func (b *block) expect() error {
 	total := 0
 	for i := range b.near {
 		n := gpu.Of[int64](b.coming(i))[0]
 		if most := b.w.crowd().total; n < 0 || n > most {
 			at := b.w.at(b.near[i].block)
-			return nil, fmt.Errorf("block (%d,%d), number from block (%d,%d) at offset 0: expected at most %d particles, found %d",
+			return fmt.Errorf("block (%d,%d), number from block (%d,%d) at offset 0: expected at most %d particles, found %d",
 				b.at[0], b.at[1], at[0], at[1], most, n)
 		}
 		b.incoming[i] = int(n)
@@ -248,22 +200,21 @@ func (b *block) expect() ([]gpu.Memory, error) {
 	}
 	if kernels.PICBytes*total > b.in.Len() {
 		var err error
-		if b.in, err = b.renew(b.in, kernels.PICBytes*(total+total/4)); err != nil {
-			return nil, err
+		if b.in, err = b.w.renew(b.in, kernels.PICBytes*(total+total/4)); err != nil {
+			return err
 		}
 	}
 	if b.n+total > b.arrays.Capacity {
 		if err := b.grow(withSlack(b.n + total)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	where := make([]gpu.Memory, len(b.near))
 	first := 0
 	for i := range b.near {
-		where[i] = b.in.Slice(kernels.PICBytes*first, kernels.PICBytes*b.incoming[i])
+		b.arriving[i] = b.in.Slice(kernels.PICBytes*first, kernels.PICBytes*b.incoming[i])
 		first += b.incoming[i]
 	}
-	return where, nil
+	return nil
 }
 
 // grow moves the particles to arrays of a larger capacity.
@@ -309,45 +260,13 @@ func (b *block) account(clk *bench.Clock) (float64, error) {
 	return s, err
 }
 
-// strip frees what equip made, and closeAll the rest too.
-func (b *block) strip() error {
-	var errs []error
-	for _, f := range []**gpu.Buffer{&b.out, &b.in, &b.work, &b.classes, &b.moves, &b.host} {
-		if *f != nil {
-			errs = append(errs, (*f).Free())
-			*f = nil
-		}
-	}
-	if b.stream != nil {
-		errs = append(errs, b.stream.Close())
-		b.stream = nil
-	}
-	for _, e := range []**gpu.Event{&b.packed, &b.began, &b.ended} {
-		if *e != nil {
-			errs = append(errs, (*e).Close())
-			*e = nil
-		}
-	}
-	return errors.Join(errs...)
-}
-
 func (b *block) close() error {
-	errs := []error{b.strip()}
+	errs := []error{b.gear.close()}
 	for _, f := range []**gpu.Buffer{&b.particles, &b.charges} {
 		if *f != nil {
 			errs = append(errs, (*f).Free())
 			*f = nil
 		}
 	}
-	return errors.Join(errs...)
-}
-
-// Close frees the PE's blocks.
-func (w *part) Close() error {
-	var errs []error
-	for _, b := range w.blocks {
-		errs = append(errs, b.close())
-	}
-	w.blocks = nil
 	return errors.Join(errs...)
 }

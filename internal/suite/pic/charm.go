@@ -117,9 +117,7 @@ func (b *chare) Pup(p *charm.Pup) {
 	if p.Leaving() {
 		w := b.w
 		w.blocks = slices.DeleteFunc(w.blocks, func(o *block) bool { return o == b.block })
-		if err := b.strip(); err != nil {
-			panic(err)
-		}
+		w.spare = append(w.spare, b.gear)
 	}
 }
 
@@ -131,7 +129,7 @@ func (c *chares) arrive(self charm.Elem[chare], at charm.Index, b *chare) error 
 		err = b.layOut(b.arrays.Capacity)
 	}
 	if err != nil {
-		return errors.Join(err, b.strip()) // the runtime has particles and charges
+		return errors.Join(err, b.gear.close()) // the runtime has particles and charges
 	}
 	b.connect()
 	c.blocks = append(c.blocks, b.block)
@@ -224,11 +222,10 @@ func (b *chare) step(t *charm.Thread) error {
 	if err := b.exchange(t, b.coming, b.count); err != nil {
 		return err
 	}
-	where, err := b.expect()
-	if err != nil {
+	if err := b.expect(); err != nil {
 		return err
 	}
-	if err := b.exchange(t, func(i int) gpu.Memory { return where[i] }, b.outgoing); err != nil {
+	if err := b.exchange(t, b.ahead, b.outgoing); err != nil {
 		return err
 	}
 	b.home.comm += time.Duration(bench.Now() - began)

@@ -80,11 +80,10 @@ func (r *ranks) step(clk *bench.Clock) error {
 	if err := r.exchange(tagCount, r.b.coming, r.b.count); err != nil {
 		return err
 	}
-	where, err := r.b.expect()
-	if err != nil {
+	if err := r.b.expect(); err != nil {
 		return err
 	}
-	if err := r.exchange(tagParticles, func(i int) gpu.Memory { return where[i] }, r.b.outgoing); err != nil {
+	if err := r.exchange(tagParticles, r.b.ahead, r.b.outgoing); err != nil {
 		return err
 	}
 	clk.Lap(lapComm, time.Duration(bench.Now()-began))

@@ -6,7 +6,9 @@ package stencil
 import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/device"
 	"gpubench/kernels"
 )
 
@@ -74,7 +76,20 @@ func New(q *Problem) *bench.Benchmark {
 		Iterations: counts,
 		Memory:     q.memory,
 		Longest:    longest,
+		Ceilings:   ceilings,
 	}
+}
+
+// ceilings: where cells are updated, each is read and written once at least.
+func ceilings(p result.Params) []limits.Ceiling {
+	if !computes(p) {
+		return nil
+	}
+	bytes := int64(8)
+	for _, n := range p.Ints("grid") {
+		bytes *= n
+	}
+	return device.Through(p, bytes)
 }
 
 func (q *Problem) params() []bench.Param {
