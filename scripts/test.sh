@@ -66,7 +66,7 @@ go test -race -short -p 1 -timeout 20m ./...
 (cd gpu/cuda5 && go test -race -short -p 1 -timeout 10m ./...)
 
 say fuzzing, briefly
-for target in internal/plan:FuzzParseSizes internal/plan:FuzzParseTriple internal/result:FuzzRead runtimes/transport/faulty:FuzzParse \
+for target in internal/plan:FuzzParseSizes internal/plan:FuzzParseOwn internal/result:FuzzRead runtimes/transport/faulty:FuzzParse \
 	runtimes/charm:FuzzUnpack; do
 	go test ./"${target%%:*}" -run '^$' -fuzz "^${target##*:}\$" -fuzztime 5s
 done

@@ -91,7 +91,9 @@ func (f *doctorFlags) options(given func(func(*pflag.Flag))) (o plan.Options, fo
 		Device:     p.one("--device", f.device, "auto", "cuda", "emulated", "cpu"),
 		Transports: p.choose("--transport", f.transports, transportNames()...),
 		Paths:      p.choose("--path", f.paths, "host", "staged", "direct"),
-		PEs:        p.count("-n", f.pes, 1, 4096),
+	}
+	if f.pes != "" {
+		o.PEs = []int64{p.count("-n", f.pes, 1, 4096)}
 	}
 	format = p.one("--format", f.format, "text", "jsonl")
 	limit = probeLimit
@@ -106,7 +108,7 @@ func (f *doctorFlags) options(given func(func(*pflag.Flag))) (o plan.Options, fo
 func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) doctor.Facts {
 	job, joined := launch.Joined(os.Getenv)
 	f := doctor.Facts{
-		Ask:   doctor.Ask{Device: o.Device, Transports: o.Transports, Paths: o.Paths, PEs: int(o.PEs)},
+		Ask:   doctor.Ask{Device: o.Device, Transports: o.Transports, Paths: o.Paths},
 		Env:   map[string]string{},
 		Names: transportNames(), Joined: joined,
 		Host: machine.ReadHost(), Around: machine.ReadSurroundings(), Kernels: findKernels(), Across: missing(emulatedLibrary, witnessLibrary),
@@ -115,6 +117,9 @@ func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) docto
 		if v, set := os.LookupEnv(n); set {
 			f.Env[n] = v
 		}
+	}
+	if len(o.PEs) > 0 {
+		f.Ask.PEs = int(o.PEs[0])
 	}
 	if err := checkEnvironment(); err != nil {
 		f.Environment = err.Error()
@@ -151,8 +156,8 @@ func gatherFacts(ctx context.Context, limit time.Duration, o plan.Options) docto
 	if joined && len(o.Transports) == 0 {
 		o.Transports = []string{"mpi"}
 	}
-	if joined && o.PEs == 0 {
-		o.PEs = int64(job.Size)
+	if joined && len(o.PEs) == 0 {
+		o.PEs = []int64{int64(job.Size)}
 	}
 	var err error
 	if f.Plan, err = plan.Make(o, planBenches(), f.Machine); err != nil {

@@ -18,12 +18,21 @@ import (
 
 // runFlags are the flags as they were typed.
 type runFlags struct {
-	models, transports, paths, stagings, pages, buffers, fields, loops []string
+	models, transports, paths, stagings, pages, buffers, loops []string
 
-	device, space, stagingSpace, chunk, sizes, grid, blocks, odf string
-	pes, iterations, warmup, window, trials, trial, time         string
-	order, seed, format, output, resume, timeout                 string
-	validate, quick, strict                                      bool
+	device, space, stagingSpace, chunk, sizes    string
+	pes, iterations, warmup, trials, trial, time string
+	order, seed, format, output, resume, timeout string
+	validate, quick, strict                      bool
+
+	own []ownFlag
+}
+
+// ownFlag is a flag of benchmarks' own parameters.
+type ownFlag struct {
+	name   string
+	params []plan.Param
+	value  *string
 }
 
 func (f *runFlags) add(s *pflag.FlagSet) {
@@ -40,28 +49,24 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	text(&f.chunk, "chunk", "", "bytes of a chunk of pipelined staging, `SIZE` with K M G, or auto: measured once a job, before its first\nsuch case (default auto)")
 	list(&f.pages, "pages", "pages of host buffers: default, huge")
 	list(&f.buffers, "buffers", "same: one warm buffer; rotate: a working set larger than the last cache (default same)")
-	list(&f.fields, "field", "Jacobi3D's start and faces: modes, charm (default modes)")
 	list(&f.loops, "loop", "go: the public calls from Go; native: the loop whole in C, point to point over mpi and ucx;\nnative-am: the same by UCX's active messages (default go)")
-	text(&f.pes, "pes", "n", "processing elements, `N` (default 2)")
+	text(&f.pes, "pes", "n", "processing elements, `N` or a list (default 2)")
 	text(&f.sizes, "message-size", "m", "message sizes in bytes, `MIN:MAX` in powers of two, or a list; K M G are binary (default 1:4M)")
 	text(&f.iterations, "iterations", "i", "timed iterations in all, `N` (default as OSU's programs)")
 	text(&f.warmup, "warmup", "x", "warm-up iterations, `N` (default as OSU's programs)")
-	text(&f.window, "window", "W", "messages under way in a bandwidth test, `N` (default 64)")
 	text(&f.time, "time", "", "timed `DURATION` of a case, instead of a count of iterations: 0.5s")
 	s.BoolVarP(&f.validate, "validate", "c", true, "check every answer; --validate=false does not")
 	text(&f.trials, "trials", "", "whole passes by freshly started PEs, `N` (default 1)")
 	text(&f.trial, "trial", "", "the pass with number `N` alone, from 0: where a launcher starts the PEs of each anew")
 	text(&f.order, "order", "", "order of the cases: random, listed (default random)")
 	text(&f.seed, "seed", "", "seed of the random order, `N` (default from the clock; printed)")
-	text(&f.grid, "grid", "", "interior cells `X,Y,Z` of a stencil (default 192,192,192)")
-	text(&f.blocks, "blocks", "", "block grid `X,Y,Z` (default that of least surface)")
-	text(&f.odf, "odf", "", "blocks (chares) per PE, `N` or a list (default 1)")
 	s.BoolVar(&f.quick, "quick", false, "the whole flow at small sizes, under a minute")
 	text(&f.format, "format", "", "what stdout gets: text, jsonl, csv, osu (default text)")
 	text(&f.output, "output", "o", "keep results.jsonl in `DIR`; without it nothing is written to disk")
 	text(&f.resume, "resume", "", "go on with the run in `DIR`: cases that are done there are left out")
 	text(&f.timeout, "timeout", "", "time limit of a case, `DURATION` (default 5m)")
 	s.BoolVar(&f.strict, "strict", false, "a skipped case is a failure")
+	f.addOwn(s)
 }
 
 // settings are what run needs beyond the plan's options.
@@ -88,32 +93,22 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 		Chunk:        p.chunk("--chunk", f.chunk),
 		Pages:        p.choose("--pages", f.pages, "default", "huge"),
 		Buffers:      p.choose("--buffers", f.buffers, "same", "rotate"),
-		Field:        p.choose("--field", f.fields, "modes", "charm"),
 		Loops:        p.choose("--loop", f.loops, "go", "native", "native-am"),
-		PEs:          p.count("-n", f.pes, 1, 4096),
+		PEs:          p.counts("-n", f.pes, 1, 4096),
 		Iterations:   p.count("-i", f.iterations, 1, 1e9),
 		Warmup:       p.count("-x", f.warmup, 0, 1e9),
 		WarmupSet:    f.warmup != "",
-		Window:       p.count("-W", f.window, 1, 16384),
 		Trials:       int(p.count("--trials", f.trials, 1, 10000)),
 		Trial:        int(p.count("--trial", f.trial, 0, 9999)),
 		Random:       p.one("--order", f.order, "random", "listed") != "listed",
 		Seed:         p.seed("--seed", f.seed),
-		ODF:          p.counts("--odf", f.odf, 1, 4096),
+		Own:          f.readOwn(p),
 	}
 	if f.sizes != "" {
 		o.Sizes, err = plan.ParseSizes(f.sizes)
 		p.note("-m", err)
 	}
-	if f.grid != "" {
-		o.Grid, err = plan.ParseTriple(f.grid)
-		p.note("--grid", err)
-	}
-	if f.blocks != "" {
-		o.Blocks, err = plan.ParseTriple(f.blocks)
-		p.note("--blocks", err)
-	}
-	if f.blocks != "" && f.odf != "" {
+	if o.Own["blocks"] != nil && o.Own["odf"] != nil {
 		p.note("--odf", fmt.Errorf("--blocks says how many blocks there are already: give one of the two"))
 	}
 	if f.trial != "" && f.trials != "" {

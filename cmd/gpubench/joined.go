@@ -86,13 +86,16 @@ func (r *runCommand) fit(job launch.Job) error {
 			return &plan.UsageError{Flag: "--transport", Text: t + " has its PEs in one process, but a launcher started this one among others: start gpubench without it, or give --transport mpi"}
 		}
 	}
-	if r.o.PEs > 0 && job.Size > 0 && int(r.o.PEs) != job.Size {
-		return &plan.UsageError{Flag: "-n", Text: fmt.Sprintf("%d PEs were asked for, but the launcher started %d: leave out -n, or start as many", r.o.PEs, job.Size)}
+	if len(r.o.PEs) > 1 {
+		return &plan.UsageError{Flag: "-n", Text: fmt.Sprintf("a launch has one number of PEs, here %d: leave out -n, and launch again for each", job.Size)}
+	}
+	if len(r.o.PEs) == 1 && job.Size > 0 && int(r.o.PEs[0]) != job.Size {
+		return &plan.UsageError{Flag: "-n", Text: fmt.Sprintf("%d PEs were asked for, but the launcher started %d: leave out -n, or start as many", r.o.PEs[0], job.Size)}
 	}
 	if r.o.Trials > 1 {
 		return &plan.UsageError{Flag: "--trials", Text: "a trial is a fresh launch, and the launcher made this one: start it again for each, with --trial 0, --trial 1 and so on, or let gpubench start the PEs"}
 	}
-	r.o.PEs = int64(job.Size)
+	r.o.PEs = []int64{int64(job.Size)}
 	return nil
 }
 
@@ -151,7 +154,7 @@ func (r *runCommand) join(job launch.Job) (*world, error) {
 		shim, err := t.shim(job)
 		var d *opened
 		if err == nil {
-			d, err = t.open(shim, openOptions{size: int(r.o.PEs), device: direct, met: w.met})
+			d, err = t.open(shim, openOptions{size: int(r.o.PEs[0]), device: direct, met: w.met})
 		}
 		if err != nil {
 			return nil, &plan.UsageError{Flag: "--transport " + t.name, Text: err.Error()}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -127,10 +129,10 @@ func planBenches() []plan.Bench {
 	var out []plan.Bench
 	for _, b := range suite.All().All() {
 		p := plan.Bench{Name: b.Name, Native: b.Native, Models: modelsOf(b),
-			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory}
+			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory, Settle: b.Settle}
 		for _, x := range b.Params {
-			if plan.IsAxis(x.Name) {
-				p.Params = append(p.Params, x.Name)
+			if x.Flag != "" || plan.IsAxis(x.Name) {
+				p.Params = append(p.Params, ownParam(x))
 			}
 		}
 		out = append(out, p)
@@ -335,15 +337,28 @@ func (s *sink) keep(r result.Record) error {
 
 // title is what describes the run in text formats.
 func (r *runCommand) title(p plan.Plan) []string {
-	pes := r.o.PEs
-	if pes == 0 {
-		pes = 2
-	}
 	lines := []string{
 		headline(),
-		fmt.Sprintf("%s, %d left out, %s, seed %d", plural(p.Cases(), "case"), len(p.Skipped), plural(int(pes), "PE"), r.o.Seed),
+		fmt.Sprintf("%s, %d left out, %s, seed %d", plural(p.Cases(), "case"), len(p.Skipped), pesOf(p), r.o.Seed),
 	}
 	return append(lines, p.Notes...)
+}
+
+// pesOf is how many PEs the jobs of a plan have.
+func pesOf(p plan.Plan) string {
+	var counts []int64
+	for _, j := range p.Jobs {
+		counts = append(counts, j.PEs)
+	}
+	slices.Sort(counts)
+	var texts []string
+	for _, n := range slices.Compact(counts) {
+		texts = append(texts, fmt.Sprint(n))
+	}
+	if len(texts) == 1 {
+		return plural(int(counts[0]), "PE")
+	}
+	return strings.Join(texts, ", ") + " PEs"
 }
 
 // startJob starts a job's PEs: threads of a child, or an mpirun of children.

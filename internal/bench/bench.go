@@ -27,11 +27,30 @@ const (
 )
 
 // Param is one of a benchmark's own parameters.
+//
+// size_bytes and iterations get their values from flags of all benchmarks. Any
+// other parameter gets them from the flag that it brings, or is set by Settle.
 type Param struct {
-	Name    string // size_bytes: units stand in names
-	Unit    string // B, empty for counts and words
-	Doc     string
-	Default any // of a type that result.Params holds
+	Name string // size_bytes: units stand in names
+	Unit string // B, empty for counts and words
+	Doc  string
+	// Default is an int64, float64, string, bool or []int64, and its type says how
+	// the flag's values are read: with K, M, G where Unit is B. An empty string or
+	// list is null.
+	Default any
+	Quick   any // the default with --quick; nil: Default
+	// Null is the value that is written as null, which does not count in a case's
+	// id: that of the cases from before the parameter.
+	Null any
+	// Flag is the long flag whose values it takes: several values make a case each.
+	// Benchmarks may share a flag, with values of one type. A []int64 is one value
+	// X,Y,…, and concerns the benchmarks whose Len fits.
+	Flag     string
+	Short    string
+	Values   []string // the words allowed
+	Min, Max float64  // bounds of numbers; both 0: none
+	Len      int      // of a []int64
+	Models   []Model  // those that it concerns; nil: all. It is null in cases of others
 }
 
 // Metric says how a batch becomes a sample of one measured quantity.
@@ -69,6 +88,11 @@ type Benchmark struct {
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
 	// Memory estimates what a case takes in bytes over all PEs; nil: little.
 	Memory func(p result.Params) int64
+	// Settle is called by the plan for each case: it sets the parameters that
+	// follow from others, or names the flag that does not fit and says how to mend
+	// it. Where no case fits that is an error of usage, else the case is skipped.
+	// nil: nothing follows.
+	Settle func(p result.Params) (flag string, err error)
 	// Longest is the longest message of a case in bytes; nil: its size_bytes.
 	Longest func(p result.Params) int64
 	// Native says over which transports there is a loop of this benchmark whole
@@ -182,6 +206,7 @@ type Registry struct {
 // NewRegistry checks the benchmarks and panics if one contradicts itself.
 func NewRegistry(list ...*Benchmark) *Registry {
 	seen := map[string]bool{}
+	types := map[string]string{} // of flags' values
 	for _, b := range list {
 		switch {
 		case b.Name == "" || seen[b.Name]:
@@ -193,6 +218,11 @@ func NewRegistry(list ...*Benchmark) *Registry {
 			if err := (result.Params{p.Name: p.Default}).Check(); err != nil {
 				panic("bench: " + b.Name + ": " + err.Error())
 			}
+			kind := fmt.Sprintf("%T", p.Default)
+			if was, known := types[p.Flag]; p.Flag != "" && known && was != kind {
+				panic("bench: " + b.Name + ": --" + p.Flag + " has values of another type elsewhere")
+			}
+			types[p.Flag] = kind
 		}
 		seen[b.Name] = true
 	}

@@ -4,6 +4,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,20 +19,16 @@ type expander struct {
 	given  bool // --space was given
 	paths  []string
 	cases  []Case
+	seen   map[string]bool // ids of cases
 	notes  []string
 }
 
 // Defaults of the flags, as OSU and INTERFACE have them.
-const (
-	defaultPEs    = 2
-	defaultWindow = 64
-)
+const defaultPEs = 2
 
 var (
 	defaultSizes = powers(1, 4<<20)
 	quickSizes   = []int64{8, 1 << 10, 64 << 10, 1 << 20}
-	defaultGrid  = [3]int64{192, 192, 192}
-	quickGrid    = [3]int64{48, 48, 48}
 )
 
 func orElse[T any](list []T, def ...T) []T {
@@ -49,27 +46,14 @@ func (e *expander) resolve() error {
 	o.Staging = orElse(o.Staging, "pipelined")
 	o.Pages = orElse(o.Pages, "default")
 	o.Buffers = orElse(o.Buffers, "same")
-	o.Field = orElse(o.Field, "modes")
-	o.ODF = orElse(o.ODF, 1)
 	if o.StagingSpace == "" {
 		o.StagingSpace = "pinned"
 	}
-	if o.PEs == 0 {
-		o.PEs = defaultPEs
-	}
-	if o.Window == 0 {
-		o.Window = defaultWindow
-	}
+	o.PEs = orElse(o.PEs, defaultPEs)
 	if len(o.Sizes) == 0 {
 		o.Sizes = defaultSizes
 		if o.Quick {
 			o.Sizes = quickSizes
-		}
-	}
-	if o.Grid == [3]int64{} {
-		o.Grid = defaultGrid
-		if o.Quick {
-			o.Grid = quickGrid
 		}
 	}
 	if len(o.Transports) == 0 {
@@ -143,34 +127,40 @@ func (e *expander) spacesOf(path string) (Spaces, bool) {
 
 // expand adds the cases of one benchmark.
 func (e *expander) expand(b Bench) error {
-	pes := e.o.PEs
-	if pes < b.MinPEs || (b.MaxPEs > 0 && pes > b.MaxPEs) {
-		what := fmt.Sprintf("at least %d", b.MinPEs)
-		if b.MaxPEs == b.MinPEs {
-			what = fmt.Sprintf("exactly %d", b.MinPEs)
-		}
-		if len(e.o.Benchmarks) > 0 {
-			return usage("-n", "%s needs %s PEs, got %d", b.Name, what, pes)
-		}
-		e.notes = append(e.notes, fmt.Sprintf("%s left out: it needs %s PEs, and -n is %d", b.Name, what, pes))
-		return nil
-	}
-	own, err := e.ownParams(b)
-	if err != nil {
-		return err
-	}
-	for _, transport := range e.o.Transports {
-		for _, path := range e.paths {
-			spaces, ok := e.spacesOf(path)
-			if !ok {
-				continue
+	first := len(e.cases)
+	var misfit *UsageError
+	unfit := 0
+	for _, pes := range e.o.PEs {
+		if pes < b.MinPEs || (b.MaxPEs > 0 && pes > b.MaxPEs) {
+			what := fmt.Sprintf("at least %d", b.MinPEs)
+			if b.MaxPEs == b.MinPEs {
+				what = fmt.Sprintf("exactly %d", b.MinPEs)
 			}
-			for _, v := range e.variants(b, path) {
-				for _, p := range own {
-					e.add(b, transport, path, spaces, v, p)
+			if len(e.o.Benchmarks) > 0 && len(e.o.PEs) == 1 {
+				return usage("-n", "%s needs %s PEs, got %d", b.Name, what, pes)
+			}
+			e.notes = append(e.notes, fmt.Sprintf("%s left out: it needs %s PEs, and -n is %d", b.Name, what, pes))
+			continue
+		}
+		for _, transport := range e.o.Transports {
+			for _, path := range e.paths {
+				spaces, ok := e.spacesOf(path)
+				if !ok {
+					continue
+				}
+				for _, v := range e.variants(b, path) {
+					for _, own := range e.ownParams(b, v.model) {
+						if wrong := e.add(b, pes, transport, path, spaces, v, own); wrong != nil {
+							misfit = wrong
+							unfit++
+						}
+					}
 				}
 			}
 		}
+	}
+	if misfit != nil && unfit == len(e.cases)-first {
+		return misfit
 	}
 	return nil
 }
@@ -212,15 +202,15 @@ func (e *expander) variants(b Bench, path string) []variant {
 	return out
 }
 
-// add makes one case, or says why it cannot run.
-func (e *expander) add(b Bench, transport, path string, spaces Spaces, v variant, own result.Params) {
+// add makes one case, or says why it cannot run. A misfit is of parameters that do not go together.
+func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces, v variant, own result.Params) (misfit *UsageError) {
 	device := e.device
 	if path == "host" {
 		device = "cpu"
 	}
 	p := result.Params{
 		"model": orNull(v.model), "transport": transport, "device": device, "path": path,
-		"pes": e.o.PEs, "space": spaces.String(), "placement": orNull(e.placement(path, device)),
+		"pes": pes, "space": spaces.String(), "placement": orNull(e.placement(path, device, pes)),
 		"buffers": v.buffers, "pages": v.pages, "loop": v.loop,
 		"staging": orNull(v.staging), "staging_space": nil, "chunk_bytes": nil, "validate": e.o.Validate,
 	}
@@ -230,12 +220,24 @@ func (e *expander) add(b Bench, transport, path string, spaces Spaces, v variant
 	if v.staging == "pipelined" && e.o.Chunk > 0 {
 		p["chunk_bytes"] = e.o.Chunk
 	}
-	for k, val := range own {
-		p[k] = val
+	maps.Copy(p, own)
+	skip := ""
+	if b.Settle != nil {
+		if flag, err := b.Settle(p); err != nil {
+			misfit = &UsageError{Flag: flag, Text: err.Error()}
+			skip = misfit.Error()
+		}
 	}
-	c := Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p)}
-	c.Skip = e.why(b, transport, device, path, v, p)
+	c := Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p), Skip: skip}
+	if e.seen[c.ID] { // a flag that does not concern this model
+		return nil
+	}
+	e.seen[c.ID] = true
+	if skip == "" {
+		c.Skip = e.why(b, transport, device, path, v, p)
+	}
 	e.cases = append(e.cases, c)
+	return misfit
 }
 
 func orNull(s string) any {
@@ -246,16 +248,16 @@ func orNull(s string) any {
 }
 
 // placement tells how near any two PEs' memories will be, as far as counts decide: PEs are spread evenly over devices.
-func (e *expander) placement(path, device string) string {
+func (e *expander) placement(path, device string, pes int64) string {
 	d := e.m.Devices[device]
 	devices := result.Unclear
 	switch {
-	case e.o.PEs < 2:
+	case pes < 2:
 		return ""
 	case d.Private:
 	case d.Count == 1:
 		devices = result.Together
-	case int64(d.Count) >= e.o.PEs:
+	case int64(d.Count) >= pes:
 		devices = result.Apart
 	}
 	return result.Placement(path, e.m.Hosts, devices)
@@ -297,7 +299,7 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 			return fmt.Sprintf("needs %s of memory, and %s are available", bytesText(need), bytesText(have))
 		}
 		// Host memory carries an emulated device; a real one has its own.
-		if d.MemBytes > 0 && path != "host" && need/int64(max(1, min(d.Count, int(e.o.PEs)))) > d.MemBytes {
+		if d.MemBytes > 0 && path != "host" && need/int64(max(1, min(d.Count, int(p.Int("pes"))))) > d.MemBytes {
 			return fmt.Sprintf("needs %s of device memory, and a device has %s", bytesText(need), bytesText(d.MemBytes))
 		}
 	}
@@ -314,49 +316,59 @@ func bytesText(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// ownParams is the product of the benchmark's own parameters.
-func (e *expander) ownParams(b Bench) ([]result.Params, error) {
+// ownParams is the product of the benchmark's own parameters, for one model.
+func (e *expander) ownParams(b Bench, model string) []result.Params {
 	out := []result.Params{{}}
-	for _, name := range b.Params {
-		axis, ok := axes[name]
-		if !ok {
-			panic("plan: benchmark " + b.Name + " names no known axis " + name)
-		}
+	for _, param := range b.Params {
 		var next []result.Params
 		for _, p := range out {
-			values, err := axis(e, b, p)
-			if err != nil {
-				return nil, err
-			}
+			values := e.valuesOf(b, param, model, p)
 			for _, v := range values {
-				q := result.Params{}
-				for k, x := range p {
-					q[k] = x
-				}
-				for k, x := range v {
-					q[k] = x
-				}
+				q := maps.Clone(p)
+				maps.Copy(q, v)
 				next = append(next, q)
 			}
 		}
 		out = next
 	}
-	return out, nil
+	return out
 }
 
-// axes are the parameters that benchmarks may name: how flags become values.
-// An axis may set more than one parameter, and sees those set before it.
-var axes = map[string]func(e *expander, b Bench, p result.Params) ([]result.Params, error){
-	"size_bytes": func(e *expander, _ Bench, _ result.Params) ([]result.Params, error) {
-		return each("size_bytes", e.o.Sizes), nil
+// valuesOf is what one parameter may be, given those before it.
+func (e *expander) valuesOf(b Bench, param Param, model string, before result.Params) []result.Params {
+	if axis, special := axes[param.Name]; special {
+		return axis(e, b, before)
+	}
+	if param.Models != nil && !slices.Contains(param.Models, model) {
+		return []result.Params{{param.Name: nil}}
+	}
+	var out []result.Params
+	for _, v := range e.o.Own[param.Flag] {
+		if param.accepts(v) == nil {
+			out = append(out, result.Params{param.Name: param.plain(v)})
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	def := param.Default
+	if e.o.Quick && param.Quick != nil {
+		def = param.Quick
+	}
+	return []result.Params{{param.Name: param.plain(def)}}
+}
+
+// axes are the parameters that flags of all benchmarks give values. An axis may
+// set more than one parameter, and sees those set before it.
+var axes = map[string]func(e *expander, b Bench, p result.Params) []result.Params{
+	"size_bytes": func(e *expander, _ Bench, _ result.Params) []result.Params {
+		out := make([]result.Params, len(e.o.Sizes))
+		for i, v := range e.o.Sizes {
+			out[i] = result.Params{"size_bytes": v}
+		}
+		return out
 	},
-	"window": func(e *expander, _ Bench, _ result.Params) ([]result.Params, error) {
-		return each("window", []int64{e.o.Window}), nil
-	},
-	"field": func(e *expander, _ Bench, _ result.Params) ([]result.Params, error) {
-		return each("field", e.o.Field), nil
-	},
-	"iterations": func(e *expander, b Bench, p result.Params) ([]result.Params, error) {
+	"iterations": func(e *expander, b Bench, p result.Params) []result.Params {
 		size, _ := p["size_bytes"].(int64)
 		timed, warmup := b.Iterations(size, e.o.Quick)
 		if e.o.Iterations > 0 {
@@ -369,41 +381,9 @@ var axes = map[string]func(e *expander, b Bench, p result.Params) ([]result.Para
 		if e.o.Seconds > 0 {
 			q["seconds"], q["iterations"] = e.o.Seconds, nil
 		}
-		return []result.Params{q}, nil
-	},
-	"grid": func(e *expander, b Bench, _ result.Params) ([]result.Params, error) {
-		grid, pes := e.o.Grid, e.o.PEs
-		if e.o.Blocks != [3]int64{} {
-			odf, err := CheckBlocks(grid, e.o.Blocks, pes)
-			if err != nil {
-				return nil, usage("--blocks", "%v", err)
-			}
-			return []result.Params{decomposition(grid, e.o.Blocks, odf)}, nil
-		}
-		var out []result.Params
-		for _, odf := range e.o.ODF {
-			blocks, err := Blocks(grid, pes*odf)
-			if err != nil {
-				return nil, usage("--grid", "%v", err)
-			}
-			out = append(out, decomposition(grid, blocks, odf))
-		}
-		return out, nil
+		return []result.Params{q}
 	},
 }
 
-// IsAxis reports whether flags give a parameter its values; others are set by
-// those that do.
+// IsAxis reports whether flags of all benchmarks give a parameter its values.
 func IsAxis(name string) bool { return axes[name] != nil }
-
-func decomposition(grid, blocks [3]int64, odf int64) result.Params {
-	return result.Params{"grid": grid[:], "blocks": blocks[:], "odf": odf}
-}
-
-func each[T any](name string, values []T) []result.Params {
-	out := make([]result.Params, len(values))
-	for i, v := range values {
-		out[i] = result.Params{name: v}
-	}
-	return out
-}

@@ -113,29 +113,6 @@ func unique[T comparable](in []T) []T {
 	return out
 }
 
-// MaxExtent bounds one extent of a grid.
-const MaxExtent = 1 << 20
-
-// ParseTriple reads X,Y,Z, each from 1 to MaxExtent.
-func ParseTriple(s string) ([3]int64, error) {
-	var t [3]int64
-	parts := strings.Split(s, ",")
-	if len(parts) != 3 {
-		return t, fmt.Errorf("%q has %d numbers: give three, X,Y,Z", s, len(parts))
-	}
-	for i, p := range parts {
-		v, err := strconv.ParseInt(strings.TrimSpace(p), 10, 64)
-		if err != nil {
-			return t, fmt.Errorf("%q is no whole number: give X,Y,Z as in 64,64,64", p)
-		}
-		if v < 1 || v > MaxExtent {
-			return t, fmt.Errorf("%s is out of range: each of X,Y,Z is 1 to %d", strings.TrimSpace(p), MaxExtent)
-		}
-		t[i] = v
-	}
-	return t, nil
-}
-
 // HostSpaces and DeviceSpaces are the two classes of memory that a message's
 // side may lie in.
 var (

@@ -4,6 +4,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -25,30 +26,26 @@ type Options struct {
 	Chunk        int64 // bytes of a pipelined chunk; 0: found when the job runs
 	Pages        []string
 	Buffers      []string
-	Field        []string
 	Loops        []string
-	PEs          int64
+	PEs          []int64
 	Sizes        []int64
 	Iterations   int64
 	Warmup       int64
 	WarmupSet    bool
 	Seconds      float64
-	Window       int64
 	Validate     bool
 	Trials       int
 	Trial        int // number of the first
 	Random       bool
 	Seed         uint64
-	Grid         [3]int64
-	Blocks       [3]int64
-	ODF          []int64
 	Quick        bool
+	Own          map[string][]any // values of benchmarks' own flags, as ParseOwn gives them
 }
 
 // Bench is what the plan must know of a benchmark.
 type Bench struct {
 	Name   string
-	Params []string // names of its own parameters, in the order they vary: keys of axes
+	Params []Param  // its own parameters that flags give values, in the order they vary
 	Models []string // models it has a body for
 	// Native says over which transports there is a loop whole in C, by the loop's name.
 	Native         map[string][]string
@@ -57,6 +54,9 @@ type Bench struct {
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
 	// Memory estimates what a case takes in bytes, over all PEs.
 	Memory func(p result.Params) int64
+	// Settle sets the parameters that follow from others, or names the flag that does not fit and says how to mend it;
+	// nil: nothing follows.
+	Settle func(p result.Params) (flag string, err error)
 }
 
 // Availability says whether something can be used here, and if not why.
@@ -170,8 +170,11 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	e := &expander{o: o, m: m}
+	e := &expander{o: o, m: m, seen: map[string]bool{}}
 	if err := e.resolve(); err != nil {
+		return Plan{}, err
+	}
+	if err := foreign(o, chosen); err != nil {
 		return Plan{}, err
 	}
 	for _, b := range chosen {
@@ -204,16 +207,18 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 
 // idle names the flags that none of the chosen benchmarks has a use for.
 func idle(o Options, chosen []Bench) (notes []string) {
-	for _, f := range []struct {
-		flag, param string
-		given       bool
-	}{
-		{"-m", "size_bytes", len(o.Sizes) > 0}, {"-W", "window", o.Window > 0}, {"--field", "field", len(o.Field) > 0},
-		{"--grid", "grid", o.Grid[0] > 0}, {"--blocks", "grid", o.Blocks[0] > 0}, {"--odf", "grid", len(o.ODF) > 0},
-	} {
-		used := slices.ContainsFunc(chosen, func(b Bench) bool { return slices.Contains(b.Params, f.param) })
-		if f.given && !used {
-			notes = append(notes, f.flag+" concerns none of these benchmarks")
+	used := map[string]bool{}
+	for _, b := range chosen {
+		for _, p := range b.Params {
+			used[p.Name], used[p.Flag] = true, true
+		}
+	}
+	if len(o.Sizes) > 0 && !used["size_bytes"] {
+		notes = append(notes, "-m concerns none of these benchmarks")
+	}
+	for _, flag := range slices.Sorted(maps.Keys(o.Own)) {
+		if !used[flag] {
+			notes = append(notes, "--"+flag+" concerns none of these benchmarks")
 		}
 	}
 	return notes

@@ -24,9 +24,11 @@ var all = Machine{
 	Hosts:    result.Together,
 }
 
+var gridOf3 = Param{Name: "grid", Flag: "grid", Default: []int64{192, 192, 192}, Quick: []int64{48, 48, 48}, Len: 3, Min: 1, Max: 1 << 20}
+
 var benches = []Bench{
 	{
-		Name: "pingpong", Params: []string{"size_bytes", "iterations"}, Models: []string{"mpi", "charm"},
+		Name: "pingpong", Params: []Param{{Name: "size_bytes"}, {Name: "iterations"}}, Models: []string{"mpi", "charm"},
 		Native: map[string][]string{"native": {"mpi"}}, MinPEs: 2, MaxPEs: 2,
 		Iterations: func(size int64, _ bool) (int64, int64) {
 			if size > 8192 {
@@ -37,7 +39,18 @@ var benches = []Bench{
 		Memory: func(p result.Params) int64 { return 4 * p.Int("size_bytes") },
 	},
 	{
-		Name: "jacobi3d", Params: []string{"grid", "field", "iterations"}, Models: []string{"mpi", "charm"}, MinPEs: 1,
+		Name: "jacobi3d", Params: []Param{gridOf3, {Name: "odf", Flag: "odf", Default: int64(1), Min: 1, Max: 4096},
+			{Name: "balance", Flag: "balance", Default: "none", Null: "none", Values: []string{"none", "greedy"}, Models: []string{"charm"}},
+			{Name: "iterations"}}, Models: []string{"mpi", "charm"}, MinPEs: 1,
+		// Blocks of one column each.
+		Settle: func(p result.Params) (string, error) {
+			n := p.Int("pes") * p.Int("odf")
+			if x := p.Ints("grid")[0]; n > x {
+				return "--grid", fmt.Errorf("%d blocks do not fit into %d columns", n, x)
+			}
+			p["blocks"] = []int64{n, 1, 1}
+			return "", nil
+		},
 		Iterations: func(int64, bool) (int64, int64) { return 100, 10 },
 		Memory: func(p result.Params) int64 {
 			g := p.Ints("grid")
@@ -136,7 +149,7 @@ func TestPlacement(t *testing.T) {
 		m.Hosts = c.hosts
 		m.Devices = map[string]Device{"cpu": all.Devices["cpu"],
 			"emulated": {Availability: Availability{OK: true}, Count: c.devices, Private: c.private}}
-		p, err := Make(Options{Benchmarks: []string{"jacobi3d"}, PEs: c.pes, Device: "emulated", Grid: [3]int64{8, 8, 8}}, benches, m)
+		p, err := Make(Options{Benchmarks: []string{"jacobi3d"}, PEs: []int64{c.pes}, Device: "emulated", Own: own("grid", []int64{8, 8, 8})}, benches, m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,10 +232,9 @@ func TestUsageErrors(t *testing.T) {
 		want string
 	}{
 		{"unknown", Options{Benchmarks: []string{"pingpnog"}}, "did you mean pingpong?"},
-		{"three PEs", Options{Benchmarks: []string{"pingpong"}, PEs: 3}, "-n: pingpong needs exactly 2 PEs, got 3"},
-		{"more blocks than cells", Options{Benchmarks: []string{"jacobi3d"}, Grid: [3]int64{1, 1, 1}}, "--grid: 2 blocks do not fit into 1 × 1 × 1 cells"},
-		{"too many blocks", Options{Benchmarks: []string{"jacobi3d"}, Grid: [3]int64{4, 4, 4}, Blocks: [3]int64{8, 1, 1}}, "--blocks: 8 blocks along X, but the grid has 4 cells there"},
-		{"blocks do not divide", Options{Benchmarks: []string{"jacobi3d"}, Grid: [3]int64{8, 8, 8}, Blocks: [3]int64{3, 1, 1}}, "--blocks: 3 × 1 × 1 = 3 blocks do not divide over 2 PEs"},
+		{"three PEs", Options{Benchmarks: []string{"pingpong"}, PEs: []int64{3}}, "-n: pingpong needs exactly 2 PEs, got 3"},
+		{"more blocks than cells", Options{Benchmarks: []string{"jacobi3d"}, Own: own("grid", []int64{1, 1, 1})}, "--grid: 2 blocks do not fit into 1 columns"},
+		{"a grid of two dimensions", Options{Benchmarks: []string{"jacobi3d"}, Own: own("grid", []int64{8, 8})}, `--grid: jacobi3d: "8,8" has 2 numbers: give 3, X,Y,Z`},
 		{"staged on cpu", Options{Device: "cpu", Paths: []string{"staged"}}, "--path: staged needs a device"},
 		{"no cuda", Options{Device: "cuda"}, "--device: cuda cannot be used here: no libcuda.so.1"},
 		{"device space on host path", Options{Paths: []string{"host"}, Space: "device"}, "--space: device lies in device memory"},
@@ -246,23 +258,6 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-func TestBlocksAreWholeAndLeast(t *testing.T) {
-	for _, c := range []struct {
-		grid, want [3]int64
-		n          int64
-	}{
-		{[3]int64{64, 64, 64}, [3]int64{2, 2, 2}, 8},
-		{[3]int64{64, 64, 64}, [3]int64{1, 1, 2}, 2},
-		{[3]int64{100, 10, 10}, [3]int64{4, 1, 1}, 4},
-		{[3]int64{64, 64, 64}, [3]int64{1, 1, 3}, 3},
-	} {
-		got, err := Blocks(c.grid, c.n)
-		if err != nil || got != c.want {
-			t.Errorf("Blocks(%v, %d) = %v, %v; want %v", c.grid, c.n, got, err, c.want)
-		}
-	}
-}
-
 func TestParse(t *testing.T) {
 	if got, err := ParseSizes("8:64"); err != nil || fmt.Sprint(got) != "[8 16 32 64]" {
 		t.Errorf("8:64 = %v, %v", got, err)
@@ -276,11 +271,6 @@ func TestParse(t *testing.T) {
 	for _, bad := range []string{"", "x", "-1", "8:4", "1:", "3G", "9999999999999999999", "1K2", ":", "1,,2", "8:x"} {
 		if got, err := ParseSizes(bad); err == nil {
 			t.Errorf("ParseSizes(%q) = %v, want an error", bad, got)
-		}
-	}
-	for _, bad := range []string{"", "1,2", "1,2,3,4", "0,1,1", "a,b,c", "1,2,-3", "1,2,99999999"} {
-		if got, err := ParseTriple(bad); err == nil {
-			t.Errorf("ParseTriple(%q) = %v, want an error", bad, got)
 		}
 	}
 	for n, want := range map[int64]string{0: "0", 7: "7", 1024: "1K", 1536: "1536", 4 << 20: "4M", 1 << 30: "1G"} {
@@ -306,17 +296,6 @@ func FuzzParseSizes(f *testing.F) {
 			if v < 0 || v > MaxMessage {
 				t.Errorf("ParseSizes(%q) let %d through", s, v)
 			}
-		}
-	})
-}
-
-func FuzzParseTriple(f *testing.F) {
-	f.Add("64,64,64")
-	f.Add("1,2")
-	f.Fuzz(func(t *testing.T, s string) {
-		v, err := ParseTriple(s)
-		if err == nil && (v[0] < 1 || v[1] < 1 || v[2] < 1) {
-			t.Errorf("ParseTriple(%q) = %v", s, v)
 		}
 	})
 }

@@ -17,7 +17,8 @@ var bandwidth = &bench.Benchmark{
 	Doc:  "payload per second from PE 0 to PE 1, a window of messages and an acknowledgement (osu_bw)",
 	Params: []bench.Param{
 		{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(1 << 20)},
-		{Name: "window", Doc: "messages under way before an acknowledgement", Default: int64(64)},
+		{Name: "window", Doc: "messages under way in a bandwidth test", Default: int64(64),
+			Flag: "window", Short: "W", Min: 1, Max: 16384},
 		{Name: "iterations", Doc: "timed windows in all", Default: int64(100)},
 	},
 	Metrics: []bench.Metric{{

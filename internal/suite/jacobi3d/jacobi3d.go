@@ -10,6 +10,7 @@ package jacobi3d
 import (
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/stencil"
 	"gpubench/kernels"
 )
 
@@ -18,10 +19,12 @@ var Benchmark = &bench.Benchmark{
 	Name: "jacobi3d",
 	Doc:  "7-point Jacobi iterations on a grid in blocks, faces exchanged while interiors are computed",
 	Params: []bench.Param{
-		{Name: "grid", Unit: "cells", Doc: "interior cells X,Y,Z", Default: []int64{192, 192, 192}},
-		{Name: "blocks", Doc: "block grid X,Y,Z; by default that of least surface", Default: []int64{1, 1, 2}},
-		{Name: "odf", Doc: "blocks per PE (over-decomposition)", Default: int64(1)},
-		{Name: "field", Doc: "start and faces: modes or charm", Default: "modes"},
+		{Name: "grid", Unit: "cells", Doc: "interior cells of a stencil", Default: []int64{192, 192, 192}, Quick: []int64{48, 48, 48},
+			Flag: "grid", Len: 3, Min: 1, Max: 1 << 20},
+		{Name: "blocks", Doc: "block grid of a stencil; by default that of least surface", Default: []int64(nil),
+			Flag: "blocks", Len: 3, Min: 1, Max: 1 << 20},
+		{Name: "odf", Doc: "blocks (chares) per PE", Default: int64(1), Flag: "odf", Min: 1, Max: 4096},
+		{Name: "field", Doc: "start and faces of the field", Default: "modes", Flag: "field", Values: []string{"modes", "charm"}},
 		{Name: "iterations", Doc: "timed iterations in all; warm-up runs on the same field", Default: int64(100)},
 	},
 	Metrics: []bench.Metric{
@@ -33,6 +36,7 @@ var Benchmark = &bench.Benchmark{
 		bench.MPI:   newMPI,
 		bench.Charm: newCharm,
 	},
+	Settle: stencil.Settle,
 	MinPEs: 1,
 	// An iteration alone would time the pipeline's filling and draining.
 	MinBatch:   minBatch,

@@ -1,8 +1,13 @@
 // How a grid is cut into blocks.
 
-package plan
+// Package stencil is what the stencil benchmarks share.
+package stencil
 
-import "fmt"
+import (
+	"fmt"
+
+	"gpubench/internal/result"
+)
 
 // Blocks cuts a grid into n blocks, as many along each axis as give the least
 // surface between them; n = 0 for any extent fails.
@@ -53,4 +58,22 @@ func CheckBlocks(grid, blocks [3]int64, pes int64) (odf int64, err error) {
 			blocks[0], blocks[1], blocks[2], n, pes, pes)
 	}
 	return n / pes, nil
+}
+
+// Settle makes a stencil's decomposition out of its flags: `blocks` where it is
+// not given is that of least surface for `odf` blocks a PE, and else says what
+// `odf` is. It returns the flag to mend.
+func Settle(p result.Params) (flag string, err error) {
+	var grid, blocks [3]int64
+	copy(grid[:], p.Ints("grid"))
+	pes := p.Int("pes")
+	if p.Has("blocks") {
+		copy(blocks[:], p.Ints("blocks"))
+		odf, err := CheckBlocks(grid, blocks, pes)
+		p["odf"] = odf
+		return "--blocks", err
+	}
+	blocks, err = Blocks(grid, pes*p.Int("odf"))
+	p["blocks"] = blocks[:]
+	return "--grid", err
 }

@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"gpubench/internal/result"
+)
+
+func own(flag string, values ...any) map[string][]any { return map[string][]any{flag: values} }
+
+func TestParseOwn(t *testing.T) {
+	grid2 := Param{Name: "grid", Flag: "grid", Default: []int64{64, 64}, Len: 2, Min: 1, Max: 1 << 20}
+	whole := Param{Name: "odf", Flag: "odf", Default: int64(1), Min: 1, Max: 4096}
+	size := Param{Name: "output_bytes", Flag: "output-bytes", Default: int64(16), Bytes: true, Min: 1, Max: 1 << 30}
+	real := Param{Name: "rho", Flag: "rho", Default: 0.5, Min: 0, Max: 1}
+	word := Param{Name: "field", Flag: "field", Default: "modes", Values: []string{"modes", "charm"}}
+	truth := Param{Name: "phases", Flag: "phases", Default: false, Null: false}
+	for _, c := range []struct {
+		params []Param
+		text   string
+		want   []any
+		wrong  string
+	}{
+		{[]Param{whole}, "1,4, 8,4", []any{int64(1), int64(4), int64(8)}, ""},
+		{[]Param{whole}, "0", nil, "0 is out of range: give 1 to 4096"},
+		{[]Param{whole}, "1,,2", nil, "has an empty place"},
+		{[]Param{whole}, "many", nil, `"many" is no whole number: give 1 to 4096`},
+		{[]Param{size}, "1K,64", []any{int64(1024), int64(64)}, ""},
+		{[]Param{size}, "2G", nil, "is out of range: give 1 to 1G"},
+		{[]Param{real}, "0.25,1", []any{0.25, 1.0}, ""},
+		{[]Param{real}, "1.5", nil, "1.5 is out of range: give 0 to 1"},
+		{[]Param{real}, "NaN", nil, "is no number"},
+		{[]Param{word}, "charm,modes", []any{"charm", "modes"}, ""},
+		{[]Param{word}, "charms", nil, "did you mean charm?"},
+		{[]Param{truth}, "true,false", []any{true, false}, ""},
+		{[]Param{truth}, "maybe", nil, "neither true nor false"},
+		{[]Param{gridOf3, grid2}, "8, 9,10", []any{[]int64{8, 9, 10}}, ""},
+		{[]Param{gridOf3, grid2}, "8,9", []any{[]int64{8, 9}}, ""},
+		{[]Param{gridOf3}, "8,9", nil, `"8,9" has 2 numbers: give 3, X,Y,Z`},
+		{[]Param{gridOf3}, "0,1,1", nil, "0 is out of range: each of X,Y,Z is 1 to 1048576"},
+		{[]Param{gridOf3}, "a,b,c", nil, `"a" is no whole number: give X,Y,Z as in 64,64,64`},
+		{[]Param{gridOf3}, "1,2,99999999", nil, "out of range"},
+	} {
+		got, err := ParseOwn(c.params, c.text)
+		switch {
+		case c.wrong == "" && (err != nil || !reflect.DeepEqual(got, c.want)):
+			t.Errorf("%q = %v, %v, want %v", c.text, got, err, c.want)
+		case c.wrong != "" && (err == nil || !strings.Contains(err.Error(), c.wrong)):
+			t.Errorf("%q = %v, %v, want an error with %q", c.text, got, err, c.wrong)
+		}
+	}
+}
+
+// A parameter of one model alone makes one case of the other, whatever its values.
+func TestParametersOfOneModel(t *testing.T) {
+	p := must(t, Options{Benchmarks: []string{"jacobi3d"}, Paths: []string{"host"}, Own: own("balance", "none", "greedy")})
+	for model, want := range map[string]int{"mpi": 1, "charm": 2} {
+		if n := count(p, func(q result.Params) bool { return q.String("model") == model }); n != want {
+			t.Errorf("%d cases of %s, want %d", n, model, want)
+		}
+	}
+	none := must(t, Options{Benchmarks: []string{"jacobi3d"}, Paths: []string{"host"}})
+	if n := count(none, func(q result.Params) bool { return q["balance"] != nil }); n != 0 {
+		t.Errorf("%d cases name the value that stands for null", n)
+	}
+}
+
+// Where some combinations fit, the others are skipped with the reason.
+func TestSomeCombinationsFit(t *testing.T) {
+	p := must(t, Options{Benchmarks: []string{"jacobi3d"}, Paths: []string{"host"}, PEs: []int64{1, 2},
+		Own: map[string][]any{"grid": {[]int64{8, 8, 8}}, "odf": {int64(1), int64(8)}}})
+	if p.Cases() != 6 || len(p.Skipped) != 2 {
+		t.Fatalf("%d cases, %d skipped, want 6 and 2", p.Cases(), len(p.Skipped))
+	}
+	for _, c := range p.Skipped {
+		if c.Skip != "--grid: 16 blocks do not fit into 8 columns" {
+			t.Errorf("skipped with %q", c.Skip)
+		}
+	}
+	if len(p.Jobs) != 2 {
+		t.Errorf("%d jobs, want one for each number of PEs", len(p.Jobs))
+	}
+}
+
+func TestFlagsOfOtherBenchmarks(t *testing.T) {
+	p := must(t, Options{Benchmarks: []string{"pingpong"}, Own: own("odf", int64(2))})
+	if !strings.Contains(fmt.Sprint(p.Notes), "--odf concerns none of these benchmarks") {
+		t.Errorf("notes %q", p.Notes)
+	}
+}
+
+func FuzzParseOwn(f *testing.F) {
+	f.Add("64,64,64")
+	f.Add("1,2")
+	f.Add("1,4,8")
+	f.Fuzz(func(t *testing.T, s string) {
+		values, err := ParseOwn([]Param{gridOf3}, s)
+		for _, v := range values {
+			if err == nil && gridOf3.accepts(v) != nil {
+				t.Errorf("ParseOwn(%q) let %v through", s, v)
+			}
+		}
+		values, err = ParseOwn([]Param{{Flag: "n", Default: int64(1), Min: 1, Max: 9}}, s)
+		for _, v := range values {
+			if n := v.(int64); err == nil && (n < 1 || n > 9) {
+				t.Errorf("ParseOwn(%q) let %d through", s, n)
+			}
+		}
+	})
+}
