@@ -66,6 +66,8 @@ type Metric struct {
 	// Value turns n iterations that took so many seconds into one sample. nil:
 	// seconds per iteration.
 	Value func(p result.Params, n int, seconds float64) float64
+	// Applies says which cases have the metric; nil: all. It is not for laps.
+	Applies func(p result.Params) bool
 }
 
 // Benchmark is one problem and its bodies.
@@ -93,6 +95,9 @@ type Benchmark struct {
 	// it. Where no case fits that is an error of usage, else the case is skipped.
 	// nil: nothing follows.
 	Settle func(p result.Params) (flag string, err error)
+	// Search makes what chooses the batches of a case and makes its figures; nil:
+	// batches are alike, and each is a sample. Bodies are Leveled.
+	Search func(p result.Params) (Search, error)
 	// Longest is the longest message of a case in bytes; nil: its size_bytes.
 	Longest func(p result.Params) int64
 	// Native says over which transports there is a loop of this benchmark whole

@@ -37,7 +37,13 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		return r
 	}
 	r.Metrics, r.Samples = map[string]result.Metric{}, map[string]result.Samples{}
-	if err := c.metrics(&r); err != nil {
+	err := error(nil)
+	if c.search != nil {
+		r.Metrics, r.Samples, err = c.search.Result()
+	} else {
+		err = c.metrics(&r)
+	}
+	if err != nil {
 		r.Status, r.Reason = result.Failed, err.Error()
 		r.Metrics, r.Samples = nil, nil
 		return r
@@ -69,6 +75,9 @@ func (c *chief) metrics(r *result.Record) error {
 	}
 	lap := -1
 	for _, m := range c.s.b.Metrics {
+		if m.Applies != nil && !m.Applies(c.s.c.Params) {
+			continue
+		}
 		value := func(b batch, seconds float64) float64 {
 			if m.Value == nil {
 				return seconds / float64(b.n)

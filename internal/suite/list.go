@@ -5,9 +5,10 @@ package suite
 import (
 	"gpubench/internal/bench"
 	"gpubench/internal/suite/jacobi3d"
+	"gpubench/internal/suite/taskbench"
 )
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark)
+	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark, taskbench.Benchmark, taskbench.METG)
 }

@@ -35,7 +35,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestEveryBenchmarkIsListed(t *testing.T) {
-	want := []string{"pingpong", "bandwidth", "jacobi3d"}
+	want := []string{"pingpong", "bandwidth", "jacobi3d", "taskbench", "metg"}
 	all := All().All()
 	if len(all) != len(want) {
 		t.Fatalf("%d benchmarks", len(all))

@@ -26,7 +26,7 @@ func TestAnswersAreTaskBenchs(t *testing.T) {
 		var a, b int
 		if _, err := fmt.Sscanf(name, "uniform %d %d 7", &a, &b); err == nil {
 			draws++
-			if got := fmt.Sprintf(" %.17g %d", Uniform(a, b, 7), Imbalanced(1000, 1.5, a, b, 7)); got != want {
+			if got := fmt.Sprintf(" %.17g %d", Uniform(a, b, 7), Imbalanced(1000, 1.5, Uniform(a, b, 7))); got != want {
 				t.Errorf("%s is%s, want%s", name, got, want)
 			}
 			continue

@@ -21,9 +21,9 @@ func Uniform(seeds ...int) float64 {
 }
 
 // Imbalanced is how many kernel iterations a task has under load imbalance: spread evenly over a share of imbalance
-// (0 to 2) around size (select_imbalance_iterations in core/core_kernel.cc).
-func Imbalanced(size int64, imbalance float64, graph, t, point int) int64 {
-	return int64(math.Round((1 + (Uniform(graph, t, point)-0.5)*imbalance) * float64(size)))
+// (0 to 2) around size, by the draw of its graph, timestep and point (select_imbalance_iterations in core/core_kernel.cc).
+func Imbalanced(size int64, imbalance, draw float64) int64 {
+	return int64(math.Round((1 + (draw-0.5)*imbalance) * float64(size)))
 }
 
 type sip struct{ v0, v1, v2, v3 uint64 }
