@@ -52,7 +52,16 @@ var mutants = []mutant{
 		"b.comm.Send(b.send[slot], b.peer, tagData); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t\tst, err",
 		"b.comm.Send(b.recv[slot], b.peer, tagData); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t\tst, err",
 		"pingpong --path host --model mpi -m 64 -i 20", `PE \d+: message \d+ from PE \d+, offset \d+: expected 0x\w+, found 0x\w+`},
+	{"a dependence left out", "internal/suite/taskbench/charm.go",
+		"ch != nil && inside(s.point, first, n) {", "ch != nil && inside(s.point, first, n) && s.point != b.id+1 {", tasks + "--model charm --path host", wrongInput},
+	{"a stale output", "internal/suite/taskbench/mpi.go",
+		"r.comm.Isend(w.mem[(t-1)&1],", "r.comm.Isend(w.mem[t&1],", tasks + "--model mpi --path host,staged", wrongInput},
 }
+
+const tasks = "taskbench --device emulated --width 4 --steps 9 --task-size 3 -i 2 -x 1 "
+
+// What a wrong input of a task is reported as.
+const wrongInput = `PE \d+: task \(\d+, \d+\): input from point \d+, offset \d+: expected 0x\w+, found 0x\w+`
 
 func TestMutants(t *testing.T) {
 	if testing.Short() {

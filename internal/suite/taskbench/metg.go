@@ -26,8 +26,8 @@ const (
 	// saturated is by how much the work rate may still grow with the size at the peak: then 1 % is lost to all but work.
 	saturated = 1.03
 	// unsettled is by how much it may not, where a run has become too long to go on.
-	unsettled = 1.2
-	longRun   = 2.0 // seconds
+	unsettled = 1.1
+	longRun   = 4.0 // seconds
 	longest   = 1e9 // iterations
 	// batchTime is the least time of a batch, in seconds.
 	batchTime = 5e-3
@@ -200,7 +200,15 @@ func (s *search) ascending() []int64 {
 	return sizes
 }
 
-func (s *search) run(size int64) float64        { return stats.Median(s.sizes[size].all) }
+// run is a size's time of a run: the median once it has been repeated; before, the least, since two of few batches may well
+// have been disturbed.
+func (s *search) run(size int64) float64 {
+	if all := s.sizes[size].all; len(all) < s.reps {
+		return slices.Min(all)
+	}
+	return stats.Median(s.sizes[size].all)
+}
+
 func (s *search) rate(size int64) float64       { return s.work(size) / s.run(size) }
 func (s *search) efficiency(size int64) float64 { return s.rate(size) / s.rate(s.top) }
 func (s *search) granularity(run float64) float64 {
