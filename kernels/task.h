@@ -11,7 +11,7 @@ GB_HD uint64_t gb_task_word(int64_t step, int64_t point, int64_t w) { return (ui
 // from which they overflow within some iterations; these start between -1 and 0 and stay there, so that they can be
 // checked.
 #define GB_TASK_LANES 64
-GB_HD double gb_task_start(int64_t lane) { return -(double)(lane + 1) / (GB_TASK_LANES + 1); }
+GB_HD constexpr double gb_task_start(int64_t lane) { return -(double)(lane + 1) / (GB_TASK_LANES + 1); }
 template <class T> GB_HD void gb_task_next(T &x) { x = x * x + x; }
 
 // Memory-bound: a task's scratch is `pieces` pieces of `words` words, an even number. Each iteration takes the next piece

@@ -31,7 +31,7 @@ func (w *points) checked(run func() error) (result.Validation, error) {
 	defer func() { w.check, w.epoch = nil, 0 }()
 	for _, own := range w.mine {
 		for _, q := range own {
-			if w.kernel == memoryBound {
+			if w.kernel == kernelMemory {
 				if err := w.prepare(q); err != nil {
 					return w.check.v, err
 				}
@@ -49,7 +49,7 @@ func (w *points) checked(run func() error) (result.Validation, error) {
 	}
 	for _, own := range w.mine {
 		for _, q := range own {
-			if w.kernel == memoryBound {
+			if w.kernel == kernelMemory {
 				if err := w.checkScratch(q); err != nil {
 					return w.check.v, err
 				}
@@ -114,9 +114,9 @@ func (w *points) compare(q *point, s source, t int, epoch int64) (wrong string, 
 // checkWork checks that a task's kernel did what it must.
 func (w *points) checkWork(q *point, t int) error {
 	switch w.kernel {
-	case computeBound, loadImbalance:
+	case kernelCompute:
 		return w.checkLanes(q, t)
-	case busyWait:
+	case kernelBusy:
 		wrong := ""
 		if want := busyReference(w.size); w.check.busy != want {
 			wrong = fmt.Sprintf("PE %d: %s: busy_wait came to %d, expected %d", w.pe.Rank, q.name(t), w.check.busy, want)

@@ -18,7 +18,9 @@ type points struct {
 	pe     *bench.PE
 	p      result.Params
 	graphs []graph.Graph
-	kernel string
+	sets   []int // dependence sets, by graph
+	even   []int // by graph: from this timestep on it and the one before have all points
+	kernel kernel
 	size   int64 // of a task: iterations of its kernel
 	blocks int
 	pieces int64
@@ -70,7 +72,7 @@ func owner(width, point, pes int) int { return ((point+1)*pes - 1) / width }
 // newPoints makes a PE's share. byPoint: every dependency is a message but a point's on itself; else those of the PE's own
 // points are read where they lie.
 func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err error) {
-	w = &points{pe: pe, p: p, graphs: graphs(p), kernel: p.String("task_kernel"), blocks: int(p.Int("task_blocks")),
+	w = &points{pe: pe, p: p, graphs: graphs(p), kernel: kernelOf[p.String("task_kernel")], blocks: int(p.Int("task_blocks")),
 		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU}
 	if v, ok := p["task_size"].(int64); ok {
 		w.size = v
@@ -103,11 +105,34 @@ func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err erro
 		if err = g.Check(); err != nil {
 			return w, err
 		}
+		w.sets, w.even = append(w.sets, g.Sets()), append(w.even, max(1, g.Settled()+1))
 		if err = w.add(g, byPoint); err != nil {
 			return w, err
 		}
 	}
 	return w, w.stream.Sync()
+}
+
+// kernel is what tasks do, as a number: a task may be no longer than two comparisons of words.
+type kernel uint8
+
+const (
+	kernelEmpty kernel = iota
+	kernelBusy
+	kernelCompute
+	kernelMemory
+)
+
+var kernelOf = map[string]kernel{
+	empty: kernelEmpty, busyWait: kernelBusy, computeBound: kernelCompute, loadImbalance: kernelCompute, memoryBound: kernelMemory,
+}
+
+// setAt is the dependence set of a graph at timestep t.
+func (w *points) setAt(i, t int) int {
+	if w.sets[i] == 1 {
+		return 0
+	}
+	return w.graphs[i].SetAt(t)
 }
 
 // bufferAlign keeps buffers on cache lines of their own.
@@ -188,7 +213,7 @@ func (w *points) furnish(q *point, slots int) error {
 			q.in = append(q.in, m)
 		}
 	}
-	if w.kernel == memoryBound {
+	if w.kernel == kernelMemory {
 		if q.scratch, err = w.alloc(w.space, int(w.p.Int("scratch_bytes"))); err != nil {
 			return err
 		}
@@ -196,7 +221,7 @@ func (w *points) furnish(q *point, slots int) error {
 			return err
 		}
 	}
-	if w.kernel == loadImbalance {
+	if w.p.Has("imbalance") {
 		q.draws = make([]float64, q.g.Steps)
 		for t := range q.draws {
 			q.draws[t] = graph.Uniform(q.g.Index, t, q.id)
@@ -234,9 +259,9 @@ func (w *points) execute(q *point, t int) error {
 	out, step := q.out[t&1], w.epoch+int64(t)
 	var err error
 	switch w.kernel {
-	case computeBound, loadImbalance:
+	case kernelCompute:
 		err = w.set.TaskCompute(w.stream, out, w.lanes, step, q.word(q.id), w.iterations(q, t), w.blocks)
-	case memoryBound:
+	case kernelMemory:
 		first := int64(t) * w.size % w.pieces
 		err = w.set.TaskMemory(w.stream, out, q.scratch, step, q.word(q.id), first, w.size, w.pieces, w.blocks)
 	default:
@@ -255,7 +280,7 @@ func (w *points) onHost(q *point, out gpu.Memory, step int64) error {
 	} else if err := w.set.TaskCompute(w.stream, out, w.lanes, step, q.word(q.id), 0, w.blocks); err != nil {
 		return err
 	}
-	if w.kernel == busyWait {
+	if w.kernel == kernelBusy {
 		if v := kernels.TaskBusy(w.size); w.check != nil {
 			w.check.busy = v
 		}

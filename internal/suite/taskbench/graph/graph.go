@@ -84,6 +84,17 @@ func (g Graph) Has(t, point int) bool {
 	return first <= point && point < first+n
 }
 
+// Settled is the first timestep from which on all have all points; past the last one where windows change to the end.
+func (g Graph) Settled() int {
+	switch g.Pattern {
+	case Dom:
+		return g.Steps
+	case Tree:
+		return bits.Len(uint(g.Width - 1))
+	}
+	return 0
+}
+
 // Tasks is how many tasks the graph has in all.
 func (g Graph) Tasks() int {
 	total := 0

@@ -82,6 +82,9 @@ func TestDependentsMirrorDependencies(t *testing.T) {
 				t.Fatalf("%+v: timestep %d has %d points from %d", g, step, n, first)
 			}
 			tasks += n
+			if step >= g.Settled() && n != g.Width {
+				t.Fatalf("%+v: timestep %d has %d points, settled from %d on", g, step, n, g.Settled())
+			}
 			if s := g.SetAt(step); s < 0 || s >= g.Sets() {
 				t.Fatalf("%+v: timestep %d has set %d of %d", g, step, s, g.Sets())
 			}
