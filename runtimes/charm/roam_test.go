@@ -48,6 +48,7 @@ type roamPlan struct {
 	secSums  []int64
 	balanced []Balanced
 	end      int // chares that are through
+	told     int // of quiescence
 	bad      error
 }
 
@@ -76,6 +77,7 @@ var (
 	roamSum      Entry[roamer, int64]
 	roamSecSum   Entry[roamer, int64]
 	roamFinished Entry[roamer, int64]
+	roamQuiet    Entry[roamer, struct{}]
 )
 
 func init() {
@@ -104,6 +106,11 @@ func init() {
 	roamSum = Method("sum", func(c *roamer, _ *PE, v int64) { c.plan.sums = append(c.plan.sums, v) })
 	roamSecSum = Method("section sum", func(c *roamer, _ *PE, v int64) { c.plan.secSums = append(c.plan.secSums, v) })
 	roamFinished = Method("finished", func(c *roamer, _ *PE, v int64) { c.plan.end += int(v) })
+	roamQuiet = Method("quiet", func(c *roamer, pe *PE, _ struct{}) {
+		if c.plan.told++; c.plan.end != len(c.plan.ends) {
+			c.fail("told of quiescence when %d of %d chares were through", c.plan.end, len(c.plan.ends))
+		}
+	})
 }
 
 func (c *roamer) fail(format string, args ...any) {
@@ -401,6 +408,7 @@ func roam(t *testing.T, r *rapid.T, dev *gpu.Device) {
 	}
 	p.section = arr.Section(s.pes[len(s.pes)-1], at)
 	roamGo.Broadcast(s.pes[0], arr.All(), 0)
+	Quiescence(s.pes[s.shuffle(len(s.pes))], roamQuiet.To(arr.At(0)))
 	shouts := map[int64]bool{} // from outside, at any time; true: to the section
 	for steps := 0; s.err() == nil && s.one(); steps++ {
 		if len(shouts) < 6 && s.shuffle(20) == 0 {
@@ -450,6 +458,9 @@ func (p *roamPlan) judge(r *rapid.T, s *sim, arr Array[roamer], place Map, shout
 			texts = append(texts, pe.waits(0)...)
 		}
 		r.Fatalf("%d of %d chares are through: %q", p.end, n, texts)
+	}
+	if p.told != 1 {
+		r.Fatalf("told of quiescence %d times", p.told)
 	}
 	for _, acts := range p.acts {
 		for _, a := range acts {
