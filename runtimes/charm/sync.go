@@ -330,7 +330,8 @@ func (c *core) treeOf(now *roster, epoch uint32) (r *roster, wait early) {
 	}
 	back := int(m.epoch - epoch)
 	if back > len(m.past) {
-		panic(fmt.Sprintf("charm: a broadcast to %s has been under way while its chares moved %d times: at most %d", now.name(), back, pastEpochs))
+		c.fail(fmt.Errorf("charm: a broadcast to %s has been under way while its chares moved at %d sync points: at most %d", now.name(), back, pastEpochs))
+		return nil, early{coll: coll.id, until: untilEpoch, n: epoch}
 	}
 	then := *coll
 	then.where = m.past[len(m.past)-back]
