@@ -141,6 +141,23 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 	return errors.Join(errs...)
 }
 
+// runAlone runs a job of a device alone on this thread, which holds a device for a launcher's job.
+func runAlone(o workOrder, held *gpu.Device, emit func(supervise.Event)) error {
+	seat, err := seatOf(o.Job.Device)
+	if err != nil {
+		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
+		return err
+	}
+	seats := []machine.Seat{seat}
+	p := &worker{o: o, size: 1, seats: seats, choice: machine.Assign(seats), services: services(), emit: emit,
+		budget: machine.NewBudget(cpusAllowed(), 1, 0, busyThreads(o.Job.Device))}
+	if o.Job.Device != string(gpu.CPU) {
+		p.dev = held
+	}
+	w := inproc.NewWorld(1)
+	return p.run(func(dev *gpu.Device) (transport.Driver, error) { return w.Driver(0, dev) })
+}
+
 // busyThreads is how many threads a PE's device keeps busy beside the PE: the
 // emulated one has a worker for each stream, of which one is busy at a time.
 func busyThreads(device string) int {

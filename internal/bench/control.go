@@ -65,6 +65,9 @@ func NewControl(ep *transport.Endpoint) *Control {
 	return c
 }
 
+// SetPatience bounds waits from now on: for PEs that others keep waiting longer than a case does.
+func (c *Control) SetPatience(d time.Duration) { c.patience = d }
+
 // Barrier returns when all PEs have called it. The last round spins: PEs leave
 // within about one message's time of each other.
 func (c *Control) Barrier() error {

@@ -5,19 +5,10 @@ package bench
 import (
 	"math"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/internal/stats"
 )
-
-// tooGood is the fraction of a limit beyond which the limit is wrong: nothing
-// is faster than what it is made of, but for noise.
-const tooGood = 1.02
-
-// limited says whether there can be a limit: not on a device that is no
-// hardware, not where threads or processes take turns.
-func limited(r *result.Record, mps bool) bool {
-	return r.Params["device"] != "emulated" && !r.Oversubscribed && (r.ProcessesPerDevice <= 1 || mps)
-}
 
 // limit is the record's: of a staged message that of its legs, else what the
 // case is told.
@@ -29,10 +20,7 @@ func (c *chief) limit(r *result.Record) *result.Limit {
 	} else if c.s.c.Limit != nil {
 		l = c.s.c.Limit(r)
 	}
-	if l != nil && l.Fraction > tooGood {
-		l.Fraction = math.NaN()
-	}
-	return l
+	return limits.Judge(l)
 }
 
 // messageLegs are the legs of one message in seconds; NaN where there is none.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 )
 
@@ -81,9 +82,9 @@ func TestLimitOfARecord(t *testing.T) {
 			p := params(2, result.Params{"device": c.device, "path": "staged", "staging": "simple", "size_bytes": int64(600)})
 			k := newChief(&session{pe: &PE{Size: 2}, b: &Benchmark{Metrics: []Metric{{Name: "latency", Unit: "s"}}}, c: Case{Params: p, MPS: &c.mps}})
 			k.legs = legs
-			r := result.Record{Params: p, Oversubscribed: c.over, ProcessesPerDevice: c.shared, Metrics: map[string]result.Metric{"latency": {Median: c.measured}}}
+			r := result.Record{Status: result.OK, MPS: &c.mps, Params: p, Oversubscribed: c.over, ProcessesPerDevice: c.shared, Metrics: map[string]result.Metric{"latency": {Median: c.measured}}}
 			var l *result.Limit
-			if limited(&r, c.mps) {
+			if limits.Allowed(&r) {
 				l = k.limit(&r)
 			}
 			switch {

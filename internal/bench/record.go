@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/internal/stats"
 )
@@ -44,7 +45,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		return r
 	}
 	c.legMetrics(&r)
-	if limited(&r, s.c.MPS != nil && *s.c.MPS) {
+	if limits.Allowed(&r) {
 		r.Limit = c.limit(&r)
 	}
 	return r
@@ -69,7 +70,7 @@ func (c *chief) metrics(r *result.Record) error {
 		return nil
 	}
 	lap := -1
-	for _, m := range c.s.b.Metrics {
+	for _, m := range c.s.b.of(c.s.c.Params) {
 		value := func(b batch, seconds float64) float64 {
 			v := seconds / float64(b.n)
 			if m.Value != nil {

@@ -17,12 +17,12 @@ type expander struct {
 	device string // of staged and direct cases: cuda, emulated or cpu
 	spaces Spaces
 	given  bool // --space was given
-	// The sizes are those of --quick: a benchmark may have one of its own instead.
-	quickSizes bool
-	paths      []string
-	cases      []Case
-	seen       map[string]bool // ids of cases
-	notes      []string
+	sized  bool // -m was given
+	paths  []string
+	at     string // device of the cases under way, of benchmarks of a device alone
+	cases  []Case
+	seen   map[string]bool // ids of cases
+	notes  []string
 }
 
 // Defaults of the flags, as OSU and INTERFACE have them.
@@ -52,10 +52,11 @@ func (e *expander) resolve() error {
 		o.StagingSpace = "pinned"
 	}
 	o.PEs = orElse(o.PEs, defaultPEs)
-	if len(o.Sizes) == 0 {
+	e.sized = len(o.Sizes) > 0
+	if !e.sized {
 		o.Sizes = defaultSizes
 		if o.Quick {
-			o.Sizes, e.quickSizes = quickSizes, true
+			o.Sizes = quickSizes
 		}
 	}
 	if len(o.Transports) == 0 {
@@ -129,6 +130,9 @@ func (e *expander) spacesOf(path string) (Spaces, bool) {
 
 // expand adds the cases of one benchmark.
 func (e *expander) expand(b Bench) error {
+	if b.Alone {
+		return e.expandAlone(b)
+	}
 	first := len(e.cases)
 	var misfit *UsageError
 	unfit := 0
@@ -358,11 +362,10 @@ func (e *expander) valuesOf(b Bench, param Param, model string, before result.Pa
 	if len(out) > 0 {
 		return out
 	}
-	def := param.Default
-	if e.o.Quick && param.Quick != nil {
-		def = param.Quick
+	for _, v := range e.defaultsOf(param) {
+		out = append(out, result.Params{param.Name: param.plain(v)})
 	}
-	return []result.Params{{param.Name: param.plain(def)}}
+	return out
 }
 
 // axes are the parameters that flags of all benchmarks give values. An axis may
@@ -370,10 +373,8 @@ func (e *expander) valuesOf(b Bench, param Param, model string, before result.Pa
 var axes = map[string]func(e *expander, b Bench, p result.Params) []result.Params{
 	"size_bytes": func(e *expander, b Bench, _ result.Params) []result.Params {
 		sizes := e.o.Sizes
-		for _, p := range b.Params {
-			if own, ok := p.Quick.(int64); ok && p.Name == "size_bytes" && e.quickSizes {
-				sizes = []int64{own}
-			}
+		if own, ok := b.ownSize(e.o.Quick); ok && !e.sized {
+			sizes = []int64{own}
 		}
 		out := make([]result.Params, len(sizes))
 		for i, v := range sizes {

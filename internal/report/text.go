@@ -19,19 +19,23 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	for _, t := range title {
 		fmt.Fprintf(w, "# %s\n", t)
 	}
-	recs = byLane(recs)
+	recs, asLimits := asked(byLane(recs))
 	benches, groups := byBenchmark(recs)
 	for _, b := range benches {
 		g := ran(groups[b])
-		if len(g) == 0 {
-			continue
-		}
-		if g[0].Params.Has("size_bytes") {
+		switch {
+		case len(g) == 0:
+		case alone(g[0]) && g[0].Params.Has("direction"):
+			pairs(w, b, g)
+		case alone(g[0]):
+			figures(w, b, g)
+		case g[0].Params.Has("size_bytes"):
 			matrix(w, b, g)
-		} else {
+		default:
 			list(w, b, g)
 		}
 	}
+	limitTable(w, asLimits)
 	fmt.Fprintln(w)
 	notes(w, recs)
 	return writeSummary(w, recs)
@@ -339,7 +343,7 @@ func notes(w io.Writer, recs []result.Record) {
 			notDirect[path] = true
 			continue
 		}
-		if r.PathTaken != nil && path != "host" && r.PathTaken.Lane != path {
+		if r.PathTaken != nil && path != "host" && !alone(r) && r.PathTaken.Lane != path {
 			k := path + " over " + text(r.Params, "transport")
 			if lanes[k] == nil {
 				lanes[k] = map[string]bool{}
@@ -416,7 +420,10 @@ func Totals(count map[result.Status]int) string {
 
 // where names a case among its kin.
 func where(p result.Params) string {
-	s := fmt.Sprintf("%s over %s, %s on %s", text(p, "model"), text(p, "transport"), text(p, "path"), text(p, "device"))
+	s := "on " + text(p, "device")
+	if p["transport"] != nil {
+		s = fmt.Sprintf("%s over %s, %s %s", text(p, "model"), text(p, "transport"), text(p, "path"), s)
+	}
 	if p.Has("size_bytes") {
 		s += ", " + text(p, "size_bytes") + " B"
 	}

@@ -24,6 +24,7 @@ var bandwidth = &bench.Benchmark{
 	New:        bandwidthBodies(),
 	MinPEs:     2,
 	Iterations: osuBandwidthCounts,
+	Ceilings:   copied,
 	Memory:     windowMemory,
 	Native:     nativeOver,
 }
@@ -55,7 +56,7 @@ var multiBandwidth = &bench.Benchmark{
 		}
 		return osuBandwidthCounts(size, quick)
 	},
-	Memory:     func(p result.Params) int64 { return pairCount(p) * windowMemory(p) },
+	Memory: func(p result.Params) int64 { return pairCount(p) * windowMemory(p) },
 }
 
 var bandwidthParams = []bench.Param{

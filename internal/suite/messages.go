@@ -12,6 +12,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/device"
 	"gpubench/kernels"
 )
 
@@ -19,7 +20,7 @@ import (
 const defaultCache = 64 << 20
 
 // CacheBytes is the service that tells the size of the last cache, an int64.
-const CacheBytes = "last_cache_bytes"
+const CacheBytes = device.CacheBytes
 
 // slotAlign keeps messages of a rotating buffer on cache lines of their own.
 const slotAlign = 128
