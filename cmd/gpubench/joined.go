@@ -207,7 +207,7 @@ func (w *world) run(orders <-chan []plan.Job, events chan<- (chan supervise.Even
 		}
 		keep := *d
 		keep.Driver = kept{d.Driver}
-		err := runRank(workOrder{Job: job}, &keep, w.dev.dev, func(e supervise.Event) { ch <- e })
+		err := runRank(workOrder{Job: job, Launched: true}, &keep, w.dev.dev, func(e supervise.Event) { ch <- e })
 		close(ch)
 		if err != nil {
 			return err

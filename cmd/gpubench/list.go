@@ -158,7 +158,7 @@ func listText(w io.Writer, m plan.Machine) error {
 		} else if i.Count > 0 {
 			state = fmt.Sprintf("available, %d", i.Count)
 		}
-		fmt.Fprintf(w, "%-12s %s\n", i.Name, state)
+		fmt.Fprintf(w, "%-15s %s\n", i.Name, state)
 		if i.Doc == "" {
 			continue
 		}

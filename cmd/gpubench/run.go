@@ -114,6 +114,9 @@ func checkTemp() error {
 // plan asks the machine and makes the plan.
 func (r *runCommand) plan(ctx context.Context) (plan.Plan, error) {
 	m := probe(ctx, transportNames())
+	if _, joined := launch.Joined(os.Getenv); !joined {
+		m.Pairing = pairableHere
+	}
 	if a := plan.Ask(r.o, m); a.Direct() {
 		for _, t := range a.Transports {
 			probeDirect(ctx, m, t, a.Device)

@@ -34,6 +34,8 @@ import (
 type workOrder struct {
 	Job  plan.Job `json:"job"`
 	Shim string   `json:"shim,omitempty"` // that the transport loads
+	// Launched says that the user's launcher started the PEs: where they run is its affair.
+	Launched bool `json:"-"`
 }
 
 func newWorker() *cobra.Command {
@@ -268,6 +270,7 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 	defer func() { err = errors.Join(err, ep.Close()) }()
 	pe := &bench.PE{Rank: w.rank, Size: w.size, Device: w.dev, Endpoint: ep, Control: bench.NewControl(ep),
 		Oversubscribed: w.budget.Oversubscribed, Services: w.services}
+	w.services[suite.Pairings] = w.partners
 	if err := w.ready(pe); err != nil {
 		return fatal(err)
 	}

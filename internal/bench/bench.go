@@ -66,6 +66,12 @@ type Metric struct {
 	// mean over them is reported as Name_mean and, up to 64 PEs, each PE's
 	// samples as Name_pe0, Name_pe1, …
 	Lap string
+	// Mean takes the mean over the PEs that ran the clock, where else the largest
+	// time counts. Not of a lap.
+	Mean bool
+	// EachPair says that Value is that of one of the body's pairs: the metric is
+	// as many times as much as there are.
+	EachPair bool
 	// Value turns n iterations that took so many seconds into one sample. nil:
 	// seconds per iteration.
 	Value func(p result.Params, n int, seconds float64) float64
@@ -167,6 +173,12 @@ type Guard interface {
 // device is taken to be unknown.
 type Prober interface {
 	Probe() (buf gpu.Memory, peer int)
+}
+
+// Paired is implemented by bodies whose messages go between pairs of PEs, the
+// same on every PE. Without it the two are PEs 0 and 1.
+type Paired interface {
+	Pairs() [][2]int
 }
 
 // Case is a benchmark with all its parameters fixed, to be run once. Params

@@ -25,7 +25,7 @@ func (c *chief) limit(r *result.Record) *result.Limit {
 
 // messageLegs are the legs of one message in seconds; NaN where there is none.
 type messageLegs struct {
-	toHost, toDevice [2]float64 // on PE 0, on PE 1
+	toHost, toDevice [2]float64 // on the first PE, on the second
 	wire             float64
 }
 
@@ -75,6 +75,9 @@ func legLimit(metric string, l messageLegs, pipelined bool, sizeBytes int64, mea
 		limit.Unit, limit.Fraction = "s", limit.Value/measured
 	case "bandwidth":
 		limit.Value = float64(sizeBytes) / longest
+		if back, _ := l.way(1, 0); !math.IsNaN(back) { // messages go both ways, at best at the same time
+			limit.Value = 2 * float64(sizeBytes) / math.Max(longest, back)
+		}
 		limit.Unit, limit.Fraction = "B/s", measured/limit.Value
 	}
 	if !(limit.Value > 0) || math.IsInf(limit.Value, 0) || !(measured > 0) {

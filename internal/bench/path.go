@@ -63,11 +63,11 @@ func (s *session) setPath(chunk int) error {
 	return nil
 }
 
-// SideSpace reads SEND[:RECV], a case's space: the first is PE 0's side, the
-// second PE 1's.
-func SideSpace(s string, rank int) (gpu.Space, error) {
+// SideSpace reads SEND[:RECV], a case's space: the first is that of the first
+// PE of a pair, side 0, and the second the other's.
+func SideSpace(s string, side int) (gpu.Space, error) {
 	send, recv, both := strings.Cut(s, ":")
-	if rank == 0 || !both {
+	if side == 0 || !both {
 		return gpu.ParseSpace(send)
 	}
 	return gpu.ParseSpace(recv)

@@ -51,7 +51,11 @@ var mutants = []mutant{
 	{"a message sent from the wrong slot", "internal/suite/pingpong.go",
 		"b.comm.Send(b.send[slot], b.peer, tagData); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t\tst, err",
 		"b.comm.Send(b.recv[slot], b.peer, tagData); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t\tst, err",
-		"pingpong --path host --model mpi -m 64 -i 20", `PE \d+: message \d+ from PE \d+, offset \d+: expected 0x\w+, found 0x\w+`},
+		"pingpong multi_latency --path host --model mpi -m 64 -i 20 -n 4", `PE \d+: message \d+ from PE \d+, offset \d+: expected 0x\w+, found 0x\w+`},
+	{"a window in which the second pair's last message is the first again", "internal/suite/bandwidth.go",
+		"b.comm.Isend(b.send[(first+i)%b.use], b.peer, tagData)",
+		"b.comm.Isend(b.send[(first+i-b.pair*(i+1)/b.window)%b.use], b.peer, tagData)",
+		"multi_bandwidth --path host --model mpi -m 64 -i 20 -n 4", `PE 3: message \d+ from PE 1, offset \d+: expected 0x\w+, found 0x\w+`},
 }
 
 func TestMutants(t *testing.T) {

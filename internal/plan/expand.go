@@ -279,6 +279,11 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 	if !d.OK {
 		return fmt.Sprintf("device %s: %s", device, d.Reason)
 	}
+	if how, _ := p["pairing"].(string); how != "" && e.m.Pairing != nil {
+		if reason := e.m.Pairing(how, p.Int("pes")); reason != "" {
+			return reason
+		}
+	}
 	if s := p.String("space"); !p.Has("size_bytes") && strings.Contains(s, ":") {
 		return "only messages have a space for each side: give one --space for " + b.Name
 	}

@@ -94,6 +94,8 @@ type Machine struct {
 	MemBytes   int64                `json:"mem_bytes"` // available to processes; 0: not known
 	CPUs       int                  `json:"cpus"`      // allowed; 0: not known
 	Hosts      result.Spread        `json:"hosts"`     // of the PEs
+	// Pairing says why so many PEs have no partners of this pairing, "" where they have; nil: that is seen when they are up.
+	Pairing func(pairing string, pes int64) string `json:"-"`
 }
 
 // Case is one case of one trial.

@@ -52,13 +52,22 @@ func ran(recs []result.Record) []result.Record {
 	return out
 }
 
-// matrix is a table of sizes against series, one per transport and metric.
+// matrix is a table of sizes against series, one per transport; of the metrics
+// the main one, and messages per second where there are any.
 func matrix(w io.Writer, bench string, recs []result.Record) {
 	metrics := metricNames(recs)
 	if len(metrics) == 0 {
 		metrics = []string{""}
 	}
-	main := metrics[0]
+	for i, m := range metrics {
+		if i == 0 || m == "message_rate" {
+			matrixOf(w, bench, recs, m, i == 0)
+		}
+	}
+}
+
+// matrixOf is the tables of one metric; limits and legs are those of the main one.
+func matrixOf(w io.Writer, bench string, recs []result.Record, metric string, main bool) {
 	by := distinguishing(recs)
 	for _, transport := range valuesOf(recs, "transport") {
 		var some []result.Record
@@ -71,11 +80,11 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		if len(all) < len(seriesOf(some, by)) { // a path on two devices
 			all = seriesOf(some, without(by, "transport"))
 		}
-		m, _ := firstMetric(some, main)
-		sc := scaleOf(main, m.Unit)
+		m, _ := firstMetric(some, metric)
+		sc := scaleOf(metric, m.Unit)
 		what := ""
-		if main != "" {
-			what = fmt.Sprintf(" %s (%s),", main, sc.unit)
+		if metric != "" {
+			what = fmt.Sprintf(" %s (%s),", metric, sc.unit)
 		}
 		if paths := valuesOf(some, "path"); len(paths) == 1 { // no column says it
 			what += " " + paths[0] + ","
@@ -84,7 +93,7 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		head := []string{"# size"}
 		for _, s := range all {
 			head = append(head, s.name())
-			if s.limited() {
+			if main && s.limited() {
 				head = append(head, limitHead)
 			}
 		}
@@ -97,8 +106,8 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 			row := []string{fmt.Sprint(n)}
 			var cells []*cell
 			for _, s := range all {
-				row = append(row, value(s.rows[n], main, sc))
-				if s.limited() {
+				row = append(row, value(s.rows[n], metric, sc))
+				if main && s.limited() {
 					row = append(row, ofLimit(s.rows[n]))
 				}
 				cells = append(cells, s.rows[n])
@@ -109,6 +118,9 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 			rows = append(rows, row)
 		}
 		table(w, rows)
+		if !main {
+			continue
+		}
 		for _, s := range all {
 			legs(w, s)
 		}

@@ -27,6 +27,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		Validation: r.Validation, PathTaken: r.PathTaken, Limit: r.Limit,
 		Trial: r.Trial, ElapsedS: number(r.ElapsedS), Oversubscribed: r.Oversubscribed,
 		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Clocks: r.Clocks, MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
+		Pairs: textOrNull(r.Pairs),
 	}
 	if w.Params == nil {
 		w.Params = Params{}
@@ -61,6 +62,7 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 		Validation: w.Validation, PathTaken: w.PathTaken, Limit: w.Limit,
 		Trial: w.Trial, ElapsedS: float64(w.ElapsedS), Oversubscribed: w.Oversubscribed,
 		EnvID: textOf(w.EnvID), Staging: w.Staging, Clocks: w.Clocks, MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
+		Pairs: textOf(w.Pairs),
 	}
 	if w.Started != nil {
 		r.Started = *w.Started

@@ -10,6 +10,6 @@ import (
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark,
+	return bench.NewRegistry(pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth, jacobi3d.Benchmark,
 		device.Copies, device.Latencies, device.Streams)
 }

@@ -78,6 +78,9 @@ func get[T any](c *codec, b []byte, v *T) error {
 		if len(b) != c.size {
 			return fmt.Errorf("charm: a message of %d B came for a %v of %d B", len(b), c.typ, c.size)
 		}
+		if c.size == 0 { // there may be no byte to point to
+			return nil
+		}
 		*v = *(*T)(unsafe.Pointer(unsafe.SliceData(b)))
 		return nil
 	}
