@@ -175,7 +175,18 @@ func (b *copies) open(p result.Params) error {
 	if len(b.ways) == 2 {
 		err = b.ways[1].here(func() (err error) { b.other, err = b.ways[1].dev.NewEvent(false); return err })
 	}
-	return errors.Join(err, b.fill(0))
+	return errors.Join(err, b.fill(0), b.preload())
+}
+
+// preload makes each copy once: a driver that loads kernels when they are first launched, or peers' mappings when they
+// are first used, may wait for the device then, which must not stand behind a gate.
+func (b *copies) preload() error {
+	for _, w := range b.ways {
+		if err := w.here(func() error { return b.queue(w, 0, 1) }); err != nil {
+			return err
+		}
+	}
+	return b.settle()
 }
 
 // peers gives two devices access to each other: without it a peer copy is two, through the host.

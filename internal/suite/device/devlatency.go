@@ -74,6 +74,10 @@ func (b *latency) open(pe *bench.PE, p result.Params) (err error) {
 		if b.word, err = b.dev.Alloc(gpu.Pinned, 8, gpu.DefaultPages); err != nil {
 			return err
 		}
+		// The kernel is loaded before it stands behind a gate.
+		if err = errors.Join(b.set.Nothing(b.stream), b.stream.Sync()); err != nil {
+			return err
+		}
 		if b.event, err = b.dev.NewEvent(false); err != nil || b.operation != opGraph {
 			return err
 		}

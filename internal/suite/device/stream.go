@@ -113,7 +113,7 @@ func (b *stream) open(pe *bench.PE, p result.Params) (err error) {
 				return err
 			}
 		}
-		return nil
+		return errors.Join(b.pass(0), b.stream.Sync()) // the kernel is loaded before it stands behind a gate
 	})
 }
 
@@ -147,19 +147,20 @@ func (b *stream) Batch(n int, clk *bench.Clock) error {
 	b.last = n
 	return b.timer.time(n, 1, clk, func(lo, hi int) error {
 		for i := lo; i < hi; i++ {
-			s := i % len(b.a)
-			var err error
-			if b.operation == opTriad {
-				err = b.set.Triad(b.stream, b.a[s], b.b[s], b.c[s], scalar)
-			} else {
-				err = b.set.Copy(b.stream, b.a[s], b.b[s])
-			}
-			if err != nil {
+			if err := b.pass(i % len(b.a)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// pass queues one pass over a slot.
+func (b *stream) pass(slot int) error {
+	if b.operation == opTriad {
+		return b.set.Triad(b.stream, b.a[slot], b.b[slot], b.c[slot], scalar)
+	}
+	return b.set.Copy(b.stream, b.a[slot], b.b[slot])
 }
 
 // Poison overwrites the results with NaNs.
