@@ -220,7 +220,7 @@ func TestSettleCopy(t *testing.T) {
 		change result.Params
 		flag   string
 	}{
-		{result.Params{"engine": byKernel, "size_bytes": int64(12)}, "-m"},
+		{result.Params{"engine": byKernel, "size_bytes": int64(12)}, "--engine"},
 		{result.Params{"engine": byKernel, "host_space": "pageable"}, "--host-space"},
 		{result.Params{"ways": "both", "host_space": "pageable"}, "--host-space"},
 	} {

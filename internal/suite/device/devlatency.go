@@ -26,7 +26,7 @@ var Latencies = &bench.Benchmark{
 	Name: "devlatency",
 	Doc:  "kernel launch, event, graph and synchronisation latency of a device",
 	Params: []bench.Param{
-		{Name: "operation", Flag: "latency-of", Doc: "launch, enqueue, event, graph or sync", Default: opLaunch,
+		{Name: "operation", Flag: "latency-of", Doc: "what of a device is timed", Default: opLaunch,
 			Values: []string{opLaunch, opEnqueue, opEvent, opGraph, opSync}, All: true},
 		{Name: "nodes", Flag: "graph-nodes", Doc: "empty kernels in a graph", Default: int64(16), Min: 1, Max: kernels.GateDepth},
 		{Name: "iterations", Doc: "timed operations in all", Default: int64(2000)},

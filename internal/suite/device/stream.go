@@ -23,7 +23,7 @@ var Streams = &bench.Benchmark{
 	Doc:  "copy and triad through a device's memory by kernel, on cpu by all cores (STREAM)",
 	Params: []bench.Param{
 		{Name: "size_bytes", Unit: "B", Doc: "bytes of an array", Default: int64(64 << 20), Quick: int64(4 << 20)},
-		{Name: "operation", Flag: "stream-op", Doc: "copy (a = b) or triad (a = b + scalar c), float64", Default: opCopy,
+		{Name: "operation", Flag: "stream-op", Doc: "a = b or a = b + scalar c, float64", Default: opCopy,
 			Values: []string{opCopy, opTriad}, All: true},
 		{Name: "iterations", Doc: "timed passes in all", Default: int64(50)},
 	},
