@@ -86,7 +86,7 @@ func TestBadInput(t *testing.T) {
 		{args: "run --order sorted", want: `--order: "sorted" is not known|random or listed`},
 		{args: "run --seed -1", want: "--seed: |is no whole number"},
 		{args: "run --format xml", want: `--format: "xml" is not known|text, jsonl, csv or osu`},
-		{args: "run --grid 64,64", want: `--grid: "64,64" has 2 numbers`},
+		{args: "run jacobi3d --grid 64,64", want: `--grid: jacobi3d: "64,64" has 2 numbers`},
 		{args: "run --grid 0,1,1", want: "--grid: 0 is out of range"},
 		{args: "run --grid a,b,c", want: `--grid: "a" is no whole number`},
 		{args: "run jacobi3d --grid 1,1,1", want: "--grid: 2 blocks do not fit into 1 × 1 × 1 cells"},

@@ -57,7 +57,15 @@ func ownUsage(p bench.Param, sharing []plan.Param, of []string) string {
 	value := "`N` or a list"
 	switch p.Default.(type) {
 	case string:
-		value = strings.Join(p.Values, ", ")
+		var words []string
+		for _, s := range sharing {
+			for _, w := range s.Values {
+				if !slices.Contains(words, w) {
+					words = append(words, w)
+				}
+			}
+		}
+		value = strings.Join(words, ", ")
 	case bool:
 		value = "`true` or false"
 	case []int64:
@@ -65,7 +73,9 @@ func ownUsage(p bench.Param, sharing []plan.Param, of []string) string {
 		for _, s := range sharing {
 			shapes = append(shapes, "X,Y,Z"[:2*s.Len-1])
 		}
-		value = "`" + strings.Join(slices.Compact(shapes), "` or ") + "`"
+		shapes = slices.Compact(shapes)
+		shapes[0] = "`" + shapes[0] + "`" // what help calls the value
+		value = strings.Join(shapes, " or ")
 	case int64:
 		if p.Unit == "B" {
 			value = "`SIZE` with K M G, or a list"

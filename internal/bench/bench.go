@@ -39,7 +39,7 @@ type Param struct {
 	// the flag's values are read: with K, M, G where Unit is B. An empty string or
 	// list is null.
 	Default any
-	Quick   any // the default with --quick; nil: Default
+	Quick   any // the default with --quick; nil: Default. Of size_bytes: the one size with --quick
 	// Null is the value that is written as null, which does not count in a case's
 	// id: that of the cases from before the parameter.
 	Null any
@@ -75,6 +75,19 @@ type Metric struct {
 	// Value turns n iterations that took so many seconds into one sample. nil:
 	// seconds per iteration.
 	Value func(p result.Params, n int, seconds float64) float64
+	// When says which cases have the metric; nil: all.
+	When func(p result.Params) bool
+}
+
+// of are the metrics that a case has.
+func (b *Benchmark) of(p result.Params) []Metric {
+	var out []Metric
+	for _, m := range b.Metrics {
+		if m.When == nil || m.When(p) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // Benchmark is one problem and its bodies.

@@ -142,7 +142,7 @@ func (c *chief) errors(done task, reports []report) {
 		}
 		failed++
 		unsupported = unsupported && r.Unsupported
-		if worst < 0 || (reports[worst].Derived && !r.Derived) {
+		if worst < 0 || r.Derived < reports[worst].Derived {
 			worst = pe
 		}
 	}

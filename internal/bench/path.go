@@ -143,6 +143,8 @@ func (c *chief) pathTaken() *result.PathTaken {
 			return &result.PathTaken{Lane: "host", HowKnown: "by construction", Detail: "no device memory was in play"}
 		case c.s.pe.Size == 1:
 			return &result.PathTaken{Lane: "copy", HowKnown: "by construction", Detail: "one PE: what moved was moved by its own device"}
+		case c.silent():
+			return &result.PathTaken{Lane: "copy", HowKnown: "by construction", Detail: "no message carried data: what moved was moved by each PE's own device"}
 		}
 		return &result.PathTaken{Lane: "unknown", Detail: "the body does not say which messages carry its data"}
 	}
@@ -154,6 +156,12 @@ func (c *chief) pathTaken() *result.PathTaken {
 		}
 	}
 	return &result.PathTaken{Lane: string(chosen.lane.Name), HowKnown: chosen.lane.HowKnown, Detail: chosen.lane.Detail}
+}
+
+// silent reports that the body sends no data to other PEs, and did not.
+func (c *chief) silent() bool {
+	_, says := c.s.body.(Prober)
+	return says && c.traffic.Staged.Messages == 0 && c.traffic.Direct.Messages == 0
 }
 
 // finish holds what was counted against what the case is called. A direct case

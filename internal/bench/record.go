@@ -70,7 +70,7 @@ func (c *chief) metrics(r *result.Record) error {
 		return nil
 	}
 	lap := -1
-	for _, m := range c.s.b.Metrics {
+	for _, m := range c.s.b.of(c.s.c.Params) {
 		value := func(b batch, seconds float64) float64 {
 			v := seconds / float64(b.n)
 			if m.Value != nil {

@@ -21,6 +21,7 @@ var may = []struct {
 	knows []string
 }{
 	{"gpu/gputest", []string{"gpu"}},
+	{"gpu/nccl", []string{"gpu"}},
 	{"gpu", nil},
 	{"kernels", []string{"gpu", "internal/library", "kernels/"}},
 	{"runtimes/transport/transporttest", []string{"gpu", "runtimes/transport", "runtimes/transport/faulty"}},
@@ -31,6 +32,7 @@ var may = []struct {
 	{"runtimes/transport/faulty", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/transport", []string{"gpu"}},
 	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
+	{"runtimes/charm/team", []string{"gpu", "runtimes/transport", "runtimes/charm"}},
 	{"runtimes/charm", []string{"gpu", "runtimes/transport", "runtimes/charm/"}},
 	{"internal/library/librarytest", []string{"internal/library"}},
 	{"internal/library", nil},
@@ -45,7 +47,7 @@ var may = []struct {
 	{"internal/doctor", []string{"internal/machine", "internal/plan"}},
 	{"internal/supervise", []string{"internal/plan", "internal/result"}},
 	{"internal/bench", []string{"gpu", "gpu/witness", "runtimes/transport", "internal/limits", "internal/result", "internal/stats"}},
-	{"internal/suite", []string{"gpu", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "internal/bench", "internal/limits", "internal/result", "internal/suite/"}},
+	{"internal/suite", []string{"gpu", "gpu/nccl", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "runtimes/charm/", "internal/bench", "internal/limits", "internal/result", "internal/suite/"}},
 	{"internal/layers", nil},
 	{"internal/mutate", nil},
 	{"cmd/gpubench", []string{"gpu", "gpu/witness", "kernels", "runtimes/", "internal/"}},

@@ -136,13 +136,3 @@ func (e *expander) defaultsOf(p Param) (values []any) {
 	}
 	return []any{p.Default}
 }
-
-// param is the parameter of that name.
-func (b Bench) param(name string) Param {
-	for _, p := range b.Params {
-		if p.Name == name {
-			return p
-		}
-	}
-	panic("plan: benchmark " + b.Name + " has no parameter " + name)
-}

@@ -372,11 +372,12 @@ func (e *expander) valuesOf(b Bench, param Param, model string, before result.Pa
 // set more than one parameter, and sees those set before it.
 var axes = map[string]func(e *expander, b Bench, p result.Params) []result.Params{
 	"size_bytes": func(e *expander, b Bench, _ result.Params) []result.Params {
-		if b.Alone && !e.sized {
-			return []result.Params{{"size_bytes": e.defaultsOf(b.param("size_bytes"))[0]}}
+		sizes := e.o.Sizes
+		if own, ok := b.ownSize(e.o.Quick); ok && !e.sized {
+			sizes = []int64{own}
 		}
-		out := make([]result.Params, len(e.o.Sizes))
-		for i, v := range e.o.Sizes {
+		out := make([]result.Params, len(sizes))
+		for i, v := range sizes {
 			out[i] = result.Params{"size_bytes": v}
 		}
 		return out

@@ -230,3 +230,18 @@ func foreign(o Options, chosen []Bench) error {
 	}
 	return nil
 }
+
+// ownSize is the one size that a benchmark has where -m is not given, if it has one of its own.
+func (b Bench) ownSize(quick bool) (int64, bool) {
+	for _, p := range b.Params {
+		if p.Name != "size_bytes" {
+			continue
+		}
+		if v, ok := p.Quick.(int64); ok && quick {
+			return v, true
+		}
+		v, ok := p.Default.(int64)
+		return v, ok && b.Alone
+	}
+	return 0, false
+}

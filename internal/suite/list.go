@@ -4,12 +4,17 @@ package suite
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/suite/collective"
 	"gpubench/internal/suite/device"
 	"gpubench/internal/suite/jacobi3d"
+	"gpubench/internal/suite/stencil2d"
 )
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth, jacobi3d.Benchmark,
-		device.Copies, device.Latencies, device.Streams)
+	list := []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth}
+	list = append(list, collective.Benchmarks...)
+	list = append(list, jacobi3d.Benchmark, stencil2d.Benchmark)
+	list = append(list, device.Copies, device.Latencies, device.Streams)
+	return bench.NewRegistry(list...)
 }

@@ -6,6 +6,7 @@ import (
 
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/collective"
 )
 
 // Defaults are OSU's: 10000 and 100 up to 8 KiB, 1000 and 10 above; windows 100
@@ -58,7 +59,9 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestEveryBenchmarkIsListed(t *testing.T) {
-	want := []string{"pingpong", "bandwidth", "bibandwidth", "multi_latency", "multi_bandwidth", "jacobi3d", "devcopy", "devlatency", "stream"}
+	want := []string{"pingpong", "bandwidth", "bibandwidth", "multi_latency", "multi_bandwidth",
+		"barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall", "reduce_scatter",
+		"jacobi3d", "stencil2d", "devcopy", "devlatency", "stream"}
 	all := All().All()
 	if len(all) != len(want) {
 		t.Fatalf("%d benchmarks", len(all))
@@ -67,5 +70,12 @@ func TestEveryBenchmarkIsListed(t *testing.T) {
 		if b.Name != want[i] || len(b.New) < 2 && !b.Alone {
 			t.Errorf("benchmark %d is %s with %d models", i, b.Name, len(b.New))
 		}
+	}
+}
+
+// The collectives, a package below, ask for the same service by the same name.
+func TestServiceNames(t *testing.T) {
+	if collective.CacheBytes != CacheBytes {
+		t.Errorf("%q and %q", collective.CacheBytes, CacheBytes)
 	}
 }
