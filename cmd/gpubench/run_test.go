@@ -101,7 +101,7 @@ func TestQuick(t *testing.T) {
 	for _, r := range c.Records {
 		seen[fmt.Sprintf("%s %s %s %s %s", r.Benchmark, r.Params.String("model"), r.Params.String("transport"), r.Params.String("path"), r.Status)]++
 	}
-	for _, b := range []string{"pingpong", "bandwidth", "jacobi3d"} {
+	for _, b := range []string{"pingpong", "bandwidth", "jacobi3d", "pic"} {
 		for _, m := range []string{"mpi", "charm"} {
 			for _, tr := range []string{"inproc", "mpi", "ucx"} {
 				for _, p := range []string{"host", "staged", "direct"} {

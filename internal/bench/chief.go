@@ -10,24 +10,27 @@ import (
 
 // chief holds what PE 0 knows of a case.
 type chief struct {
-	s       *session
-	doing   task
-	n       int // iterations of the batch under way
-	pace    *pace
-	checks  []result.Validation // by PE
-	checked bool                // the final check has run
-	reports []report            // of the last task, by PE
-	over    bool
-	devices []string
-	clocks  *result.Clocks
-	traffic traffic
-	lanes   []laneOf
-	seen    evidence
-	staging *result.Staging
-	legs    []legReport // of the two PEs between which they lie
-	status  result.Status
-	reason  string
-	broken  *blame
+	s         *session
+	doing     task
+	n         int // iterations of the batch under way
+	pace      *pace
+	search    Search              // instead of pace, where the benchmark has one
+	level     int64               // of the search
+	checks    []result.Validation // by PE
+	checked   bool                // the final check has run
+	reports   []report            // of the last task, by PE
+	over      bool
+	devices   []string
+	clocks    *result.Clocks
+	traffic   traffic
+	lanes     []laneOf
+	seen      evidence
+	staging   *result.Staging
+	balancing *result.Balancing
+	legs      []legReport // of the two PEs between which they lie
+	status    result.Status
+	reason    string
+	broken    *blame
 }
 
 func newChief(s *session) *chief {
@@ -42,6 +45,9 @@ func (c *chief) decide(reports []report) order {
 	o := order{Do: c.after(done)}
 	if o.Do == doBatch {
 		o.N = c.n
+	}
+	if c.search != nil && (o.Do == doBatch || o.Do == doCheck) {
+		o.Level = &c.level
 	}
 	if o.Do == doOpen && c.staging != nil {
 		o.Chunk = int(c.staging.ChunkBytes)
@@ -69,7 +75,7 @@ func (c *chief) after(done task) task {
 	case done == doLegs:
 		return doClose
 	}
-	if c.n = c.pace.next(); c.n > 0 {
+	if c.n = c.next(); c.n > 0 {
 		return doBatch
 	}
 	if c.s.c.Clocks != nil {
@@ -104,6 +110,7 @@ func (c *chief) note(done task, reports []report) {
 			c.seen.Close.add(r.Seen.Close)
 			c.seen.Afar.add(r.Seen.Afar)
 		}
+		c.balanced(r.Balancing)
 		if r.Lane != nil {
 			c.lanes = append(c.lanes, laneOf{pe, *r.Lane})
 		}
@@ -180,10 +187,17 @@ func (c *chief) start() {
 	if p.Has("seconds") {
 		seconds = p.Float("seconds")
 	}
+	if c.s.b.Search != nil {
+		c.searching()
+		return
+	}
 	var err error
 	if c.pace, err = newPace(count("iterations"), seconds, count("warmup"), c.s.b.MinBatch); err != nil {
 		c.end(result.Failed, err.Error())
 		return
+	}
+	if f := c.s.b.Period; f != nil {
+		c.pace.period = max(1, int(f(p)))
 	}
 	c.pace.settle = c.s.guard() != nil
 }
@@ -212,7 +226,19 @@ func (c *chief) batch(reports []report) {
 	case b.seconds <= 0:
 		c.end(result.Failed, fmt.Sprintf("a batch of %d iterations took %g s by its clock", c.n, b.seconds))
 	default:
-		c.pace.note(b)
+		c.took(b)
+	}
+}
+
+// balanced adds what balancing came to on a PE.
+func (c *chief) balanced(b *result.Balancing) {
+	switch {
+	case b == nil:
+	case c.balancing == nil:
+		c.balancing = b
+	default:
+		c.balancing.MovedBytes += b.MovedBytes
+		c.balancing.DecideS = max(c.balancing.DecideS, b.DecideS)
 	}
 }
 

@@ -5,6 +5,7 @@
 
 #include "../check.h"
 #include "../jacobi3d.h"
+#include "../pic.h"
 #include "../reduce.h"
 
 #include <math.h>
@@ -46,6 +47,15 @@ void stream_copy(double *, const double *, i64, i64);
 void stream_triad(double *, const double *, const double *, i64, i64, double);
 void gate_wait(const uint32_t *, i64, i64);
 void gate_nothing(i64);
+void pic_move(double *, const double *, uint8_t *, i64 *, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+void pic_scan(i64 *, i64 *, i64);
+void pic_pack(const double *, const uint8_t *, const i64 *, const i64 *, double *, i64 *, i64, i64, i64, i64);
+void pic_fill(double *, const i64 *, const i64 *, i64, i64, i64);
+void pic_append(double *, const double *, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
+void pic_check(const double *, gb_check *, i64, i64, i64, double, double, double, double);
+void task_compute(uint8_t *, double *, i64, i64, i64, i64, i64);
+void task_memory(uint8_t *, u64 *, i64, i64, i64, i64, i64, i64, i64);
+void task_check(const uint8_t *, gb_check *, i64, i64, i64, i64);
 
 // The CPU's.
 #define BODY(name) void name(const uint64_t *, const gb_launch *);
@@ -54,6 +64,8 @@ BODY(gb_field_constant) BODY(gb_check_modes) BODY(gb_check_reference) BODY(gb_ch
 BODY(gb_pattern_check) BODY(gb_reduce_sum) BODY(gb_reduce_max) BODY(gb_reduce_sum_join) BODY(gb_reduce_max_join)
 BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad) BODY(gb_vector_fill)
 BODY(gb_vector_check) BODY(gb_gate_wait) BODY(gb_gate_nothing) BODY(gb_stencil2d) BODY(gb_stencil2d_shell)
+BODY(gb_pic_move_all) BODY(gb_pic_scan) BODY(gb_pic_pack) BODY(gb_pic_fill) BODY(gb_pic_append) BODY(gb_pic_check_all)
+BODY(gb_task_compute) BODY(gb_task_memory) BODY(gb_task_check)
 #undef BODY
 }
 
@@ -349,13 +361,80 @@ static void test_gate() {
 	both("gate_nothing", gate_nothing, gb_gate_nothing, {1, 1, 1}, {1, 1, 1}, {}, {0});
 }
 
+// Particles of a block; a few of them in another block or nowhere, as damaged ones may be.
+static void test_pic() {
+	const i64 n = pick(0, 3) ? pick(0, 2000) : pick(0, 9), capacity = n + pick(0, 5), room = pick(0, 2) ? n : pick(0, n);
+	const i64 slots = pick(1, 6), cells = 2 * pick(4, 30), across = pick(1, 5), up = pick(1, 5), bx = pick(0, across - 1),
+	          by = pick(0, up - 1);
+	const i64 left = bx * cells / across, right = (bx + 1) * cells / across, bottom = by * cells / up,
+	          top = (by + 1) * cells / up;
+	twin p(GB_PIC_FIELDS * capacity), charges((right - left + 1) * (top - bottom + 1)), classes(capacity / 8 + 1);
+	twin counts(slots * GB_PIC_CLASSES), totals(GB_PIC_CLASSES), out(GB_PIC_FIELDS * room), moves(2 * room);
+	for (i64 i = 0; i < n; i++) {
+		const bool odd = pick(0, 50) == 0;
+		p.host()[GB_PIC_X * capacity + i] = odd ? 200 * real() : left + 0.5 + pick(0, right - left - 1);
+		p.host()[GB_PIC_Y * capacity + i] = odd && pick(0, 1) ? NAN : bottom + 0.5 + pick(0, top - bottom - 1);
+		p.host()[GB_PIC_VX * capacity + i] = pick(-1, 1);
+	}
+	p.same();
+	const dim3 grid = {(uint32_t)slots, 1, 1}, threads = {GB_PIC_THREADS, 1, 1};
+	std::vector<u64> v = {(u64)n, (u64)capacity, (u64)left, (u64)right, (u64)bottom, (u64)top, (u64)cells, (u64)bx, (u64)by,
+	                      (u64)across, (u64)up, (u64)slots};
+	both("pic_move", pic_move, gb_pic_move_all, grid, threads, {&p, &charges, &classes, &counts}, v);
+	expect("pic_move", {&p, &charges, &classes, &counts}, v);
+	both("pic_scan", pic_scan, gb_pic_scan, {1, 1, 1}, threads, {&counts, &totals}, {(u64)slots});
+	expect("pic_scan", {&counts, &totals}, v);
+	v = {(u64)n, (u64)capacity, (u64)room, (u64)slots};
+	both("pic_pack", pic_pack, gb_pic_pack, grid, threads, {&p, &classes, &counts, &totals, &out, &moves}, v);
+	expect("pic_pack", {&p, &classes, &counts, &totals, &out, &moves}, v);
+	v.pop_back();
+	both("pic_fill", pic_fill, gb_pic_fill, {(uint32_t)pick(1, 3), 1, 1}, threads, {&p, &totals, &moves}, v);
+	expect("pic_fill", {&p, &totals, &moves}, v);
+
+	v = {(u64)n, (u64)n + 160};
+	i64 sum = 0;
+	for (int m = 0; m < GB_PIC_CLASSES - 1; m++) v.push_back(pick(0, 1) * pick(0, 20)), sum += v.back();
+	twin in(GB_PIC_FIELDS * sum), all(GB_PIC_FIELDS * (n + 160)), results(slots * 8);
+	both("pic_append", pic_append, gb_pic_append, {(uint32_t)pick(1, 3), 1, 1}, threads, {&all, &in}, v);
+	expect("pic_append", {&all, &in}, v);
+	v = {(u64)n, (u64)n + 160, (u64)slots, bits(2), bits(0.5), bits(1), bits(1.5)};
+	both("pic_check", pic_check, gb_pic_check_all, grid, threads, {&all, &results}, v);
+	expect("pic_check", {&all}, v);
+	join("pic_check", results, slots, v);
+}
+
+static void test_task() {
+	const i64 n = pick(16, 1000), step = pick(0, 1000), point = pick(0, 64), blocks = pick(1, 3);
+	const dim3 grid = {(uint32_t)blocks, 1, 1}, lanes = {64, 1, 1};
+	twin out(n / 8 + 2), values(64 * blocks);
+	std::vector<u64> v = {(u64)n, (u64)step, (u64)point, (u64)pick(0, 50), (u64)blocks};
+	both("task_compute", task_compute, gb_task_compute, grid, lanes, {&out, &values}, v);
+	expect("task_compute", {&out, &values}, v);
+
+	const i64 pieces = pick(1, 5), words = 2 * pick(1, 200);
+	twin scratch(pieces * words);
+	v = {(u64)n, (u64)step, (u64)point, (u64)pick(0, 9), (u64)pick(0, 9), (u64)pieces, (u64)words};
+	both("task_memory", task_memory, gb_task_memory, grid, lanes, {&out, &scratch}, v);
+	expect("task_memory", {&out, &scratch}, v);
+
+	const i64 slots = pick(1, 5);
+	twin results(slots * 8);
+	if (pick(0, 1)) {
+		((uint8_t *)out.host())[pick(0, n - 1)] ^= 1 << pick(0, 7);
+		out.same();
+	}
+	v = {(u64)n, (u64)step, (u64)point, (u64)slots};
+	both("task_check", task_check, gb_task_check, {(uint32_t)slots, 1, 1}, {GB_CHECK_THREADS, 1, 1}, {&out, &results}, v);
+	join("task_check", results, slots, v);
+}
+
 int main(int argc, char **argv) {
 	const long trials = argc > 1 ? atol(argv[1]) : 200;
 	const u64 seed = argc > 2 ? strtoull(argv[2], nullptr, 10) : std::random_device()();
 	rng.seed(seed);
 	printf("compare: %ld trials of every kernel, seed %llu\n", trials, (unsigned long long)seed);
-	void (*const tests[])() = {test_jacobi3d, test_stencil2d, test_faces,  test_field,  test_check, test_pattern,
-	                        test_reduce,   test_stream,    test_vector, test_gate};
+	void (*const tests[])() = {test_jacobi3d, test_stencil2d, test_faces,  test_field, test_check, test_pattern, test_reduce,
+	                        test_stream,   test_vector,    test_gate,   test_pic,   test_task};
 	for (long i = 0; i < trials && failures < 10; i++)
 		for (auto *t : tests) t();
 	printf("compare: %d failures\n", failures);
