@@ -70,13 +70,12 @@ func TestCollectivesAreRight(t *testing.T) {
 
 // Over processes, with the MPI library's own beside ours; direct is proved to be direct.
 func TestCollectivesAcrossProcesses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts ranks of its own: what they run is tested in one process too")
+	}
 	needMPI(t)
 	need(t, "ucx")
-	sizes := "8,70400"
-	if testing.Short() {
-		sizes = "1000"
-	}
-	recs := records(t, exitOK, append(collectives, "-n", "3", "--transport", "mpi,ucx", "--device", "emulated", "-m", sizes,
+	recs := records(t, exitOK, append(collectives, "-n", "3", "--transport", "mpi,ucx", "--device", "emulated", "-m", "8,70400",
 		"--path", "host,direct", "--collective", "own,library", "-i", "4", "-x", "1")...)
 	allOK(t, recs)
 	own, library := map[string]bool{}, map[string]bool{}
@@ -147,6 +146,9 @@ func TestDamagedCollectivesAreFound(t *testing.T) {
 
 // A rank that dies or hangs inside a collective of the library's ends the case in bounded time, and names the rank.
 func TestALostRankInALibrarysCollective(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for a time limit")
+	}
 	needMPI(t)
 	for fault, want := range map[string]string{"die:5@1": "PE 1", "hang:5@1": "time limit"} {
 		t.Run(fault, func(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 
 const (
 	threshold = 0.5
-	firstSize = 64 // iterations of a task in the first batch
-	growth    = 4  // from one size to the next on the way to the peak
+	firstSize = 1 // iterations of a task in the first batch
+	growth    = 4 // from one size to the next on the way to the peak
 	// few is how often a size is measured that only leads the way.
 	few = 3
 	// saturated is by how much the work rate may still grow with the size at the peak: then 1 % is lost to all but work.
@@ -30,7 +30,7 @@ const (
 	longRun   = 4.0 // seconds
 	longest   = 1e9 // iterations
 	// batchTime is the least time of a batch, in seconds.
-	batchTime = 5e-3
+	batchTime = 2e-3
 	// near is how far apart the two sizes may be that METG is interpolated between.
 	near = 1.5
 	// attempts bounds how often the sizes on either side of 50 % are looked for again, when repeating them has moved it.
@@ -49,6 +49,7 @@ type search struct {
 	todo     []int64 // sizes of the batches to come
 	n        int     // runs of the batch under way
 	top      int64   // the largest size
+	again    bool    // the two largest have been measured once more
 	grown    bool
 	lo, hi   int64 // efficiency is below 50 % at lo, and not at hi
 	tries    int
@@ -140,11 +141,17 @@ func (s *search) grow() bool {
 	}
 	run := s.sizes[s.top].run
 	switch {
+	case gain < saturated && !s.again: // all batches of one may have been disturbed
+		s.again = true
+		s.measure(s.top/growth, few)
+		s.measure(s.top, few)
+		return true
 	case gain < saturated:
 		s.grown = true
 		return s.close()
 	case run*growth < longRun && s.top*growth <= longest:
 		s.top *= growth
+		s.again = false
 		s.measure(s.top, few)
 		return true
 	case gain < unsettled:
@@ -203,10 +210,11 @@ func (s *search) ascending() []int64 {
 // run is a size's time of a run: the median once it has been repeated; before, the least, since two of few batches may well
 // have been disturbed.
 func (s *search) run(size int64) float64 {
-	if all := s.sizes[size].all; len(all) < s.reps {
+	all := s.sizes[size].all
+	if len(all) < few+s.reps {
 		return slices.Min(all)
 	}
-	return stats.Median(s.sizes[size].all)
+	return stats.Median(all)
 }
 
 func (s *search) rate(size int64) float64       { return s.work(size) / s.run(size) }

@@ -98,11 +98,11 @@ func (g Graph) Settled() int {
 // Tasks is how many tasks the graph has in all.
 func (g Graph) Tasks() int {
 	total := 0
-	for t := range g.Steps {
+	for t := range min(g.Settled(), g.Steps) {
 		_, n := g.Window(t)
 		total += n
 	}
-	return total
+	return total + max(0, g.Steps-g.Settled())*g.Width
 }
 
 // Sets is how many sets of dependencies there are; timesteps take them in turn.
