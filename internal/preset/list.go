@@ -81,4 +81,8 @@ var All = []Preset{
 	problem("gpudirect-jacobi3d-strong", "jacobi3d", "staged,direct", "48,96,192,384,768,1536", "Jacobi3D in strong scaling on GPUs, staged and direct",
 		"Charm++, AMPI and Charm4Py, examples of cuda/gpudirect/jacobi3d and their batch scripts (Choi et al., Parallel Computing 2022)",
 		Setting{"grid", "3072,3072,3072", Cells}, Setting{"iterations", "100", Iters}, Setting{"warmup", "10", Fixed}),
+	{Name: "osu-pt2pt", Doc: "point to point in host memory, one way, both ways and in pairs, 1 B to 4 MiB",
+		Source:     "the OSU Micro-Benchmarks 7.4, c/mpi/pt2pt: osu_latency, osu_bw, osu_bibw, osu_multi_lat, osu_mbw_mr, with their defaults",
+		Benchmarks: []string{"pingpong", "bandwidth", "bibandwidth", "multi_latency", "multi_bandwidth"},
+		Settings:   []Setting{{"model", "mpi", Fixed}, {"transport", "mpi", Fixed}, {"path", "host", Fixed}, {"pes", "2", PEs}, {"message-size", "1:4M", Fixed}}},
 }
