@@ -137,16 +137,61 @@ func BenchmarkSyncPoint(b *testing.B) {
 	}
 }
 
-// BenchmarkMove is a sync point at which two chares with a buffer change places; MB/s are those of one way.
+// onCPU is two PEs with a device each, whose buffers the transport takes as they are.
+func onCPU() world {
+	return world{n: 2, spin: true, path: transport.PathConfig{Path: transport.Direct}, device: func(rank int) (*gpu.Device, error) {
+		return gpu.Open(gpu.CPU, 0, gpu.Options{Threads: 1})
+	}}
+}
+
+// BenchmarkMove is a sync point at which two chares with a buffer change places, and beside it what the Endpoint takes to
+// exchange two such buffers: the limit. MB/s are those of one way.
 func BenchmarkMove(b *testing.B) {
 	for _, bytes := range []int{0, 64 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("%dB", bytes), func(b *testing.B) {
-			w := world{path: transport.PathConfig{Path: transport.Direct}, device: func(rank int) (*gpu.Device, error) {
-				return gpu.Open(gpu.CPU, 0, gpu.Options{Threads: 1})
-			}}
-			s := rovers(b, w, balancer(b, "rotate"), 2, bytes, 10+int64(b.N), 10, &roverSync)
+			s := rovers(b, onCPU(), balancer(b, "rotate"), 2, bytes, 10+int64(b.N), 10, &roverSync)
 			b.SetBytes(int64(bytes))
 			b.ReportMetric(float64(s.Moving.Nanoseconds())/float64(s.Syncs), "ns-moving/op")
 		})
+		if bytes > 0 {
+			b.Run(fmt.Sprintf("endpoint %dB", bytes), func(b *testing.B) {
+				b.SetBytes(int64(bytes))
+				onCPU().mustRun(b, func(rt *charm.Runtime) error { return endpointExchange(b, rt.Endpoint(), bytes) })
+			})
+		}
 	}
+}
+
+// endpointExchange sends and receives at once, with buffers that have been written.
+func endpointExchange(b *testing.B, ep *transport.Endpoint, bytes int) error {
+	in, err := ep.Device().Alloc(gpu.OnDevice, bytes, gpu.DefaultPages)
+	if err != nil {
+		return err
+	}
+	defer in.Free()
+	out, err := ep.Device().Alloc(gpu.OnDevice, bytes, gpu.DefaultPages)
+	if err != nil {
+		return err
+	}
+	defer out.Free()
+	for i := range b.N + 10 {
+		if i == 10 && ep.Rank() == 0 {
+			b.ResetTimer()
+		}
+		r, err := ep.Irecv(transport.CtxModel, in.Memory(), 1-ep.Rank(), 1)
+		if err != nil {
+			return err
+		}
+		s, err := ep.Isend(transport.CtxModel, out.Memory(), 1-ep.Rank(), 1)
+		if err != nil {
+			return err
+		}
+		if err := ep.WaitAll([]transport.Request{r, s}); err != nil {
+			return err
+		}
+	}
+	if ep.Rank() == 0 {
+		b.StopTimer()
+	}
+	return nil
 }
