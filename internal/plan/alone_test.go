@@ -170,9 +170,16 @@ func TestLimitsComeFirst(t *testing.T) {
 		}
 	}
 	// A run that goes on measures those alone that it still needs.
+	times := map[result.Key]int{}
 	left := p.Without(func(k result.Key) bool {
+		times[k]++
 		return !ids[k.ID] && !strings.HasPrefix(k.ID, firstOf(p, 65536).ID)
 	})
+	for k, n := range times {
+		if n != 1 {
+			t.Errorf("%v was asked for %d times", k, n)
+		}
+	}
 	if got := order(left); strings.Join(got, ", ") != "limit copy 65536, limit kernel 65536, pingpong 0 65536, pingpong 1 65536" {
 		t.Errorf("what is left: %q", got)
 	}

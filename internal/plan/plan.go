@@ -341,28 +341,28 @@ func group(cases []Case, o Options) []Job {
 }
 
 // Without leaves out the cases that are done already: what --resume does. Limits of such cases are not measured either.
+// done is asked once for each case.
 func (p Plan) Without(done func(result.Key) bool) Plan {
 	left := p
 	left.Jobs = nil
-	needed := map[string]bool{}
-	for _, j := range p.Jobs {
-		for _, c := range j.Cases {
-			for _, b := range c.Bounds {
-				needed[b.ID] = needed[b.ID] || !done(c.Key())
-			}
-		}
-	}
+	needed := map[string]bool{} // limits
 	for _, j := range p.Jobs {
 		kept := j
 		kept.Cases = nil
 		for _, c := range j.Cases {
-			if !done(c.Key()) && (needed[c.ID] || !limits.IsLimit(c.Params)) {
-				kept.Cases = append(kept.Cases, c)
+			if done(c.Key()) {
+				continue
+			}
+			kept.Cases = append(kept.Cases, c)
+			for _, b := range c.Bounds {
+				needed[b.ID] = true
 			}
 		}
-		if len(kept.Cases) > 0 {
-			left.Jobs = append(left.Jobs, kept)
-		}
+		left.Jobs = append(left.Jobs, kept)
 	}
+	for i, j := range left.Jobs {
+		left.Jobs[i].Cases = slices.DeleteFunc(j.Cases, func(c Case) bool { return limits.IsLimit(c.Params) && !needed[c.ID] })
+	}
+	left.Jobs = slices.DeleteFunc(left.Jobs, func(j Job) bool { return len(j.Cases) == 0 })
 	return left
 }

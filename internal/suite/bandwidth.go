@@ -48,8 +48,9 @@ var multiBandwidth = &bench.Benchmark{
 			Mean: true, EachPair: true,
 		},
 	},
-	New:    makers(func(p result.Params) shape { return window(p, true) }, (*ranks).windows, (*player).windows),
-	MinPEs: 2,
+	New:      makers(func(p result.Params) shape { return window(p, true) }, (*ranks).windows, (*player).windows),
+	MinPEs:   2,
+	Ceilings: copiedByPairs,
 	Iterations: func(size int64, quick bool) (timed, warmup int64) {
 		if !quick {
 			size = 1 // osu_mbw_mr knows no large messages

@@ -5,9 +5,7 @@ package suite
 
 import (
 	"gpubench/internal/bench"
-	"gpubench/internal/limits"
 	"gpubench/internal/result"
-	"gpubench/internal/suite/device"
 	"gpubench/runtimes/charm"
 )
 
@@ -42,6 +40,7 @@ var multiLatency = &bench.Benchmark{
 	MinPEs:     2,
 	Iterations: osuLatencyCounts,
 	Memory:     func(p result.Params) int64 { return pairCount(p) * messageMemory(p) },
+	Ceilings:   copied,
 }
 
 var pingpongParams = []bench.Param{
@@ -75,9 +74,6 @@ func osuLatencyCounts(size int64, quick bool) (timed, warmup int64) {
 	}
 	return 10000, 100
 }
-
-// copied is what bounds one message at a time, or a window of them in one way.
-func copied(p result.Params) []limits.Ceiling { return device.Between(p, p.Int("size_bytes"), 1) }
 
 // messageMemory is two buffers a side, on two sides, and staging's.
 func messageMemory(p result.Params) int64 { return 6 * max(p.Int("size_bytes"), 4096) }
