@@ -125,6 +125,9 @@ type Benchmark struct {
 	// are ways to do the same, and the best counts. Pure. nil, or none: nothing is
 	// known to.
 	Ceilings func(p result.Params) []limits.Ceiling
+	// Search makes what chooses the batches of a case and makes its figures; nil:
+	// batches are alike, and each is a sample. Bodies are Leveled.
+	Search func(p result.Params) (Search, error)
 	// Longest is the longest message of a case in bytes; nil: its size_bytes.
 	Longest func(p result.Params) int64
 	// Native says over which transports there is a loop of this benchmark whole
