@@ -21,7 +21,7 @@ func TestStencil2DIsRight(t *testing.T) {
 	}{
 		// 2 models × 2 fields × (inproc: 3 paths; mpi and ucx: 2 at least), for each ODF and number of PEs
 		{"-n 2 --grid 65,129 --odf 3 --transport inproc,mpi,ucx", 65 * 129, 2 * 2 * 7, false},
-		{"-n 2 --grid 65,129 --odf 3 --transport inproc --launch separate,graph", 65 * 129, 2 * 2 * 3 * 2, false},
+		{"-n 2 --grid 65,129 --odf 3 --transport inproc --launch separate,graph,auto", 65 * 129, 2 * 2 * 3 * 3, false},
 		{"-n 1,2 --grid 2,1 --transport inproc", 2, 2 * 2 * 3 * 2, false},
 		{"-n 1,3,8 --grid 31,29 --odf 1,4 --transport inproc", 31 * 29, 2 * 2 * 3 * 3 * 2, true},
 		{"-n 6 --grid 37,53 --blocks 3,2 --transport inproc,mpi", 37 * 53, 2 * 2 * 5, true},
@@ -37,6 +37,10 @@ func TestStencil2DIsRight(t *testing.T) {
 				t.Errorf("%d cases ran, want %d at least", n, c.cases)
 			}
 			for _, r := range recs {
+				auto := r.Params.Has("launch") && r.Params.String("launch") == "auto"
+				if r.Status == result.OK && (auto != (r.Launch != nil) || auto && !strings.Contains(r.Launch.How, r.Launch.Chosen)) {
+					t.Errorf("%v: launch %+v", r.Params, r.Launch)
+				}
 				if v := r.Validation; r.Status == result.OK && (v.Checked != c.cells || v.Answer.AppliedIterations < 15) {
 					t.Errorf("%v: %d of %d cells checked, %+v", r.Params, v.Checked, c.cells, v.Answer)
 				}

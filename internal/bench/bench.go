@@ -203,6 +203,13 @@ type Paired interface {
 	Pairs() [][2]int
 }
 
+// Launcher is implemented by bodies that find out how their kernels are best
+// launched: the same on all PEs. PE 0's is asked at the end; nil where it was
+// given.
+type Launcher interface {
+	Launch() *result.Launch
+}
+
 // Balancer is implemented by bodies that balance their load. It is asked once,
 // before Close; counts of work that this PE has done are added up over the PEs.
 // nil: this case does not balance.

@@ -30,6 +30,9 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.Clocks = c.clocks
 	r.Staging = c.staging
 	r.Balancing = c.balancing
+	if l, ok := s.body.(Launcher); ok {
+		r.Launch = l.Launch()
+	}
 	if s.validating() && c.pace != nil {
 		v := c.validation()
 		r.Validation = &v

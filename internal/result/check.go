@@ -29,6 +29,7 @@ var recordShape = map[string]want{
 	"started": {"string", true}, "elapsed_s": {"number", true}, "oversubscribed": {"bool", false},
 	"env_id": {"string", true}, "staging": {"object", true}, "clocks": {"object", true}, "processes_per_device": {"number", true},
 	"mps": {"bool", true}, "placement_found": {"string", true}, "pairs": {"string", true}, "balancing": {"object", true},
+	"launch": {"object", true},
 }
 
 var metricShape = map[string]want{
@@ -56,6 +57,8 @@ var limitShape = map[string]want{
 	"name": {"string", false}, "value": {"number", false}, "unit": {"string", false},
 	"fraction": {"number", true},
 }
+
+var launchShape = map[string]want{"chosen": {"string", false}, "how": {"string", false}}
 
 var stagingShape = map[string]want{"chunk_bytes": {"number", false}, "how": {"string", false}}
 
@@ -191,6 +194,9 @@ func (c *checker) record(line []byte, m map[string]any) {
 	}
 	if l := m["limit"]; l != nil {
 		c.shape("limit.", l, limitShape)
+	}
+	if l := m["launch"]; l != nil {
+		c.shape("launch.", l, launchShape)
 	}
 	if s := m["staging"]; s != nil {
 		c.shape("staging.", s, stagingShape)

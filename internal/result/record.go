@@ -49,6 +49,7 @@ type Record struct {
 	Pairs              string   // which PEs exchanged messages, as 0-2,1-3; of one-way ones the first sends
 	PlacementFound     string   // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
 	Balancing          *Balancing
+	Launch             *Launch // of --launch auto
 }
 
 // New returns a record of the case with its id and status set.
@@ -139,6 +140,12 @@ type Balancing struct {
 	ImbalanceAfter  float64 // what the same loads come to at the new places
 }
 
+// Launch is what a run found out where how kernels are launched is for it to find.
+type Launch struct {
+	Chosen string `json:"chosen"` // a value of params.launch
+	How    string `json:"how"`    // what was measured
+}
+
 // Clocks are a device's clocks while the case ran; NaN is null.
 type Clocks struct {
 	SMMHz     float64
@@ -171,6 +178,7 @@ type wireRecord struct {
 	PlacementFound     *string            `json:"placement_found"`
 	Pairs              *string            `json:"pairs"`
 	Balancing          *Balancing         `json:"balancing"`
+	Launch             *Launch            `json:"launch"`
 }
 
 type wireMetric struct {

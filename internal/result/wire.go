@@ -29,6 +29,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Clocks: r.Clocks, MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
 		Pairs:     textOrNull(r.Pairs),
 		Balancing: r.Balancing,
+		Launch:    r.Launch,
 	}
 	if w.Params == nil {
 		w.Params = Params{}
@@ -65,6 +66,7 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 		EnvID: textOf(w.EnvID), Staging: w.Staging, Clocks: w.Clocks, MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
 		Pairs:     textOf(w.Pairs),
 		Balancing: w.Balancing,
+		Launch:    w.Launch,
 	}
 	if w.Started != nil {
 		r.Started = *w.Started

@@ -150,7 +150,7 @@ func (b *block) start() error {
 	if err := b.edge.Fill(b.packed.Memory(), 0xff); err != nil {
 		return err
 	}
-	b.now = 0
+	b.now, b.ahead, b.started = 0, false, false
 	return b.edge.Sync()
 }
 

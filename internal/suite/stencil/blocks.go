@@ -68,8 +68,8 @@ func Settle(p result.Params) (flag string, err error) {
 	if part(p) != "" && p.String("field") != fieldModes {
 		return "--part", fmt.Errorf("%s can be checked with the field modes alone: leave out --field %s", part(p), p.String("field"))
 	}
-	if phases(p) && launch(p) == launchGraph {
-		return "--phases", fmt.Errorf("a graph has no phases that could be timed: leave out --launch graph")
+	if l := launch(p); phases(p) && (l == launchGraph || l == launchAuto) {
+		return "--phases", fmt.Errorf("a graph has no phases that could be timed: leave out --launch %s", l)
 	}
 	grid, blocks, pes, axes := [3]int64{1, 1, 1}, [3]int64{1, 1, 1}, p.Int("pes"), len(p.Ints("grid"))
 	copy(grid[:], p.Ints("grid"))

@@ -51,7 +51,7 @@ func (b *block) innermost() error {
 // of the next iteration all of this one is over.
 func (b *block) shell() error {
 	b.started = true
-	if b.graphs[b.now] != nil {
+	if b.w.launch == launchGraph && b.graphs[b.now] != nil {
 		return b.launchGraph()
 	}
 	if b.travel != 0 {

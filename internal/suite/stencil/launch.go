@@ -12,6 +12,7 @@ const (
 	launchFused    = "fused"    // all faces in one launch
 	launchSeparate = "separate" // a launch for each face
 	launchGraph    = "graph"    // unpack, the shell's update and the next pack in one graph
+	launchAuto     = "auto"     // the fastest of them here
 )
 
 // each calls f with the faces of m: with all, or where they are launched
@@ -79,7 +80,7 @@ func (b *block) exchange(in, out gpu.Memory) error {
 // capture makes the graphs, one for each field that may be the newest. A block
 // that has no neighbour has nothing to capture. Fields are spoiled.
 func (b *block) capture() error {
-	if b.w.launch != launchGraph || b.faces == 0 {
+	if b.w.launch != launchGraph && b.w.launch != launchAuto || b.faces == 0 {
 		return nil
 	}
 	// Kernels are loaded by their first launch, which a capture may not do.

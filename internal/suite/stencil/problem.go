@@ -103,8 +103,8 @@ func (q *Problem) params() []bench.Param {
 			Values: []string{fieldModes, q.Constant.Field}},
 		{Name: "part", Doc: "what of an iteration is done: all (the whole), only the updates, or only the exchange of faces",
 			Default: "all", Null: "all", Flag: "part", Values: []string{"all", partCompute, partComm}},
-		{Name: "launch", Doc: "how a block's kernels are launched: all faces in one launch (fused), one for each, or unpack to pack in a graph",
-			Default: launchFused, Null: launchFused, Flag: "launch", Values: []string{launchFused, launchSeparate, launchGraph}},
+		{Name: "launch", Doc: "how a block's kernels are launched: all faces in one launch (fused), one for each, unpack to pack in a graph, or what is found to be fastest (auto)",
+			Default: launchFused, Null: launchFused, Flag: "launch", Values: []string{launchFused, launchSeparate, launchGraph, launchAuto}},
 		{Name: "phases", Doc: "time the phases of an iteration too", Default: false, Null: false, Flag: "phases"},
 		{Name: "iterations", Doc: "timed iterations in all; warm-up runs on the same field", Default: int64(100)},
 	}

@@ -20,6 +20,7 @@ type share struct {
 	space   gpu.Space // where fields and packed faces lie
 	blocks  []*block
 	applied int // iterations since the start field
+	found   *result.Launch
 }
 
 // share makes the blocks of a PE.
@@ -48,6 +49,11 @@ func (q *Problem) share(pe *bench.PE, p result.Params) (*share, error) {
 		b, err := w.newBlock(i)
 		w.blocks = append(w.blocks, b)
 		if err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+	}
+	if l.launch == launchAuto {
+		if err := w.choose(); err != nil {
 			return nil, errors.Join(err, w.Close())
 		}
 	}
