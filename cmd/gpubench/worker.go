@@ -23,6 +23,7 @@ import (
 	"gpubench/internal/plan"
 	"gpubench/internal/result"
 	"gpubench/internal/suite"
+	"gpubench/internal/suite/device"
 	"gpubench/internal/supervise"
 	"gpubench/kernels"
 	"gpubench/runtimes/transport"
@@ -34,6 +35,8 @@ import (
 type workOrder struct {
 	Job  plan.Job `json:"job"`
 	Shim string   `json:"shim,omitempty"` // that the transport loads
+	// Launched says that the user's launcher started the PEs: where they run is its affair.
+	Launched bool `json:"-"`
 }
 
 func newWorker() *cobra.Command {
@@ -139,6 +142,23 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 	return errors.Join(errs...)
 }
 
+// runAlone runs a job of a device alone on this thread, which holds a device for a launcher's job.
+func runAlone(o workOrder, held *gpu.Device, emit func(supervise.Event)) error {
+	seat, err := seatOf(o.Job.Device)
+	if err != nil {
+		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
+		return err
+	}
+	seats := []machine.Seat{seat}
+	p := &worker{o: o, size: 1, seats: seats, choice: machine.Assign(seats), services: services(), emit: emit,
+		budget: machine.NewBudget(cpusAllowed(), 1, 0, busyThreads(o.Job.Device))}
+	if o.Job.Device != string(gpu.CPU) {
+		p.dev = held
+	}
+	w := inproc.NewWorld(1)
+	return p.run(func(dev *gpu.Device) (transport.Driver, error) { return w.Driver(0, dev) })
+}
+
 // busyThreads is how many threads a PE's device keeps busy beside the PE: the
 // emulated one has a worker for each stream, of which one is busy at a time.
 func busyThreads(device string) int {
@@ -221,6 +241,9 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		}
 		defer func() { err = errors.Join(err, w.dev.Close()) }()
 	}
+	others := &device.Pool{}
+	w.services[device.Others] = others
+	defer func() { err = errors.Join(err, others.Close()) }()
 	// Loaded once for all cases, and unloaded before the device is closed. A
 	// case that needs what is missing here says so itself.
 	if set, err := kernels.Load(w.dev); err == nil {
@@ -251,6 +274,7 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 	defer func() { err = errors.Join(err, ep.Close()) }()
 	pe := &bench.PE{Rank: w.rank, Size: w.size, Device: w.dev, Endpoint: ep, Control: bench.NewControl(ep),
 		Oversubscribed: w.budget.Oversubscribed, Services: w.services}
+	w.services[suite.Pairings] = w.partners
 	if err := w.ready(pe); err != nil {
 		return fatal(err)
 	}

@@ -10,26 +10,27 @@ import (
 
 // chief holds what PE 0 knows of a case.
 type chief struct {
-	s       *session
-	doing   task
-	n       int // iterations of the batch under way
-	pace    *pace
-	search  Search              // instead of pace, where the benchmark has one
-	level   int64               // of the search
-	checks  []result.Validation // by PE
-	checked bool                // the final check has run
-	reports []report            // of the last task, by PE
-	over    bool
-	devices []string
-	clocks  *result.Clocks
-	traffic traffic
-	lanes   []laneOf
-	seen    evidence
-	staging *result.Staging
-	legs    []legReport // by PE
-	status  result.Status
-	reason  string
-	broken  *blame
+	s         *session
+	doing     task
+	n         int // iterations of the batch under way
+	pace      *pace
+	search    Search              // instead of pace, where the benchmark has one
+	level     int64               // of the search
+	checks    []result.Validation // by PE
+	checked   bool                // the final check has run
+	reports   []report            // of the last task, by PE
+	over      bool
+	devices   []string
+	clocks    *result.Clocks
+	traffic   traffic
+	lanes     []laneOf
+	seen      evidence
+	staging   *result.Staging
+	balancing *result.Balancing
+	legs      []legReport // of the two PEs between which they lie
+	status    result.Status
+	reason    string
+	broken    *blame
 }
 
 func newChief(s *session) *chief {
@@ -109,9 +110,7 @@ func (c *chief) note(done task, reports []report) {
 			c.seen.Close.add(r.Seen.Close)
 			c.seen.Afar.add(r.Seen.Afar)
 		}
-		if r.Legs != nil {
-			c.legs = append(c.legs, *r.Legs)
-		}
+		c.balanced(r.Balancing)
 		if r.Lane != nil {
 			c.lanes = append(c.lanes, laneOf{pe, *r.Lane})
 		}
@@ -131,6 +130,8 @@ func (c *chief) note(done task, reports []report) {
 		c.batch(reports)
 	case doCheck:
 		c.checked = true
+	case doLegs:
+		c.legs = c.s.takeLegs(reports)
 	case doClose:
 		c.finish()
 	}
@@ -148,7 +149,7 @@ func (c *chief) errors(done task, reports []report) {
 		}
 		failed++
 		unsupported = unsupported && r.Unsupported
-		if worst < 0 || (reports[worst].Derived && !r.Derived) {
+		if worst < 0 || r.Derived < reports[worst].Derived {
 			worst = pe
 		}
 	}
@@ -195,15 +196,21 @@ func (c *chief) start() {
 		c.end(result.Failed, err.Error())
 		return
 	}
+	if f := c.s.b.Period; f != nil {
+		c.pace.period = max(1, int(f(p)))
+	}
 	c.pace.settle = c.s.guard() != nil
 }
 
 // batch turns the PEs' clocks into a sample.
 func (c *chief) batch(reports []report) {
 	b := batch{n: c.n, seconds: math.Inf(-1), laps: make([][]float64, len(c.s.laps))}
+	clocked := 0.0
 	for pe, r := range reports {
 		if r.Clocked {
 			b.seconds = math.Max(b.seconds, r.Seconds)
+			b.mean += r.Seconds
+			clocked++
 		}
 		for l := range b.laps {
 			if b.laps[l] == nil {
@@ -212,6 +219,7 @@ func (c *chief) batch(reports []report) {
 			b.laps[l][pe] = r.Laps[l]
 		}
 	}
+	b.mean /= clocked
 	switch {
 	case math.IsInf(b.seconds, -1):
 		c.end(result.Failed, fmt.Sprintf("no PE started and stopped the clock in a batch of %d iterations", c.n))
@@ -219,6 +227,18 @@ func (c *chief) batch(reports []report) {
 		c.end(result.Failed, fmt.Sprintf("a batch of %d iterations took %g s by its clock", c.n, b.seconds))
 	default:
 		c.took(b)
+	}
+}
+
+// balanced adds what balancing came to on a PE.
+func (c *chief) balanced(b *result.Balancing) {
+	switch {
+	case b == nil:
+	case c.balancing == nil:
+		c.balancing = b
+	default:
+		c.balancing.MovedBytes += b.MovedBytes
+		c.balancing.DecideS = max(c.balancing.DecideS, b.DecideS)
 	}
 }
 

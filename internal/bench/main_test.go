@@ -73,7 +73,10 @@ type fake struct {
 	check   func() (result.Validation, error)
 	close   func() error
 	probe   func() (gpu.Memory, int)
+	balance *result.Balancing
 }
+
+func (f *fake) Balancing() *result.Balancing { return f.balance }
 
 func (f *fake) Batch(n int, clk *Clock) error {
 	f.batches = append(f.batches, n)

@@ -29,6 +29,7 @@ type pace struct {
 	seconds    float64 // timed seconds in all
 	warmup     int     // warm-up iterations
 	minBatch   int
+	period     int  // batches are of whole ones as far as they can be; 0: 1
 	settle     bool // see the constant
 
 	warmed  int
@@ -45,7 +46,8 @@ type pace struct {
 // batch is iterations and what they took.
 type batch struct {
 	n       int
-	seconds float64
+	seconds float64     // the largest over the PEs that ran the clock
+	mean    float64     // and the mean over them
 	laps    [][]float64 // by lap, by PE
 	parts   int         // batches merged into it
 }
@@ -67,7 +69,7 @@ func (p *pace) next() int {
 	if p.warming = p.warmed < p.warmup || p.warmedS < p.warmupSeconds(); p.warming {
 		return p.nextWarmup()
 	}
-	n := float64(p.minBatch)
+	n := float64(max(p.minBatch, p.period))
 	if p.est > 0 {
 		n = math.Max(n, math.Ceil(floor.Seconds()/p.est))
 	}
@@ -78,7 +80,7 @@ func (p *pace) next() int {
 		if p.est > 0 {
 			n = math.Max(n, p.share(p.seconds/p.est))
 		}
-		return int(math.Min(n, 1<<30))
+		return p.whole(int(math.Min(n, 1<<30)), math.MaxInt)
 	}
 	rest := p.iterations - p.done
 	if rest <= 0 {
@@ -89,7 +91,20 @@ func (p *pace) next() int {
 	}
 	n = math.Max(n, p.share(float64(p.iterations)))
 	// As many batches of at least n as there are, the rest spread over them.
-	return rest / max(1, int(float64(rest)/n))
+	return p.whole(rest/max(1, int(float64(rest)/n)), rest)
+}
+
+// whole cuts a batch to whole periods, one at least, unless what is left would
+// be less than one.
+func (p *pace) whole(n, rest int) int {
+	if p.period <= 1 {
+		return n
+	}
+	n = max(n-n%p.period, p.period)
+	if rest-n < p.period {
+		return rest
+	}
+	return n
 }
 
 // share is the least a batch may have of all iterations.
@@ -164,6 +179,7 @@ func (b batch) plus(c batch) batch {
 	}
 	b.n += c.n
 	b.seconds += c.seconds
+	b.mean += c.mean
 	b.parts += max(c.parts, 1)
 	for l := range b.laps {
 		for pe := range b.laps[l] {

@@ -1,6 +1,9 @@
 package bench
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // Batches of a case: long enough that cold caches at their start do not count, and enough of them.
 func TestBatchesSettle(t *testing.T) {
@@ -48,5 +51,46 @@ func TestBatchesSettle(t *testing.T) {
 		if c.iterations > 0 && sum != c.iterations {
 			t.Errorf("%s: %d iterations, want %d", c.name, sum, c.iterations)
 		}
+	}
+}
+
+// Batches hold whole periods; what is left at the end joins the last.
+func TestBatchesHoldWholePeriods(t *testing.T) {
+	for _, c := range []struct {
+		iterations, period int
+		each               float64 // seconds of an iteration
+		want               []int
+	}{
+		{100, 20, 1e-3, []int{20, 20, 20, 20, 20}},
+		{110, 20, 1e-3, []int{20, 20, 20, 20, 30}},
+		{100, 30, 1e-3, []int{30, 30, 40}},
+		{10, 20, 1e-3, []int{10}},
+		{100, 4, 1e-6, []int{8, 8, 12, 12, 12, 12, 12, 12, 12}}, // 10 µs are 10 iterations
+		{20, 1, 1e-3, []int{5, 5, 5, 5}},
+	} {
+		p, err := newPace(c.iterations, 0, 0, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.period, p.est = c.period, c.each
+		var got []int
+		for n := p.next(); n > 0; n = p.next() {
+			got = append(got, n)
+			p.note(batch{n: n, seconds: float64(n) * c.each})
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%d iterations of %g s, period %d: batches %v, want %v", c.iterations, c.each, c.period, got, c.want)
+		}
+	}
+	p, err := newPace(0, 1, 0, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.period, p.est = 20, 1e-3
+	for n := p.next(); n > 0; n = p.next() {
+		if !p.warming && n%20 != 0 {
+			t.Errorf("by time: a batch of %d", n)
+		}
+		p.note(batch{n: n, seconds: float64(n) * 1e-3})
 	}
 }

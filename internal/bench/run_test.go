@@ -140,6 +140,45 @@ func TestLargestClockCountsAndValueIsAsked(t *testing.T) {
 	}
 }
 
+// A metric is there for the cases that it concerns, and laps of others keep their places.
+func TestMetricsOfSomeCases(t *testing.T) {
+	o := runFake(t, 2, params(2, result.Params{"balance": "greedy"}), func(b *Benchmark) {
+		of := func(word string) func(result.Params) bool {
+			return func(p result.Params) bool { return p.String("balance") == word }
+		}
+		b.Metrics = append(b.Metrics, Metric{Name: "rotate_time", Unit: "s", Lap: "rotate", When: of("rotate")},
+			Metric{Name: "greedy_time", Unit: "s", Lap: "greedy", When: of("greedy")})
+	}, func(f *fake) {
+		f.batch = func(n int, clk *Clock) error {
+			clk.SetElapsed(time.Duration(n) * 10 * time.Microsecond)
+			clk.Lap("greedy", time.Duration(n)*time.Microsecond)
+			clk.Lap("rotate", time.Duration(n)*time.Second)
+			return nil
+		}
+	})
+	r := o.recs[0]
+	if _, there := r.Metrics["rotate_time"]; there || math.Abs(r.Metrics["greedy_time"].Median-1e-6) > 1e-15 {
+		t.Errorf("%+v", r.Metrics)
+	}
+}
+
+// What balancing came to: this PE's own is added up, what all know is not.
+func TestBalancingIsAddedUp(t *testing.T) {
+	o := runFake(t, 3, params(3, nil), nil, func(f *fake) {
+		f.balance = &result.Balancing{Syncs: 5, Migrations: 9, MovedBytes: int64(100 * (f.pe.Rank + 1)), ImbalanceBefore: 2, ImbalanceAfter: 1}
+		if f.pe.Rank == 0 {
+			f.balance.DecideS = 0.25
+		}
+	})
+	want := result.Balancing{Syncs: 5, Migrations: 9, MovedBytes: 600, DecideS: 0.25, ImbalanceBefore: 2, ImbalanceAfter: 1}
+	if got := o.recs[0].Balancing; got == nil || *got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := runFake(t, 2, params(2, nil), nil, nil).recs[0].Balancing; got != nil {
+		t.Errorf("%+v where nothing balances", got)
+	}
+}
+
 // TestNothingElseRunsWhileOneIsTimed: PE 0's batch lasts, the others' not.
 func TestNothingElseRunsWhileOneIsTimed(t *testing.T) {
 	var timing atomic.Int32

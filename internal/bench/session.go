@@ -44,6 +44,14 @@ func (s *session) guard() Guard {
 	return nil
 }
 
+// balancing is what the body's balancing came to; nil where it does none.
+func (s *session) balancing() *result.Balancing {
+	if b, ok := s.body.(Balancer); ok && !s.closed {
+		return b.Balancing()
+	}
+	return nil
+}
+
 func (s *session) poison() error {
 	if g := s.guard(); g != nil {
 		return s.protect("Poison", g.Poison)

@@ -28,7 +28,7 @@ var recordShape = map[string]want{
 	"path_taken": {"object", true}, "limit": {"object", true}, "trial": {"number", false},
 	"started": {"string", true}, "elapsed_s": {"number", true}, "oversubscribed": {"bool", false},
 	"env_id": {"string", true}, "staging": {"object", true}, "clocks": {"object", true}, "processes_per_device": {"number", true},
-	"mps": {"bool", true}, "placement_found": {"string", true},
+	"mps": {"bool", true}, "placement_found": {"string", true}, "pairs": {"string", true}, "balancing": {"object", true},
 }
 
 var metricShape = map[string]want{
@@ -58,6 +58,11 @@ var limitShape = map[string]want{
 }
 
 var stagingShape = map[string]want{"chunk_bytes": {"number", false}, "how": {"string", false}}
+
+var balancingShape = map[string]want{
+	"syncs": {"number", false}, "migrations": {"number", false}, "moved_bytes": {"number", false}, "decide_s": {"number", false},
+	"imbalance_before": {"number", false}, "imbalance_after": {"number", false},
+}
 
 var clocksShape = map[string]want{
 	"sm_mhz": {"number", true}, "memory_mhz": {"number", true}, "throttled": {"array", false},
@@ -195,6 +200,12 @@ func (c *checker) record(line []byte, m map[string]any) {
 	}
 	if k := m["clocks"]; k != nil {
 		c.shape("clocks.", k, clocksShape)
+	}
+	if b := m["balancing"]; b != nil {
+		c.shape("balancing.", b, balancingShape)
+		if g := r.Balancing; g.Syncs < 0 || g.Migrations < 0 || g.MovedBytes < 0 || g.Syncs == 0 && g.Migrations > 0 {
+			c.say("balancing contradicts itself: %+v", *g)
+		}
 	}
 	if r.Status == OK && r.Params["path"] == "direct" && (r.PathTaken == nil || r.PathTaken.Lane == "unknown" || r.PathTaken.Lane == "staged") {
 		c.say("a direct case is ok without a direct lane")

@@ -14,7 +14,7 @@ func TestRecordsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, v := range []any{wireRecord{}, wireMetric{}, wireValidation{}, wireAnswer{}, wirePath{}, wireLimit{}, wireStaging{}, wireClocks{}} {
+	for _, v := range []any{wireRecord{}, wireMetric{}, wireValidation{}, wireAnswer{}, wirePath{}, wireLimit{}, wireStaging{}, wireBalancing{}, wireClocks{}} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if name == "" {

@@ -46,7 +46,9 @@ type Record struct {
 	Clocks             *Clocks  // clocks and throttling of the case's devices
 	ProcessesPerDevice int      // 0: not known
 	MPS                *bool    // whether CUDA's Multi-Process Service serves them; nil: not known, or no CUDA device
+	Pairs              string   // which PEs exchanged messages, as 0-2,1-3; of one-way ones the first sends
 	PlacementFound     string   // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
+	Balancing          *Balancing
 }
 
 // New returns a record of the case with its id and status set.
@@ -127,6 +129,16 @@ type Staging struct {
 	How        string // where the size is from: given, measured, default
 }
 
+// Balancing is what a run finds out where chares are placed anew at sync points, warm-up included.
+type Balancing struct {
+	Syncs           int64   // sync points
+	Migrations      int64   // chares that changed their PE
+	MovedBytes      int64   // that went with them
+	DecideS         float64 // seconds in the balancer, in all
+	ImbalanceBefore float64 // largest over mean load of the PEs as measured before a sync point, mean over them
+	ImbalanceAfter  float64 // what the same loads come to at the new places
+}
+
 // Clocks are a device's clocks while the case ran; NaN is null.
 type Clocks struct {
 	SMMHz     float64
@@ -157,6 +169,8 @@ type wireRecord struct {
 	ProcessesPerDevice *int               `json:"processes_per_device"`
 	MPS                *bool              `json:"mps"`
 	PlacementFound     *string            `json:"placement_found"`
+	Pairs              *string            `json:"pairs"`
+	Balancing          *Balancing         `json:"balancing"`
 }
 
 type wireMetric struct {
@@ -205,6 +219,15 @@ type wireLimit struct {
 type wireStaging struct {
 	ChunkBytes int64  `json:"chunk_bytes"`
 	How        string `json:"how"`
+}
+
+type wireBalancing struct {
+	Syncs           int64  `json:"syncs"`
+	Migrations      int64  `json:"migrations"`
+	MovedBytes      int64  `json:"moved_bytes"`
+	DecideS         number `json:"decide_s"`
+	ImbalanceBefore number `json:"imbalance_before"`
+	ImbalanceAfter  number `json:"imbalance_after"`
 }
 
 type wireClocks struct {

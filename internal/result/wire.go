@@ -27,6 +27,8 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		Validation: r.Validation, PathTaken: r.PathTaken, Limit: r.Limit,
 		Trial: r.Trial, ElapsedS: number(r.ElapsedS), Oversubscribed: r.Oversubscribed,
 		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Clocks: r.Clocks, MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
+		Pairs:     textOrNull(r.Pairs),
+		Balancing: r.Balancing,
 	}
 	if w.Params == nil {
 		w.Params = Params{}
@@ -61,6 +63,8 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 		Validation: w.Validation, PathTaken: w.PathTaken, Limit: w.Limit,
 		Trial: w.Trial, ElapsedS: float64(w.ElapsedS), Oversubscribed: w.Oversubscribed,
 		EnvID: textOf(w.EnvID), Staging: w.Staging, Clocks: w.Clocks, MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
+		Pairs:     textOf(w.Pairs),
+		Balancing: w.Balancing,
 	}
 	if w.Started != nil {
 		r.Started = *w.Started
@@ -180,6 +184,21 @@ func (s Staging) MarshalJSON() ([]byte, error) { return marshal(wireStaging(s)) 
 
 // UnmarshalJSON reads what was found out.
 func (s *Staging) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, (*wireStaging)(s)) }
+
+// MarshalJSON writes what was found out.
+func (b Balancing) MarshalJSON() ([]byte, error) {
+	return marshal(wireBalancing{b.Syncs, b.Migrations, b.MovedBytes, number(b.DecideS), number(b.ImbalanceBefore), number(b.ImbalanceAfter)})
+}
+
+// UnmarshalJSON reads what was found out.
+func (b *Balancing) UnmarshalJSON(text []byte) error {
+	var w wireBalancing
+	if err := json.Unmarshal(text, &w); err != nil {
+		return err
+	}
+	*b = Balancing{w.Syncs, w.Migrations, w.MovedBytes, float64(w.DecideS), float64(w.ImbalanceBefore), float64(w.ImbalanceAfter)}
+	return nil
+}
 
 // MarshalJSON writes the clocks with null for NaN and [] for no throttling.
 func (c Clocks) MarshalJSON() ([]byte, error) {

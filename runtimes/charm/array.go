@@ -20,13 +20,14 @@ func (e Elem[C]) Array(pe *PE) Array[C] { return Array[C]{e.coll, pe.mustKnow(e.
 // Local is the chare itself where it lives on pe.
 func (e Elem[C]) Local(pe *PE) (*C, bool) {
 	el := pe.mustKnow(e.coll).elems[e.elem]
-	if el == nil {
+	if el == nil || el.chare == nil {
 		return nil, false
 	}
 	return (*C)(el.chare), true
 }
 
-// PE is where the element lives.
+// PE is where the element lives, as far as pe knows: after a sync point word of its places comes to one PE sooner than to
+// another.
 func (e Elem[C]) PE(pe *PE) int { return int(pe.mustKnow(e.coll).where[e.elem]) }
 
 // Section is a proxy of several elements of an array: all of them (Array.All) or some (Array.Section).
@@ -63,6 +64,9 @@ func (a Array[C]) All() Section[C] { return Section[C]{coll: a.coll} }
 // EachLocal calls f for each chare of the array that lives on pe, in order: to look at chares between runs.
 func (a Array[C]) EachLocal(pe *PE, f func(self Elem[C], c *C)) {
 	for _, el := range pe.mustKnow(a.coll).all.local {
+		if el.chare == nil { // it is on its way
+			continue
+		}
 		f(Elem[C]{a.coll, el.lin}, (*C)(el.chare))
 	}
 }
@@ -91,10 +95,19 @@ func (a Array[C]) Section(pe *PE, at []Index) Section[C] {
 //
 // name is for people: in errors an element is name(i,j,k).
 func NewArray[C any](pe *PE, name string, s Shape, place Map, construct func(self Elem[C], at Index) (*C, error)) (Array[C], error) {
+	return newArray(pe, name, s, place, construct, nil)
+}
+
+// newArray is NewArray; before, which may be nil, sees the collection before its chares are made.
+func newArray[C any](pe *PE, name string, s Shape, place Map, construct func(self Elem[C], at Index) (*C, error),
+	before func(*collection)) (Array[C], error) {
 	if s.dims == 0 {
 		panic("charm: array " + name + " without a shape")
 	}
 	coll := pe.newCollection(name, s, place, reflect.TypeFor[C]())
+	if before != nil {
+		before(coll)
+	}
 	for _, el := range coll.all.local {
 		c, err := construct(Elem[C]{coll.id, el.lin}, el.index())
 		if err != nil {

@@ -21,6 +21,7 @@ type Channel struct {
 	inbox  ring[arrival]
 	posted ring[*Op]
 	ahead  []arrival // messages that overtook others on their way
+	open   int       // operations that somebody waits for and that have not ended
 }
 
 // How a channel's message travels.
@@ -97,6 +98,7 @@ func (ch *Channel) header(b []byte, mode uint8, seq uint32, n int) []byte {
 }
 
 func (c *core) newOp(ch *Channel) *Op {
+	ch.open++
 	var op *Op
 	if n := len(c.freeOps); n > 0 {
 		op, c.freeOps = c.freeOps[n-1], c.freeOps[:n-1]
@@ -152,6 +154,11 @@ func (c *core) leave(op *Op) {
 		c.whenKnown(early{coll: ch.peerColl}, func() { c.leave(op); c.done++ })
 		return
 	}
+	if coll.awaits(ch.peerElem) {
+		c.made++
+		c.whenKnown(early{coll: coll.id, until: untilChare, n: ch.peerElem}, func() { c.leave(op); c.done++ })
+		return
+	}
 	dst := int(coll.where[ch.peerElem])
 	switch {
 	case plain(op.buf) && channelLen+op.buf.Len <= c.maxHeader:
@@ -192,7 +199,7 @@ func (c *core) peerHere(ch *Channel) *Channel {
 func (ch *Channel) SendBytes(pe *PE, b []byte) {
 	c := ch.c
 	coll := c.known(ch.peerColl)
-	if coll != nil && (int(coll.where[ch.peerElem]) == c.rank || channelLen+len(b) <= c.maxHeader) {
+	if coll != nil && !coll.awaits(ch.peerElem) && (int(coll.where[ch.peerElem]) == c.rank || channelLen+len(b) <= c.maxHeader) {
 		seq := ch.sent
 		ch.sent++
 		c.sendInline(ch, int(coll.where[ch.peerElem]), seq, b)
@@ -201,6 +208,7 @@ func (ch *Channel) SendBytes(pe *PE, b []byte) {
 	mem := c.host.get(len(b))
 	copy(mem.Bytes(), b)
 	op := c.newOp(ch)
+	ch.open--
 	op.alone, op.buf, op.seq = true, mem.Slice(0, len(b)), ch.sent
 	ch.sent++
 	op.host = mem
@@ -219,6 +227,7 @@ func (c *core) complete(op *Op, n int, err error) {
 		_, _ = c.end(op)
 		return
 	}
+	op.ch.open--
 	c.fire(&op.latch)
 }
 

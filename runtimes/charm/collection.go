@@ -17,6 +17,13 @@ type element struct {
 	lin   uint32 // place in the order of elements
 	slot  int32  // place among those of its PE
 	chans []*Channel
+
+	// Of chares that move:
+	load   int64          // ns since the last sync point
+	resume uint16         // the method that goes on after it
+	synced bool           // it has come to a sync point
+	gone   bool           // it has left this PE
+	coming unsafe.Pointer // *C, while its buffers are on their way and chare is nil
 }
 
 func (el *element) index() Index { return el.coll.shape.At(int(el.lin)) }
@@ -31,6 +38,7 @@ type collection struct {
 	elems   []*element // by element: nil where it lives elsewhere
 	all     *roster
 	rosters map[uint64]*roster // sections
+	mob     *mobile            // nil: its chares stay where they are
 }
 
 func (c *collection) elemName(lin uint32) string {
@@ -42,6 +50,8 @@ func (c *collection) elemName(lin uint32) string {
 type roster struct {
 	coll  *collection
 	sec   uint64
+	epoch uint32     // of an array whose chares move: see sync.go
+	lins  []uint32   // the members, in order; nil: all
 	pes   []int32    // that have members, ascending
 	pos   int        // this PE's place among them, -1 if none
 	local []*element // members here, in order
@@ -85,7 +95,10 @@ func (c *core) makeCollection(id uint32, name string, s Shape, place Map, chare 
 
 // newRoster makes the roster of the elements listed in order, nil for all.
 func (c *core) newRoster(coll *collection, sec uint64, lins []uint32) *roster {
-	r := &roster{coll: coll, sec: sec, pos: -1}
+	r := &roster{coll: coll, sec: sec, lins: lins, pos: -1}
+	if coll.mob != nil {
+		r.epoch = coll.mob.epoch
+	}
 	has := make([]bool, c.size)
 	add := func(lin int) {
 		has[coll.where[lin]] = true
@@ -186,11 +199,26 @@ func mustBeSet(id uint32) {
 	}
 }
 
-// early names a collection or section of which word has not come.
+// early names what a message waits for: word of a collection or section, or n of until in an array whose chares move.
 type early struct {
-	coll uint32
-	sec  uint64
+	coll  uint32
+	sec   uint64
+	until until
+	n     uint32
 }
+
+type until uint8
+
+const (
+	untilKnown until = iota // the collection or section
+	untilStep               // the places of sync point n
+	untilEpoch              // the places of epoch n
+	untilCargo              // the state of element n, whose buffers come
+	untilChare              // element n, which moves here
+)
+
+// awaits reports whether an element is on its way to this PE.
+func (c *collection) awaits(lin uint32) bool { return c.elems[lin] != nil && c.elems[lin].chare == nil }
 
 // hold keeps a copy of a message until what it names is known.
 func (c *core) hold(e early, src int, b []byte) {

@@ -28,7 +28,8 @@ type core struct {
 	seat       *seat
 	deadline   int64 // ns, 0: none
 	port       port
-	poll       func() // takes what the transport has, without running methods; nil in tests
+	poll       func()                                                     // takes what the transport has, without running methods; nil in tests
+	alloc      func(s gpu.Space, n int, p gpu.Pages) (*gpu.Buffer, error) // on the PE's device
 
 	methods  []*method
 	reducers []*reducer
@@ -67,6 +68,8 @@ type core struct {
 	quiet      quiet
 	start      start
 	watch      watch
+	cargoes    []*cargo // chares on their way that have buffers
+	spares     []spare  // buffers of chares that have left
 
 	now      int64 // the time when it was last looked at
 	progress int64 // things that happened
@@ -170,6 +173,14 @@ func (c *core) handle(src int, b []byte, run bool) {
 		handled = c.sectionMessage(src, b)
 	case kindCreate:
 		c.createMessage(b)
+	case kindSync:
+		c.syncMessage(src, b)
+	case kindPlaces:
+		handled = c.placesMessage(b)
+	case kindChare:
+		handled = c.chareMessage(src, b)
+	case kindCargo:
+		handled = c.cargoMessage(src, b)
 	case kindLong:
 		c.takeLong(src, b)
 	case kindTags, kindWantTags:
@@ -200,8 +211,12 @@ func (c *core) entry(src int, b []byte, run bool) {
 	}
 	lin := word(b, 8)
 	el := coll.elems[lin]
-	if el == nil { // sent before this PE knew the array: now it is known where it goes
+	if el == nil { // sent before this PE knew the array, or where the chare moved: now it is known where it goes
 		c.post(int(coll.where[lin]), b)
+		return
+	}
+	if el.chare == nil {
+		c.hold(early{coll: coll.id, until: untilChare, n: lin}, src, b)
 		return
 	}
 	c.progress++
@@ -221,10 +236,20 @@ func (c *core) invoke(m *method, el *element, body []byte) {
 		return
 	}
 	c.current = running{m, el}
+	began := c.clockOf(el)
 	if err := m.call(c.pe, el, body); err != nil {
 		c.fail(&MethodError{PE: c.rank, Chare: el.name(), Method: m.name, Value: err})
 	}
+	el.load += c.clockOf(el) - began
 	c.current = running{}
+}
+
+// clockOf is the time where an element's load is measured, else 0.
+func (c *core) clockOf(el *element) int64 {
+	if el == nil || el.coll.mob == nil {
+		return 0
+	}
+	return c.port.Now()
 }
 
 // step does one thing that waits here: goes on with a thread or runs a method. It reports whether there was one.

@@ -25,7 +25,16 @@ func (c *core) channelMessage(src int, b []byte) bool {
 		c.hold(early{coll: word(b, 4)}, src, b)
 		return false
 	}
-	el := coll.elems[word(b, 8)]
+	lin := word(b, 8)
+	el := coll.elems[lin]
+	if el == nil {
+		c.passOn(src, int(coll.where[lin]), b)
+		return false
+	}
+	if el.chare == nil {
+		c.hold(early{coll: coll.id, until: untilChare, n: lin}, src, b)
+		return false
+	}
 	a := arrival{seq: word(b, 20), mode: mode(b), src: src}
 	if a.mode == modeTagged {
 		a.n, a.tag = int(le.Uint64(b[channelLen:])), uint16(word(b, channelLen+8))

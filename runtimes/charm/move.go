@@ -26,10 +26,13 @@ type transfer struct {
 	tag  uint16
 	buf  gpu.Memory
 	src  gpu.Memory
-	long bool       // buf is a message of n bytes, not a channel's payload
+	long bool       // buf (take: src, where there is one) is a message of n bytes, not a channel's payload
 	op   *Op        // the channel operation that it completes
 	from *Op        // dup: the sender's, too
 	host gpu.Memory // memory of the pool that the transfer holds
+
+	cargo *cargo // of a chare that moves
+	index int    // which of its buffers
 }
 
 func (c *core) newMove(v verb, peer int, buf gpu.Memory) *transfer {
@@ -51,8 +54,14 @@ func (c *core) finish(x *transfer, n int, err error, run bool) {
 	switch {
 	case err != nil && x.long:
 		c.fail(err)
+	case x.long && x.verb == take && x.src.Len > 0: // with its header: see takeToPass
+		c.handle(x.peer, x.src.Bytes(), run)
 	case x.long && x.verb == take:
 		c.handle(x.peer, x.buf.Bytes(), run)
+	case x.cargo != nil && x.verb == give:
+		c.sentBuffer(x.cargo, x.index, err)
+	case x.cargo != nil:
+		c.tookBuffer(x.cargo, x.index, err)
 	case x.op != nil:
 		if err == nil && x.op.bytes != nil {
 			n = copy(x.op.bytes, x.buf.Bytes()[:n])
@@ -104,11 +113,14 @@ func (c *core) launch(x *transfer) {
 	}
 	x.tag = tag
 	var b []byte
-	if x.long {
+	switch {
+	case x.long:
 		b = c.scratch[:headerLen]
 		putHeader(b, kindLong, 0, uint32(tag), 0)
 		le.PutUint64(b[8:], uint64(x.buf.Len))
-	} else {
+	case x.cargo != nil:
+		b = x.putCargo(c.scratch)
+	default:
 		b = x.op.ch.header(c.scratch, modeTagged, x.op.seq, channelLen+16)
 		le.PutUint64(b[channelLen:], uint64(x.buf.Len))
 		le.PutUint64(b[channelLen+8:], uint64(tag))

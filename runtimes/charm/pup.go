@@ -30,6 +30,7 @@ type Pup struct {
 	b    []byte // what is left to write into or to read
 	size int    // bytes so far
 	err  error  // the first one: a message cut short
+	move *cargo // of a chare that moves; nil for messages
 }
 
 // Unpacking reports whether parts are being read: time to make what is not packed.

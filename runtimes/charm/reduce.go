@@ -7,6 +7,7 @@ package charm
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 )
 
@@ -35,7 +36,7 @@ func Contribute[C, T any](pe *PE, over Section[C], self Elem[C], v T, r Reducer[
 	}
 	ros, wait := pe.knownRoster(over.coll, over.sec)
 	if ros == nil {
-		contributeLater(wait, pe, over, self, v, r, to)
+		contributeLater(wait, coll, pe, over, self, v, r, to)
 		return
 	}
 	slot := ros.slotOf(el)
@@ -50,9 +51,20 @@ func Contribute[C, T any](pe *PE, over Section[C], self Elem[C], v T, r Reducer[
 }
 
 // contributeLater is a function of its own so that Contribute's v need not live on the heap.
-func contributeLater[C, T any](wait early, pe *PE, over Section[C], self Elem[C], v T, r Reducer[T], to Target[T]) {
+func contributeLater[C, T any](wait early, coll *collection, pe *PE, over Section[C], self Elem[C], v T, r Reducer[T], to Target[T]) {
 	pe.made++
-	pe.whenKnown(wait, func() { Contribute(pe, over, self, v, r, to); pe.done++ })
+	if coll.mob != nil {
+		coll.mob.late++
+	}
+	pe.whenKnown(wait, func() {
+		Contribute(pe, over, self, v, r, to)
+		pe.done++
+		if coll.mob != nil {
+			if coll.mob.late--; coll.mob.here > 0 {
+				pe.together(coll)
+			}
+		}
+	})
 }
 
 // place gives the room for one value of a reduction.
@@ -123,6 +135,16 @@ func (c *core) partial(src int, b []byte) bool {
 		c.hold(wait, src, b)
 		return false
 	}
+	if epoch := word(b, 20); epoch > r.epoch {
+		c.hold(early{coll: r.coll.id, until: untilEpoch, n: epoch}, src, b)
+		return false
+	} else if epoch < r.epoch {
+		name := r.name()
+		if r = r.coll.mob.retiredOf(r.sec, epoch); r == nil {
+			c.fail(fmt.Errorf("charm: PE %d: a reduction over %s from PE %d is older than a sync point: all contribute equally often before AtSync", c.rank, name, src))
+			return true
+		}
+	}
 	slot := -1
 	n := len(r.local)
 	kids(r.pos, 0, len(r.pes), c.fanout, func(k int) {
@@ -157,7 +179,7 @@ func (c *core) combine(r *roster, seq uint32) {
 		up := int(r.pes[(r.pos-1)/c.fanout])
 		b := c.open(up, reduceLen+len(acc))
 		putSection(b, kindReduce, red.op.id, r.coll.id, r.sec)
-		le.PutUint64(b[16:], uint64(seq))
+		le.PutUint64(b[16:], uint64(seq)|uint64(r.epoch)<<32)
 		red.to.put(b[24:])
 		copy(b[reduceLen:], acc)
 		c.ship(up, b)
@@ -169,6 +191,9 @@ func (c *core) combine(r *roster, seq uint32) {
 		r.spare = append(r.spare, old)
 		r.under = append(r.under[:0], r.under[1:]...)
 		r.first++
+	}
+	if m := r.coll.mob; m != nil && r.epoch < m.epoch && len(r.under) == 0 {
+		m.retired = slices.DeleteFunc(m.retired, func(o *roster) bool { return o == r })
 	}
 }
 

@@ -65,6 +65,12 @@ func New(ep *transport.Endpoint, c Config) (*Runtime, error) {
 	rt.pe.deadline = int64(c.Deadline)
 	rt.pe.poll = rt.pollInline
 	rt.copies.device = ep.Device()
+	rt.pe.alloc = func(s gpu.Space, n int, p gpu.Pages) (*gpu.Buffer, error) {
+		if ep.Device() == nil {
+			return nil, &gpu.UnsupportedError{Feature: "moving a chare with buffers", Reason: "the Endpoint was made without a device"}
+		}
+		return ep.Device().Alloc(s, n, p)
+	}
 	rt.pe.sit(seatOf(ep))
 	return rt, nil
 }
@@ -188,6 +194,7 @@ func (rt *Runtime) Close() error {
 	}
 	errs = append(errs, rt.copies.close())
 	if len(rt.moves) == 0 {
+		errs = append(errs, rt.pe.freeCargoes()...)
 		rt.pe.host.close()
 	}
 	return errors.Join(errs...)

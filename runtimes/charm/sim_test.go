@@ -291,6 +291,14 @@ func (s *sim) describe(h []byte) string {
 			how = fmt.Sprintf("%d B under tag %d", le.Uint64(h[channelLen:]), word(h, channelLen+8))
 		}
 		return fmt.Sprintf("channel %s to %s, sequence %d, %s", elem(word(h, 16), word(h, 12)), elem(word(h, 4), word(h, 8)), word(h, 20), how)
+	case kindSync:
+		return fmt.Sprintf("sync, %d chares", word(h, 20))
+	case kindPlaces:
+		return fmt.Sprintf("places of sync point %d, %d moves", word(h, 8), (len(h)-placesLen)/8)
+	case kindChare:
+		return fmt.Sprintf("chare %s, %d channels", elem(word(h, 4), word(h, 8)), word(h, 16))
+	case kindCargo:
+		return fmt.Sprintf("buffer %d of %s, %d B under tag %d", word(h, 12), elem(word(h, 4), word(h, 8)), le.Uint64(h[16:]), word(h, 24))
 	case kindLong:
 		return fmt.Sprintf("long, %d B under tag %d", le.Uint64(h[8:]), word(h, 4))
 	case kindTags:

@@ -24,15 +24,21 @@ func (c *core) broadcast(src int, b []byte) bool {
 		return false
 	}
 	if root(b) == noRoot {
+		le.PutUint32(b[20:], r.epoch)
 		if r.pos < 0 { // no members here: the next PE that has some is the root
 			at, _ := slices.BinarySearch(r.pes, int32(c.rank))
 			at %= len(r.pes)
-			setRoot(b, uint32(at))
+			le.PutUint32(b[16:], uint32(at))
 			c.made++
 			c.post(int(r.pes[at]), b)
 			return true
 		}
-		setRoot(b, uint32(r.pos))
+		le.PutUint32(b[16:], uint32(r.pos))
+	} else if epoch := word(b, 20); epoch != r.epoch {
+		if r, wait = c.treeOf(r, epoch); r == nil {
+			c.hold(wait, src, b)
+			return false
+		}
 	}
 	kids(r.pos, int(root(b)), len(r.pes), c.fanout, func(k int) {
 		c.made++

@@ -20,6 +20,7 @@ type Thread struct {
 	yield func(struct{}) bool
 
 	active   bool // a method is under way
+	begun    bool // it has begun
 	queued   bool // among core.ready
 	why      waiting
 	event    latch // of WaitEvent
@@ -31,6 +32,13 @@ type waiting struct {
 	what  string
 	ch    *Channel // of a channel's operation
 	since int64
+}
+
+func (w waiting) text() string {
+	if w.ch == nil {
+		return "waits on " + w.what
+	}
+	return "waits on " + w.what + " " + w.ch.name()
 }
 
 // stopped unwinds a method when its thread is stopped while it waits.
@@ -71,7 +79,7 @@ func (t *Thread) loop(yield func(struct{}) bool) {
 	t.yield = yield
 	for {
 		t.method()
-		t.active = false
+		t.active, t.begun = false, false
 		if !yield(struct{}{}) {
 			return
 		}
@@ -93,9 +101,24 @@ func (t *Thread) method() {
 		f(t)
 		return
 	}
+	if t.current.el.gone { // it moved between the message and here
+		t.sendOn()
+		return
+	}
+	t.begun = true
 	if err := t.current.m.run(t, t.current.el, t.arg); err != nil {
 		t.fail(&MethodError{PE: t.rank, Chare: t.current.el.name(), Method: t.current.m.name, Value: err})
 	}
+}
+
+// sendOn sends the message that started the thread after its chare.
+func (t *Thread) sendOn() {
+	el := t.current.el
+	to := t.whereIs(el.coll.id, el.lin)
+	b := t.open(to, headerLen+len(t.arg))
+	putHeader(b, kindEntry, t.current.m.id, el.coll.id, el.lin)
+	copy(b[headerLen:], t.arg)
+	t.ship(to, b)
 }
 
 // resume goes on with the method until it waits or returns.
@@ -103,7 +126,12 @@ func (t *Thread) resume() {
 	c := &t.core
 	t.queued = false
 	c.stats.Resumes++
+	el := t.current.el
+	began := c.clockOf(el)
 	t.next()
+	if el != nil {
+		el.load += c.clockOf(el) - began
+	}
 	if !t.active {
 		t.current = running{}
 		c.idlers = append(c.idlers, t)
@@ -131,10 +159,19 @@ func (t *Thread) spin(l *latch) bool {
 	if c.poll == nil {
 		return l.done
 	}
+	began := c.clockOf(t.current.el)
 	for i := 0; i < spinLimit && !l.done && !c.busy() && !c.over() && len(c.events) == 0; i++ {
 		c.poll()
 	}
+	t.notWork(began)
 	return l.done
+}
+
+// notWork takes the time since began, which went by in waiting, off the chare's load.
+func (t *Thread) notWork(began int64) {
+	if el := t.current.el; el != nil {
+		el.load -= t.clockOf(el) - began
+	}
 }
 
 func (t *Thread) wait(l *latch, w waiting) {
@@ -232,6 +269,8 @@ func (t *Thread) spinAny(ops []*Op) bool {
 	if c.poll == nil {
 		return false
 	}
+	began := c.clockOf(t.current.el)
+	defer t.notWork(began)
 	for i := 0; i < spinLimit && !c.busy() && !c.over() && len(c.events) == 0; i++ {
 		before := c.progress
 		c.poll()

@@ -56,6 +56,7 @@ type script struct {
 	s   *sim
 	arr Array[box]
 	sec []Section[box]
+	mov Array[nomad]
 	out strings.Builder
 }
 
@@ -140,6 +141,20 @@ func (p *script) command(f []string) {
 		p.entry(f[3]).Broadcast(s.pes[p.int(f[1])], to, talk{N: int64(p.int(f[4]))})
 	case "quiescence": // quiescence PE ELEMENT
 		Quiescence(s.pes[p.int(f[1])], boxQuiet.To(Elem[box]{p.arr.coll, uint32(p.int(f[2]))}))
+	case "nomads": // nomads N BALANCER, or the places that each sync point gives: 3,1,2
+		if !strings.Contains(f[2], ",") {
+			p.mov = s.nomads(p.int(f[1]), mustBalancer(p.t, f[2], BalanceConfig{}))
+			return
+		}
+		var to []int
+		for _, v := range strings.Split(f[2], ",") {
+			to = append(to, p.int(v))
+		}
+		p.mov = s.nomads(p.int(f[1]), Balancer{name: "planned", distance: NodeDistance, places: func(Situation) []int { return to }})
+	case "tell": // tell PE ELEMENT METHOD [N [PEER]]: a nomad
+		p.nomad(f[3]).Send(s.pes[p.int(f[1])], p.mov.At(p.int(f[2])), p.talk(f[4:]))
+	case "tellall": // tellall PE METHOD [N]
+		p.nomad(f[2]).Broadcast(s.pes[p.int(f[1])], p.mov.All(), p.talk(f[3:]))
 	case "deliver": // deliver [SRC>DST [POSITION]]
 		if len(f) == 1 {
 			for s.deliverAny() {
@@ -202,6 +217,25 @@ func (p *script) entry(name string) Entry[box, talk] {
 	}
 	p.t.Fatalf("no method %q", name)
 	return boxNote
+}
+
+func (p *script) talk(f []string) (m talk) {
+	for i, v := range []*int64{&m.N, &m.Peer} {
+		if i < len(f) {
+			*v = int64(p.int(f[i]))
+		}
+	}
+	return m
+}
+
+func (p *script) nomad(name string) Entry[nomad, talk] {
+	for _, e := range []Entry[nomad, talk]{nomadSync, nomadNote, nomadAdd, nomadSay, nomadHear, nomadPost, nomadGive} {
+		if e.Name() == name {
+			return e
+		}
+	}
+	p.t.Fatalf("no method %q of a nomad", name)
+	return nomadNote
 }
 
 func (p *script) int(s string) int {

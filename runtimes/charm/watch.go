@@ -147,15 +147,11 @@ func (c *core) waits(now int64) (out []string) {
 		if !t.active || t.why.what == "" {
 			continue
 		}
-		what := t.why.what
-		if t.why.ch != nil {
-			what += " " + t.why.ch.name()
-		}
 		who, in := t.current.m.name, ""
 		if t.current.el != nil {
 			who, in = "chare "+t.current.el.name(), ", in method "+who
 		}
-		out = append(out, fmt.Sprintf("%s waits on %s since %v%s", who, what, seconds(now-t.why.since), in))
+		out = append(out, fmt.Sprintf("%s %s since %v%s", who, t.why.text(), seconds(now-t.why.since), in))
 	}
 	for _, coll := range c.colls {
 		if coll == nil {
@@ -165,9 +161,19 @@ func (c *core) waits(now int64) (out []string) {
 		for _, r := range coll.rosters {
 			out = append(out, c.reductionWaits(r)...)
 		}
+		if coll.mob != nil {
+			for _, r := range coll.mob.retired {
+				out = append(out, c.reductionWaits(r)...)
+			}
+			out = append(out, c.syncWaits(coll)...)
+		}
 	}
 	for e, held := range c.waiting {
-		out = append(out, fmt.Sprintf("PE %d holds %d messages for array %d, which it has not made", c.rank, len(held), e.coll))
+		what := fmt.Sprintf("array %d, which it has not made", e.coll)
+		if coll := c.known(e.coll); coll != nil && e.until != untilKnown {
+			what = fmt.Sprintf("array %s, whose chares move", coll.name)
+		}
+		out = append(out, fmt.Sprintf("PE %d holds %d messages for %s", c.rank, len(held), what))
 	}
 	if n := len(c.quiet.targets); n > 0 {
 		out = append(out, fmt.Sprintf("%d wait for quiescence", n))

@@ -5,14 +5,18 @@
 // and what follows depends on the kind:
 //
 //	entry      8 element   16 message
-//	broadcast  8 section (8 B)   16 root of the spanning tree   24 message
-//	reduce     8 section (8 B)   16 sequence   24 target (24 B)   48 value
+//	broadcast  8 section (8 B)   16 root of the spanning tree   20 epoch   24 message
+//	reduce     8 section (8 B)   16 sequence   20 epoch   24 target (24 B)   48 value
 //	channel    8 element   12 sender's element   16 sender's collection   20 sequence   24 payload, or 24 length 32 tag
 //	future     4 slot   8 generation   16 value
 //	long       4 tag   8 length: the message itself comes under that tag
 //	tags       16 numbers (2 B each) that may be used again
 //	section    8 section (8 B)   16 root   24 elements (4 B each)
 //	create     8 map   16 root   20 dimensions   24 extents (3 × 4 B)   36 length of name   40 name, message
+//	sync       8 sync points so far   16 contributions   20 elements: (4 B, load ns 8 B) each, then peers (4 B, 4 B each)
+//	places     8 sync point   16 root   24 ns to decide   32 imbalance before   40 after   48 moves: element, PE (4 B each)
+//	chare      8 element   12 sync point   16 channels   24 channels (20 B each), state; its number is the resume method
+//	cargo      8 element   12 buffer   16 length   24 tag
 //	join       4 run   8 hash of names   16 hash of arrays        go  4 run        exit  4 run   16 root
 //	fail       16 text        quiet  16 target        wave  4 number        sum  4 number   8 made   16 done
 //	probe      4 number       report 4 number   8 idle ns   16 text
@@ -38,6 +42,10 @@ const (
 	kindFuture
 	kindSection
 	kindCreate
+	kindSync
+	kindPlaces
+	kindChare
+	kindCargo
 	kindLong
 	kindTags
 	kindWantTags
@@ -52,11 +60,11 @@ const (
 	kindReport
 )
 
-var kindNames = [...]string{"none", "entry", "broadcast", "reduce", "channel", "future", "section", "create", "long", "tags",
+var kindNames = [...]string{"none", "entry", "broadcast", "reduce", "channel", "future", "section", "create", "sync", "places", "chare", "cargo", "long", "tags",
 	"want tags", "join", "go", "exit", "fail", "quiet", "wave", "sum", "probe", "report"}
 
 // counted reports whether detection of quiescence counts such messages: those that can make a chare act.
-func (k kind) counted() bool { return k >= kindEntry && k <= kindCreate }
+func (k kind) counted() bool { return k >= kindEntry && k <= kindCargo }
 
 func (k kind) String() string {
 	if int(k) < len(kindNames) {

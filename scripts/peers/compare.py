@@ -8,6 +8,7 @@ to itself shows what the machine's noise makes of a ratio. Writes Markdown, with
     scripts/peers/compare.py jacobi3d [--grid 192,192,192] [--threads 2] [--launches 10] [--pages default|huge] [--peers]
     scripts/peers/compare.py pingpong [--size 8,1024,65536,1048576,16777216] [--launches 10] [--pages default|huge]
     scripts/peers/compare.py ucx [--size 8,1024,65536,1048576] [--launches 10]
+    scripts/peers/compare.py pic --prk FOLDER [--particles 100000] [--launches 10]   (FOLDER: a clone of github.com/ParRes/Kernels)
     scripts/peers/compare.py metg [--pattern stencil_1d,no_comm,nearest] [--launches 10] [--source FOLDER]
     scripts/peers/compare.py commands --program 'C=mpirun -n 2 ./pp -s 8' --program 'Go=./other' [--key latency_s]
 
@@ -189,6 +190,36 @@ def ucx(o):
             compare(f"Ping-pong over UCX, {size} B, {test}", programs, o, f"ucx_perftest {test}", "µs", 1e6)
 
 
+def prk_step(text):
+    """Seconds a step of PIC-static: particles placed over its rate."""
+    found = {}
+    for line in text.splitlines():
+        for name in ("Number of particles placed", "Rate (Mparticles_moved/s)"):
+            if line.startswith(name):
+                found[name] = float(line.replace("=", ":").split(":")[1])
+    if "Solution validates" not in text or len(found) != 2:
+        return None
+    return found["Number of particles placed"] / (1e6 * found["Rate (Mparticles_moved/s)"])
+
+
+def pic(o):
+    """Against MPI1/PIC-static of the Parallel Research Kernels: 998 x 998 cells, 100 steps after 1, geometric 0.99, k 0, m 1."""
+    if not o.prk:
+        sys.exit("compare: pic wants --prk FOLDER, a clone of github.com/ParRes/Kernels")
+    out = os.path.join(BUILD, "peers", "prk_pic")
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    sources = [os.path.join(o.prk, f) for f in ("MPI1/PIC-static/pic.c", "common/MPI_bail_out.c", "common/random_draw.c", "common/wtime.c")]
+    subprocess.run([setting("GPUBENCH_MPICC_OPENMPI"), "-O3", "-march=native", "-std=c99", "-DRESTRICT_KEYWORD=0", "-DVERBOSE=0", "-w",
+                    "-I" + os.path.join(o.prk, "include"), *sources, "-o", out, "-lm"], check=True)
+    theirs = [setting("GPUBENCH_MPIRUN_OPENMPI"), "-n", "2", "--bind-to", "none", out, "100", "998", str(o.particles), "0", "1", "GEOMETRIC", "0.99"]
+    common = ["pic", "--device", "cpu", "--path", "host", "--particles", str(o.particles), "-i", "100", "-x", "1"]
+    programs = [Program(f"gpubench, {model} model over {transport}", gpubench(*common, "--model", model, "--transport", transport),
+                        metric("iteration_time", "mean")) for model, transport in (("mpi", "mpi"), ("charm", "mpi"), ("mpi", "inproc"))]
+    for again in ("", " (again)"):
+        programs.append(Program("PRK MPI1 PIC-static" + again, theirs, prk_step))
+    compare(f"PIC, {o.particles} particles, 2 PEs, a step", programs, o, "PRK MPI1 PIC-static", "ms", 1e3)
+
+
 def metg(o):
     """Against Task Bench's own MPI program, on 2 PEs, a task each. Only the rank model over MPI is the same thing."""
     task_bench = os.path.join(PEERS, "taskbench.py")
@@ -245,11 +276,13 @@ def compare(title, programs, o, reference, unit, scale):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["jacobi3d", "pingpong", "ucx", "metg", "commands"])
+    parser.add_argument("what", choices=["jacobi3d", "pingpong", "ucx", "pic", "metg", "commands"])
     parser.add_argument("--program", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--key", default="latency_s")
     parser.add_argument("--title", default="Commands")
     parser.add_argument("--raw", metavar="FILE")
+    parser.add_argument("--prk", metavar="FOLDER")
+    parser.add_argument("--particles", type=int, default=100000)
     parser.add_argument("--grid", default="192,192,192")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--iterations", type=int, default=100)
@@ -267,7 +300,7 @@ def main():
         parser.error("--launches is at least 2 (10 for a result)")
     if o.what == "commands" and len(o.program) < 2:
         parser.error("commands wants --program NAME=COMMAND at least twice")
-    {"jacobi3d": jacobi3d, "pingpong": pingpong, "ucx": ucx, "metg": metg, "commands": commands}[o.what](o)
+    {"jacobi3d": jacobi3d, "pingpong": pingpong, "ucx": ucx, "pic": pic, "metg": metg, "commands": commands}[o.what](o)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"gpubench/internal/result"
+)
+
+// PIC is right particle by particle: distributions, PEs, over-decomposition, balancers, both models, all paths. With more
+// PEs than cores waits yield, which makes these fast.
+func TestPICIsRight(t *testing.T) {
+	need(t, "ucx")
+	needMPI(t)
+	small := "pic --cells 40 --particles 500 -i 10 -x 1 --timeout 2m "
+	for _, c := range []struct {
+		name, args string
+		cases      int
+		short      bool // under the race detector too
+	}{
+		{"distributions and PEs", "--device cpu --path host -n 1,2,3,4,5,6,7,8 --speed-x 1 --speed-y -3 --distribution geometric,sinusoidal,linear,patch,uniform",
+			2 * 8 * 5, false},
+		{"balancers", "--device cpu --path host --model charm -n 3 --odf 1,2,3,4,5,6,7,8 --balance none,greedy,refine,rotate,distance --balance-every 4",
+			8 * 5, false},
+		{"paths", "--device emulated --model mpi,charm -n 3 --odf 1,3 --balance none,rotate --balance-every 5", 3 + 3*2*2, true},
+		{"processes", "--device emulated --transport ucx,mpi -n 3 --odf 2 --balance none,rotate --balance-every 5", 3*3 + 2*3, false},
+		{"many leave", "--device emulated -n 4 --odf 4 --particles 9000 --cells 16 --speed-x 1 --speed-y 4 --distribution patch", 2 * 3, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && !c.short {
+				t.Skip("many PEs, and the code of the others")
+			}
+			recs := records(t, exitOK, strings.Fields(small+c.args)...)
+			allOK(t, recs)
+			ran := 0
+			for _, r := range recs {
+				if r.Status == result.OK {
+					ran++
+					picIsRight(t, r)
+				}
+			}
+			if ran != c.cases {
+				t.Errorf("%d cases ran, want %d", ran, c.cases)
+			}
+		})
+	}
+}
+
+// picIsRight looks at one record: all particles are there, their numbers add up, and chares have moved where they should.
+func picIsRight(t *testing.T, r result.Record) {
+	t.Helper()
+	v := r.Validation
+	if v.Checked != v.Sent || v.Answer == nil || v.Answer.AppliedIterations != 11 ||
+		v.Answer.Sum != v.Answer.ExpectedSum || v.Answer.Sum != float64(v.Sent*(v.Sent+1)/2) || v.Answer.MaxError > 1e-9 {
+		t.Errorf("%v: %+v %+v", r.Params, v, v.Answer)
+	}
+	if m := r.Metrics["particle_rate"]; m.Median <= 0 || r.Metrics["iteration_time"].Median <= 0 {
+		t.Errorf("%v: %+v", r.Params, r.Metrics)
+	}
+	_, timed := r.Metrics["balance_time"]
+	if b := r.Balancing; !r.Params.Has("balance_every") {
+		if b != nil || timed {
+			t.Errorf("%v does not balance: %+v", r.Params, b)
+		}
+	} else {
+		blocks := r.Params.Ints("blocks")[0] * r.Params.Ints("blocks")[1]
+		syncs := 11 / r.Params.Int("balance_every")
+		switch {
+		case b == nil || !timed || b.Syncs != syncs || b.ImbalanceBefore < 1 || b.ImbalanceAfter < 1:
+			t.Errorf("%v: %+v", r.Params, b)
+		case r.Params.String("balance") == "rotate" && (b.Migrations != syncs*blocks || b.MovedBytes < 500*64*syncs):
+			t.Errorf("%v: rotate moved %d chares with %d B at %d sync points, want %d chares and all particles", r.Params,
+				b.Migrations, b.MovedBytes, syncs, syncs*blocks)
+		case r.Params.String("balance") == "greedy" && r.Params.Int("odf") > 1 && b.Migrations == 0:
+			t.Errorf("%v: greedy moved nothing", r.Params)
+		}
+	}
+}
+
+// A message that is damaged, cut or lost makes the case failed, and the reason names PE, particle or block.
+func TestPICFaultsAreFound(t *testing.T) {
+	for _, c := range []struct{ fault, model, want string }{
+		{"flip:8@1", "mpi", "number from block (0,1) at offset 0: expected at most 504 particles, found "},
+		{"flip:9@2", "mpi", "wrong answer: PE 0: particle 479: expected once, at (17.5, 18.5) in block (0,1), found on no PE after 21 steps"},
+		{"flip:12:62@1", "mpi", "wrong answer: PE 0: particle 20 in block (0,0), offset 80: expected x 22.5, found "},
+		{"truncate:7@1", "mpi", " at offset 4: expected 8 bytes, found 4"},
+		{"drop:11@1", "mpi", "the message is longer than the receive buffer: 896 B came"},
+		{"flip:6:200@1", "charm", "it was damaged on its way"},
+		{"truncate:7@1", "charm", "bytes, found |it was damaged on its way"},
+	} {
+		t.Run(c.fault+" "+c.model, func(t *testing.T) {
+			if testing.Short() && c.fault != "flip:9@2" {
+				t.Skip("a start of the program each")
+			}
+			t.Setenv("GPUBENCH_FAULT", c.fault)
+			recs := records(t, exitFailed, "pic", "--device", "cpu", "--cells", "40", "--particles", "500", "-i", "20", "-x", "1",
+				"-n", "3", "--model", c.model, "--timeout", "30s")
+			found := false
+			for _, want := range strings.Split(c.want, "|") {
+				found = found || strings.Contains(recs[0].Reason, want)
+			}
+			if len(recs) != 1 || recs[0].Status != result.Failed || !found {
+				t.Errorf("%s %s, want %s", recs[0].Status, recs[0].Reason, c.want)
+			}
+		})
+	}
+}

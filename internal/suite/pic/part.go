@@ -1,0 +1,46 @@
+// A PE's share of the problem.
+
+package pic
+
+import (
+	"errors"
+
+	"gpubench/gpu"
+	"gpubench/internal/bench"
+	"gpubench/internal/result"
+	"gpubench/kernels"
+)
+
+// part is one PE's share of the problem.
+type part struct {
+	problem
+	pe      *bench.PE
+	set     *kernels.Set
+	space   gpu.Space
+	blocks  []*block // those that live here now
+	spare   []gear   // of blocks that have moved away
+	applied int64    // steps since the start
+}
+
+func (q problem) newPart(pe *bench.PE, p result.Params) (*part, error) {
+	w := &part{problem: q, pe: pe}
+	var err error
+	if w.set, err = kernels.Load(pe.Device); err != nil {
+		return nil, err
+	}
+	w.space, err = gpu.ParseSpace(p.String("space")) // where particles and packed ones lie
+	return w, err
+}
+
+// Close frees the PE's blocks.
+func (w *part) Close() error {
+	var errs []error
+	for _, b := range w.blocks {
+		errs = append(errs, b.close())
+	}
+	for i := range w.spare {
+		errs = append(errs, w.spare[i].close())
+	}
+	w.blocks, w.spare = nil, nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,198 @@
+// The problem: how the grid is cut, which PE has which blocks, and who is next to whom.
+
+package pic
+
+import (
+	"fmt"
+
+	"gpubench/gpu"
+	"gpubench/internal/bench"
+	"gpubench/internal/result"
+	"gpubench/kernels"
+)
+
+// problem is what all PEs and both models agree on.
+type problem struct {
+	spread
+	blocks [2]int
+	k, m   int64
+	pes    int
+	pages  gpu.Pages
+}
+
+// settle makes the decomposition out of the flags, sets to null what does not concern the distribution or the balancer,
+// and says what does not go together.
+func settle(p result.Params) (flag string, err error) {
+	cells := p.Int("cells")
+	if cells%2 != 0 {
+		return "--cells", fmt.Errorf("%d is odd: columns of charges alternate round the grid, so give an even number", cells)
+	}
+	if flag, err = settleSpread(p, cells); err != nil {
+		return flag, err
+	}
+	if !balances(p) {
+		p["balance_every"] = nil
+	}
+	if flag, err = settleBlocks(p, cells); err != nil {
+		return flag, err
+	}
+	return settleSpeed(p, cells)
+}
+
+func settleSpread(p result.Params, cells int64) (flag string, err error) {
+	kind := p.String("distribution")
+	if kind != "geometric" {
+		p["rho"] = nil
+	}
+	if kind != "linear" {
+		p["alpha"], p["beta"] = nil, nil
+	} else if a, b := p.Float("alpha"), p.Float("beta"); b < 0 || b < a || b == 0 && a == 0 {
+		return "--beta", fmt.Errorf("%g is less than --alpha %g, or negative: the density would be; give --beta of at least --alpha and 0", b, a)
+	}
+	if kind != "patch" {
+		p["patch_x"], p["patch_y"] = nil, nil
+		return "", nil
+	}
+	// In proportion as in the Parallel Research Kernels' own runs, 0 200 100 200 of 1000 cells.
+	for _, f := range []struct {
+		name, flag string
+		first      int64
+	}{{"patch_x", "--patch-x", 0}, {"patch_y", "--patch-y", cells / 10}} {
+		if !p.Has(f.name) {
+			p[f.name] = []int64{f.first, cells / 5}
+		}
+		if v := p.Ints(f.name); v[0] > v[1] || v[1] >= cells {
+			return f.flag, fmt.Errorf("%d,%d is no part of %d cells: give first and last, from 0 to %d", v[0], v[1], cells, cells-1)
+		}
+	}
+	return "", nil
+}
+
+// settleBlocks: by default the number of blocks along x is the largest divisor up to the root, as in pic.c.
+func settleBlocks(p result.Params, cells int64) (flag string, err error) {
+	pes := p.Int("pes")
+	if p.Has("blocks") {
+		b := p.Ints("blocks")
+		n := b[0] * b[1]
+		switch {
+		case b[0] > cells || b[1] > cells:
+			return "--blocks", fmt.Errorf("%d × %d blocks over %d × %d cells: give fewer blocks or more --cells", b[0], b[1], cells, cells)
+		case p.String("model") == string(bench.MPI) && n != pes:
+			return "--blocks", fmt.Errorf("%d × %d = %d blocks for %d ranks: a rank has one block, so give %d", b[0], b[1], n, pes, pes)
+		case n%pes != 0:
+			return "--blocks", fmt.Errorf("%d × %d = %d blocks do not divide over %d PEs: give a multiple of %d", b[0], b[1], n, pes, pes)
+		}
+		if p.String("model") == string(bench.Charm) {
+			p["odf"] = n / pes
+		}
+		return "", nil
+	}
+	n := pes
+	if p.Has("odf") {
+		n *= p.Int("odf")
+	}
+	across := int64(1)
+	for d := int64(2); d*d <= n+1; d++ {
+		if n%d == 0 {
+			across = d
+		}
+	}
+	if n/across > cells {
+		return "--cells", fmt.Errorf("%d × %d blocks do not fit into %d × %d cells: give more cells, fewer PEs or a smaller --odf", across, n/across, cells, cells)
+	}
+	p["blocks"] = []int64{across, n / across}
+	return "", nil
+}
+
+// settleSpeed: particles go to the next block at most. Of up to three blocks along an axis each is next to every other.
+func settleSpeed(p result.Params, cells int64) (flag string, err error) {
+	b := p.Ints("blocks")
+	for _, f := range []struct {
+		flag   string
+		speed  int64 // cells a step
+		blocks int64
+	}{{"--speed-x", 2*p.Int("speed_x") + 1, b[0]}, {"--speed-y", max(p.Int("speed_y"), -p.Int("speed_y")), b[1]}} {
+		if f.speed >= cells {
+			return f.flag, fmt.Errorf("particles would move %d cells a step, and the grid has %d: give less speed or more --cells", f.speed, cells)
+		}
+		if width := cells / f.blocks; f.blocks > 3 && f.speed > width {
+			return f.flag, fmt.Errorf("particles would move %d cells a step, past a whole block of %d: give less speed, fewer blocks or more --cells", f.speed, width)
+		}
+	}
+	return "", nil
+}
+
+func newProblem(p result.Params) (problem, error) {
+	q := problem{k: p.Int("speed_x"), m: p.Int("speed_y"), pes: int(p.Int("pes"))}
+	q.kind, q.particles, q.cells = p.String("distribution"), p.Int("particles"), p.Int("cells")
+	switch q.kind {
+	case "geometric":
+		q.rho = p.Float("rho")
+	case "linear":
+		q.alpha, q.beta = p.Float("alpha"), p.Float("beta")
+	case "patch":
+		x, y := p.Ints("patch_x"), p.Ints("patch_y")
+		q.left, q.right, q.bottom, q.top = x[0], x[1], y[0], y[1]
+	}
+	b := p.Ints("blocks")
+	q.blocks = [2]int{int(b[0]), int(b[1])}
+	var err error
+	q.pages, err = gpu.ParsePages(p.String("pages"))
+	return q, err
+}
+
+func (q *problem) crowd() *crowd { return drawCrowd(q.spread) }
+func (q *problem) count() int    { return q.blocks[0] * q.blocks[1] }
+func (q *problem) perPE() int    { return q.count() / q.pes }
+
+// at gives a block's place in the block grid, x fastest; index is its inverse.
+func (q *problem) at(i int) [2]int     { return [2]int{i % q.blocks[0], i / q.blocks[0]} }
+func (q *problem) index(at [2]int) int { return at[0] + q.blocks[0]*at[1] }
+
+// owner is the PE that a block starts on: runs of equal length, in order.
+func (q *problem) owner(i int) int { return i / q.perPE() }
+
+// geometry is a block's cells. Uneven blocks differ by one column or row at most.
+func (q *problem) geometry(at [2]int) kernels.PICBlock {
+	n := int(q.cells)
+	return kernels.PICBlock{Left: at[0] * n / q.blocks[0], Right: (at[0] + 1) * n / q.blocks[0],
+		Bottom: at[1] * n / q.blocks[1], Top: (at[1] + 1) * n / q.blocks[1],
+		Cells: n, X: at[0], Y: at[1], Across: q.blocks[0], Up: q.blocks[1]}
+}
+
+// blockOf is the block that a cell lies in.
+func (q *problem) blockOf(x, y int64) [2]int {
+	owner := func(c int64, blocks int) int { return int(((c+1)*int64(blocks) - 1) / q.cells) }
+	return [2]int{owner(x, q.blocks[0]), owner(y, q.blocks[1])}
+}
+
+// neighbour is a block next to another.
+type neighbour struct {
+	class int // that particles going there have
+	block int // its index
+}
+
+// neighbours are the other blocks that particles of a block can go to, each once, in order of their classes.
+func (q *problem) neighbours(at [2]int) []neighbour {
+	var list []neighbour
+	for dy := -1; dy <= 1; dy++ {
+		for dx := -1; dx <= 1; dx++ {
+			if away(dx, q.blocks[0]) && away(dy, q.blocks[1]) && (dx != 0 || dy != 0) {
+				to := [2]int{(at[0] + dx + q.blocks[0]) % q.blocks[0], (at[1] + dy + q.blocks[1]) % q.blocks[1]}
+				list = append(list, neighbour{3*(1+dy) + 1 + dx, q.index(to)})
+			}
+		}
+	}
+	return list
+}
+
+// away reports whether particles can be d blocks away along an axis of that many: of two blocks the other one is always
+// called 1 away.
+func away(d, blocks int) bool { return d == 0 || d == 1 && blocks > 1 || d == -1 && blocks > 2 }
+
+// expected is where a particle that started in a cell is after so many steps.
+func (q *problem) expected(x, y, steps int64) (ex, ey int64) {
+	return modulo(x+steps*(2*q.k+1), q.cells), modulo(y+steps*q.m, q.cells)
+}
+
+func modulo(a, n int64) int64 { return ((a % n) + n) % n }
