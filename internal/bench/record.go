@@ -2,6 +2,7 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -52,6 +53,9 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	}
 	if err != nil {
 		r.Status, r.Reason = result.Failed, err.Error()
+		if errors.Is(err, errors.ErrUnsupported) {
+			r.Status = result.Skipped
+		}
 		r.Metrics, r.Samples = nil, nil
 		return r
 	}

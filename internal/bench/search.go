@@ -15,7 +15,8 @@ type Search interface {
 	Next() (level int64, n int)
 	// Note takes what that batch took.
 	Note(seconds float64)
-	// Result gives the metrics and samples, or says why there are none.
+	// Result gives the metrics and samples, or says why there are none; an errors.ErrUnsupported, that there can be none
+	// here: the case is skipped.
 	Result() (map[string]result.Metric, map[string]result.Samples, error)
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +83,10 @@ func TestSearchChoosesBatches(t *testing.T) {
 func TestSearchThatFindsNothing(t *testing.T) {
 	recs, _ := searchOnTwo(t, &three{err: errors.New("no peak")}, false)
 	if r := recs[0]; r.Status != result.Failed || r.Reason != "no peak" || len(r.Metrics) != 0 {
+		t.Errorf("%s %q: %v", r.Status, r.Reason, r.Metrics)
+	}
+	recs, _ = searchOnTwo(t, &three{err: fmt.Errorf("a busy machine (%w)", errors.ErrUnsupported)}, false)
+	if r := recs[0]; r.Status != result.Skipped || len(r.Metrics) != 0 {
 		t.Errorf("%s %q: %v", r.Status, r.Reason, r.Metrics)
 	}
 }

@@ -8,6 +8,7 @@
 package taskbench
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -29,6 +30,8 @@ const (
 	unsettled = 1.1
 	longRun   = 4.0 // seconds
 	longest   = 1e9 // iterations
+	// suspicious is an efficiency that no task size has: Task Bench's analysis stops at the same.
+	suspicious = 1.5
 	// batchTime is the least time of a batch, in seconds.
 	batchTime = 2e-3
 	// near is how far apart the two sizes may be that METG is interpolated between.
@@ -36,6 +39,17 @@ const (
 	// attempts bounds how often the sizes on either side of 50 % are looked for again, when repeating them has moved it.
 	attempts = 4
 )
+
+// disturbed is why rates contradict each other.
+const disturbed = "other programs use these CPUs, run it again when they do not"
+
+// noMETG says why there is none, on this machine as it is: no wrong answer, so that the case is skipped.
+type noMETG string
+
+func (e noMETG) Error() string { return "no METG: " + string(e) }
+
+// Is makes it an errors.ErrUnsupported.
+func (e noMETG) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // search implements bench.Search: it grows the size until the work rate does not, closes in on 50 %, and repeats the sizes
 // on either side and the peak in turn, so that all three see the same drift of the machine.
@@ -158,8 +172,8 @@ func (s *search) grow() bool {
 		s.grown = true
 		return s.close()
 	}
-	s.failed = fmt.Errorf("the work rate still grows, by %.3g times from task size %d to %d, where a run lasts %.2g s: give fewer --steps",
-		gain, s.top/growth, s.top, run)
+	s.failed = noMETG(fmt.Sprintf("the work rate still grows, by %.3g times from task size %d to %d, where a run lasts %.2g s: give fewer --steps",
+		gain, s.top/growth, s.top, run))
 	return false
 }
 
@@ -239,7 +253,11 @@ func (s *search) Result() (map[string]result.Metric, map[string]result.Samples, 
 	for _, size := range s.ascending() {
 		samples["curve_task_size"] = append(samples["curve_task_size"], float64(size))
 		samples["curve_granularity"] = append(samples["curve_granularity"], s.granularity(s.run(size)))
-		samples["curve_efficiency"] = append(samples["curve_efficiency"], s.work(size)/s.run(size)/peak)
+		efficiency := s.work(size) / s.run(size) / peak
+		samples["curve_efficiency"] = append(samples["curve_efficiency"], efficiency)
+		if efficiency > suspicious {
+			return nil, nil, noMETG(fmt.Sprintf("the work rate at task size %d was %.3g times the peak's at %d: %s", size, efficiency, s.top, disturbed))
+		}
 	}
 	return map[string]result.Metric{
 		"metg":      stats.Metric("s", samples["metg"], false),

@@ -110,6 +110,20 @@ func TestSearchWithoutAPeak(t *testing.T) {
 	}
 }
 
+// A peak that was measured while others used the machine is no peak.
+func TestSearchThatIsDisturbed(t *testing.T) {
+	ideal := overhead(540e-9, 3e-9)
+	s, _ := play(t, func(size int64) float64 {
+		if size >= 4096 {
+			return 10 * ideal(size)
+		}
+		return ideal(size)
+	})
+	if _, _, err := s.Result(); err == nil || !strings.Contains(err.Error(), "times the peak's") || !strings.Contains(err.Error(), disturbed) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestInterpolation(t *testing.T) {
 	for _, c := range []struct{ lowE, lowG, highE, highG, want float64 }{
 		{0.4, 1, 0.6, 2, 1.5}, {0, 1, 1, 3, 2}, {0.4, 1, 0.5, 2, 2},
