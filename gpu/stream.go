@@ -41,6 +41,13 @@ func (s *Stream) Close() error { return s.close() }
 // Device is the device that made the stream.
 func (s *Stream) Device() *Device { return s.dev }
 
+// Handle is the driver's own name of the stream, a CUstream, for libraries that queue work on it. The caller keeps the stream
+// alive.
+func (s *Stream) Handle() uintptr {
+	s.check()
+	return uintptr(s.h)
+}
+
 // Sync waits until all that was queued is done, and says what went wrong in it.
 func (s *Stream) Sync() error {
 	s.check()

@@ -31,7 +31,7 @@ func BenchmarkCPU(b *testing.B) {
 				check(b, err)
 				defer func() { check(b, buf.Free()) }()
 				mem[i] = buf.Memory()
-				check(b, e.set.FillConstant(e.stream, mem[i], g, AllFaces, 0, 1))
+				check(b, e.set.FillConstant(e.stream, mem[i], g, AllFaces, 0, 1, 1))
 			}
 			for b.Loop() {
 				check(b, c.run(e.set, e.stream, mem[0], mem[1]))

@@ -34,6 +34,7 @@ func (k *Set) UnpackFaces(s *gpu.Stream, field gpu.Memory, g Block3D, m Mask, bu
 
 func (k *Set) faces(s *gpu.Stream, kernel id, field gpu.Memory, g Block3D, m Mask, bufs *[Faces]gpu.Memory) error {
 	mustBeField("field", field, g)
+	m &= g.Faces()
 	n := 0
 	var addr [Faces]uint64
 	for f := range Face(Faces) {
@@ -49,5 +50,5 @@ func (k *Set) faces(s *gpu.Stream, kernel id, field gpu.Memory, g Block3D, m Mas
 	}
 	grid, block := line(n, 256)
 	return k.launch(s, kernel, grid, block, uint64(field.Addr), addr[0], addr[1], addr[2], addr[3], addr[4], addr[5],
-		uint64(g.Pitch()), uint64(g.Plane()), uint64(g.NX), uint64(g.NY), uint64(g.NZ), uint64(m&AllFaces))
+		uint64(g.Pitch()), uint64(g.Plane()), uint64(g.NX), uint64(g.NY), uint64(g.NZ), uint64(m))
 }

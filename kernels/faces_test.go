@@ -32,8 +32,8 @@ func faceCells(g Block3D, f Face, ghosts bool) [][3]int {
 func TestFaces(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
 		rapid.Check(t, func(t *rapid.T) {
-			g := drawBlock(t, 20)
-			m := Mask(rapid.IntRange(0, int(AllFaces)).Draw(t, "mask"))
+			g := drawAny(t, 20)
+			m := Mask(rapid.IntRange(0, int(AllFaces)).Draw(t, "mask")) & g.Faces()
 			e.reset(t)
 			field := numbers(g.Len(), 1)
 			dField := put(t, e, field, 0)

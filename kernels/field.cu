@@ -10,6 +10,7 @@ struct place {
 static __device__ __forceinline__ place locate(int64_t i, int64_t pitch, int64_t plane) {
 	const int64_t o = i - 7;
 	if (o < 0) return {-1, -1, -1};
+	if (plane == 0) return {o % pitch, o / pitch, 1};
 	return {o % plane % pitch, o % plane / pitch, o / plane};
 }
 
@@ -17,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 	field_modes(double *__restrict__ field, const double *__restrict__ sines, int64_t pitch, int64_t plane, int64_t nx,
                 int64_t ny, int64_t nz, int64_t outer, double c0, double c1, double c2, double c3) {
 	const int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
-	if (i >= 8 + plane * (nz + 2)) return;
+	if (i >= 8 + pitch * gb_rows(plane, ny, nz)) return;
 	const place p = locate(i, pitch, plane);
 	double v = gb_nan();
 	switch (gb_cell_place(p.x, p.y, p.z, nx, ny, nz, outer)) {
@@ -36,10 +37,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 extern "C" __global__ void __launch_bounds__(THREADS)
 	field_constant(double *__restrict__ field, int64_t pitch, int64_t plane, int64_t nx, int64_t ny, int64_t nz,
-                   int64_t outer, double interior, double boundary) {
+                   int64_t outer, double interior, double low, double high) {
 	const int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
-	if (i >= 8 + plane * (nz + 2)) return;
+	if (i >= 8 + pitch * gb_rows(plane, ny, nz)) return;
 	const place p = locate(i, pitch, plane);
 	const gb_place where = gb_cell_place(p.x, p.y, p.z, nx, ny, nz, outer);
-	field[i] = where == GB_INSIDE ? interior : where == GB_BOUNDARY ? boundary : gb_nan();
+	field[i] = where == GB_INSIDE ? interior : where == GB_BOUNDARY ? gb_boundary(p.x, p.y, p.z, low, high) : gb_nan();
 }

@@ -18,7 +18,7 @@ import (
 
 var (
 	fieldModes    = define("field", "field_modes", "ppiiiiiidddd", unsafe.Pointer(C.gb_field_modes))
-	fieldConstant = define("field", "field_constant", "piiiiiidd", unsafe.Pointer(C.gb_field_constant))
+	fieldConstant = define("field", "field_constant", "piiiiiiddd", unsafe.Pointer(C.gb_field_constant))
 )
 
 const fieldThreads = 256
@@ -35,13 +35,14 @@ func (k *Set) FillModes(s *gpu.Stream, field gpu.Memory, m *Modes) error {
 		math.Float64bits(a[0]), math.Float64bits(a[1]), math.Float64bits(a[2]), math.Float64bits(a[3]))
 }
 
-// FillConstant writes the whole field: interior everywhere inside, boundary on the ghosts of the faces of outer, NaN
-// on the other ghosts and the padding. `--field charm` starts as FillConstant(…, 0, 1). The second buffer of an
-// iteration starts with the same boundary and NaN inside, so that a cell that no kernel wrote shows.
-func (k *Set) FillConstant(s *gpu.Stream, field gpu.Memory, g Block3D, outer Mask, interior, boundary float64) error {
+// FillConstant writes the whole field: interior everywhere inside, low and high on the ghosts of the faces of outer at
+// the low and the high side of an axis, NaN on the other ghosts and the padding. `--field charm` starts as
+// FillConstant(…, 0, 1, 1). The second buffer of an iteration starts with the same boundary and NaN inside, so that a
+// cell that no kernel wrote shows.
+func (k *Set) FillConstant(s *gpu.Stream, field gpu.Memory, g Block3D, outer Mask, interior, low, high float64) error {
 	mustBeField("field", field, g)
 	grid, block := line(g.Len(), fieldThreads)
 	return k.launch(s, fieldConstant, grid, block, uint64(field.Addr), uint64(g.Pitch()), uint64(g.Plane()),
 		uint64(g.NX), uint64(g.NY), uint64(g.NZ), uint64(outer&AllFaces),
-		math.Float64bits(interior), math.Float64bits(boundary))
+		math.Float64bits(interior), math.Float64bits(low), math.Float64bits(high))
 }

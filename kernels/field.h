@@ -16,6 +16,14 @@ GB_HD gb_place gb_cell_place(int64_t x, int64_t y, int64_t z, int64_t nx, int64_
 	return GB_ELSEWHERE;
 }
 
+// A cell of the boundary has one of two values: those of the low and of the high side of an axis.
+GB_HD double gb_boundary(int64_t x, int64_t y, int64_t z, double low, double high) {
+	return x == 0 || y == 0 || z == 0 ? low : high;
+}
+
+// The rows of an allocation, ghosts included: planes lie 0 apart where the field is two-dimensional, and z is 1.
+GB_HD int64_t gb_rows(int64_t plane, int64_t ny, int64_t nz) { return plane ? (ny + 2) * (nz + 2) : ny + 2; }
+
 GB_HD double gb_nan(void) { return __builtin_nan(""); }
 
 // The sines of a block, made by the host (modes.go): for each axis of n cells n values of the first mode, then n of

@@ -94,14 +94,35 @@ const (
 
 // Block3D is a block of NX×NY×NZ interior float64 cells with one layer of ghost cells around it, x fastest. Rows are
 // Pitch() cells apart, and each row's first interior cell lies on a cache line, if the field does.
-type Block3D struct{ NX, NY, NZ int }
+//
+// A flat block is one of a two-dimensional field: NZ is 1, planes are 0 apart, and there are neither ghosts nor faces
+// along z. So the kernels of faces, start fields and checks serve both.
+type Block3D struct {
+	NX, NY, NZ int
+	Flat       bool
+}
 
 // NewBlock3D panics unless every extent is at least 1.
 func NewBlock3D(nx, ny, nz int) Block3D {
 	if nx < 1 || ny < 1 || nz < 1 {
 		panic(fmt.Sprintf("kernels: a block of %d×%d×%d cells", nx, ny, nz))
 	}
-	return Block3D{nx, ny, nz}
+	return Block3D{NX: nx, NY: ny, NZ: nz}
+}
+
+// NewBlock2D is a flat block. It panics unless both extents are at least 1.
+func NewBlock2D(nx, ny int) Block3D {
+	g := NewBlock3D(nx, ny, 1)
+	g.Flat = true
+	return g
+}
+
+// Faces is the mask of the faces that the block has: four where it is flat, else six.
+func (g Block3D) Faces() Mask {
+	if g.Flat {
+		return MaskOf(XLow, XHigh, YLow, YHigh)
+	}
+	return AllFaces
 }
 
 // Pitch is the distance between rows, in cells: both ghosts fit, rounded up to a cache line. Rows a multiple of 4 KiB
@@ -114,8 +135,13 @@ func (g Block3D) Pitch() int {
 	return p
 }
 
-// Plane is the distance between planes of constant z, in cells.
-func (g Block3D) Plane() int { return g.Pitch() * (g.NY + 2) }
+// Plane is the distance between planes of constant z, in cells; 0 where there is one alone.
+func (g Block3D) Plane() int {
+	if g.Flat {
+		return 0
+	}
+	return g.Pitch() * (g.NY + 2)
+}
 
 // Offset is where cell (x, y, z) lies, in cells from the start of the field; ghosts are 0 and N+1. The first line of a
 // field is padding, so that x = 1 is aligned.
@@ -124,12 +150,20 @@ func (g Block3D) Offset(x, y, z int) int { return align - 1 + x + y*g.Pitch() + 
 // Cell is the inverse of Offset, for offsets of cells (ghosts included).
 func (g Block3D) Cell(offset int) (x, y, z int) {
 	o := offset - (align - 1)
-	z, o = o/g.Plane(), o%g.Plane()
+	z = 1
+	if !g.Flat {
+		z, o = o/g.Plane(), o%g.Plane()
+	}
 	return o % g.Pitch(), o / g.Pitch(), z
 }
 
 // Len is the length of a field in cells, ghosts and padding included.
-func (g Block3D) Len() int { return align + g.Plane()*(g.NZ+2) }
+func (g Block3D) Len() int {
+	if g.Flat {
+		return align + g.Pitch()*(g.NY+2)
+	}
+	return align + g.Plane()*(g.NZ+2)
+}
 
 // Bytes is the size of a field in bytes: what to allocate.
 func (g Block3D) Bytes() int { return g.Len() * cellBytes }

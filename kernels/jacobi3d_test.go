@@ -92,7 +92,7 @@ func TestJacobi3DOnLesserISA(t *testing.T) {
 		t.Skip("this is such a process")
 	}
 	for _, isa := range []string{"baseline", "avx2"} {
-		cmd := exec.Command(os.Args[0], "-test.run=^(TestJacobi3D|TestStream)$", "-rapid.checks=30")
+		cmd := exec.Command(os.Args[0], "-test.run=^(TestJacobi3D|TestStencil2D|TestStream)$", "-rapid.checks=30")
 		cmd.Env = append(os.Environ(), "GPUBENCH_ISA="+isa, "GPUBENCH_TEST_DRIVER=cpu")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("GPUBENCH_ISA=%s: %v\n%s", isa, err, out)
@@ -112,7 +112,7 @@ func TestMisuse(t *testing.T) {
 		panics(t, func() { _ = e.set.Jacobi3D(e.stream, a, b.Slice(8, g.Bytes()-8), g, g.Interior()) }, "out needs")
 		shifted := e.array(t, g.Bytes(), 8)
 		panics(t, func() { _ = e.set.Jacobi3D(e.stream, a, shifted, g, g.Interior()) }, "not aligned")
-		panics(t, func() { _ = e.set.FillConstant(e.stream, a, Block3D{}, 0, 0, 0) }, "0×0×0")
+		panics(t, func() { _ = e.set.FillConstant(e.stream, a, Block3D{}, 0, 0, 0, 0) }, "0×0×0")
 		var bufs [Faces]gpu.Memory
 		panics(t, func() { _ = e.set.PackFaces(e.stream, a, g, AllFaces, &bufs) }, "buffer of a face needs 96 B")
 		panics(t, func() { _ = e.set.SumInto(e.stream, a.Slice(0, 16), b.Slice(0, 8)) }, "1 float64s into 2")

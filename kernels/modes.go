@@ -12,7 +12,7 @@ import (
 )
 
 // Domain places a block in the whole grid: Global is the grid's interior cells along each axis, Offset the number of
-// grid cells below the block's first.
+// grid cells below the block's first. In a two-dimensional grid, Global[2] is 0.
 type Domain struct{ Global, Offset [3]int }
 
 // Outer is the mask of g's faces that lie on the boundary of the whole grid.
@@ -20,6 +20,9 @@ func (d Domain) Outer(g Block3D) Mask {
 	var m Mask
 	for f := range Face(Faces) {
 		a := f.Axis()
+		if !g.Faces().Has(f) {
+			continue
+		}
 		if f.High() && d.Offset[a]+g.N(a) == d.Global[a] || !f.High() && d.Offset[a] == 0 {
 			m |= 1 << f
 		}
@@ -27,7 +30,8 @@ func (d Domain) Outer(g Block3D) Mask {
 	return m
 }
 
-// modes are the (p, q, r) and a of the start field's four terms. After the first, each has one axis doubled.
+// modes are the (p, q, r) and a of the start field's four terms. After the first, each has one axis doubled. In two
+// dimensions there are the first three, without r.
 var modes = [4]struct {
 	wave [3]int
 	a    float64
@@ -44,12 +48,12 @@ type Modes struct {
 func (k *Set) NewModes(s *gpu.Stream, g Block3D, d Domain) (m *Modes, err error) {
 	var table []float64
 	for axis := range 3 {
-		if d.Offset[axis] < 0 || d.Offset[axis]+g.N(axis) > d.Global[axis] {
+		if d.Offset[axis] < 0 || d.Offset[axis]+g.N(axis) > cellsAlong(d.Global, axis) || g.Flat != (d.Global[2] == 0) {
 			panic(fmt.Sprintf("kernels: a block of %v cells at %v in a grid of %v", g, d.Offset, d.Global))
 		}
 		for wave := 1; wave <= 2; wave++ {
 			for x := range g.N(axis) {
-				table = append(table, sinPi(wave*(d.Offset[axis]+x+1), d.Global[axis]+1))
+				table = append(table, sine(d.Global, axis, wave, d.Offset[axis]+x+1))
 			}
 		}
 	}
@@ -78,16 +82,36 @@ func (m *Modes) Close() error { return m.sines.Free() }
 
 func (m *Modes) amplitudes(iterations int) [4]float64 { return amplitudes(m.domain.Global, iterations) }
 
+// cellsAlong is the number of cells along an axis: 1 along the z of a two-dimensional grid.
+func cellsAlong(global [3]int, axis int) int { return max(1, global[axis]) }
+
+// sine is sin(π wave·x/(N+1)). Along the z of a two-dimensional grid it is 1 for the first wave and 0 for the second:
+// so the fourth mode is nowhere and the others are as if there were no z.
+func sine(global [3]int, axis, wave, x int) float64 {
+	if global[axis] == 0 {
+		return float64(2 - wave)
+	}
+	return sinPi(wave*x, global[axis]+1)
+}
+
 // amplitudes are the factors of the four modes after that many iterations: each iteration multiplies a mode by
-// (1 + 2 cos θx + 2 cos θy + 2 cos θz)/7 with θ = π p/(X+1). That is 1 - 4/7 Σ sin²(θ/2), whose logarithm keeps its
-// digits where it is close to 1: its power is right to a few units in the last place for any count.
+// (1 + 2 cos θx + 2 cos θy + 2 cos θz)/7 with θ = π p/(X+1), in two dimensions by (1 + 2 cos θx + 2 cos θy)/5. That is
+// 1 - 4/7 Σ sin²(θ/2), or 4/5, whose logarithm keeps its digits where it is close to 1: its power is right to a few
+// units in the last place for any count.
 func amplitudes(global [3]int, iterations int) [4]float64 {
 	var c [4]float64
+	weight := 4. / 7
+	if global[2] == 0 {
+		weight = 4. / 5
+	}
 	for i, m := range modes {
 		var lost float64
 		for axis, p := range m.wave {
+			if global[axis] == 0 {
+				continue
+			}
 			half := sinPi(p, 2*(global[axis]+1))
-			lost += 4. / 7 * half * half
+			lost += weight * half * half
 		}
 		c[i] = m.a * power1(-lost, iterations)
 	}
@@ -132,11 +156,11 @@ func sinPi(k, n int) float64 {
 func ModesSum(global [3]int, iterations int) float64 {
 	c := amplitudes(global, iterations)
 	var axis [3][3]float64 // [axis][wave]
-	for a, n := range global {
+	for a := range global {
 		for wave := 1; wave <= 2; wave++ {
 			var s sum
-			for x := 1; x <= n; x++ {
-				s.add(sinPi(wave*x, n+1))
+			for x := 1; x <= cellsAlong(global, a); x++ {
+				s.add(sine(global, a, wave, x))
 			}
 			axis[a][wave] = s.value()
 		}
@@ -172,25 +196,28 @@ func ModesTolerance(global [3]int, iterations int) float64 {
 // largestStart is the largest value of the start field, which has one peak. It is climbed along each axis, and then by
 // steps of up to two cells along all axes at once, since a ridge of cells may rise along none of them alone.
 func largestStart(global [3]int) float64 {
-	var sine [3][3][]float64 // [axis][wave][x]
-	for axis, n := range global {
+	var sines [3][3][]float64 // [axis][wave][x]
+	var cells [3]int
+	for axis := range global {
+		n := cellsAlong(global, axis)
+		cells[axis] = n
 		for wave := 1; wave <= 2; wave++ {
-			sine[axis][wave] = make([]float64, n+1)
-			for x := range n + 1 {
-				sine[axis][wave][x] = sinPi(wave*x, n+1)
+			sines[axis][wave] = make([]float64, n+1)
+			for x := 1; x <= n; x++ {
+				sines[axis][wave][x] = sine(global, axis, wave, x)
 			}
 		}
 	}
 	value := func(at [3]int) (v float64) {
 		for _, m := range modes {
-			v += m.a * sine[0][m.wave[0]][at[0]] * sine[1][m.wave[1]][at[1]] * sine[2][m.wave[2]][at[2]]
+			v += m.a * sines[0][m.wave[0]][at[0]] * sines[1][m.wave[1]][at[1]] * sines[2][m.wave[2]][at[2]]
 		}
 		return v
 	}
-	at := [3]int{(global[0] + 1) / 2, (global[1] + 1) / 2, (global[2] + 1) / 2}
+	at := [3]int{(cells[0] + 1) / 2, (cells[1] + 1) / 2, (cells[2] + 1) / 2}
 	best := value(at)
 	better := func(next [3]int) bool {
-		for axis, n := range global {
+		for axis, n := range cells {
 			if next[axis] < 1 || next[axis] > n {
 				return false
 			}
@@ -203,7 +230,7 @@ func largestStart(global [3]int) float64 {
 	}
 	for climbing := true; climbing; {
 		climbing = false
-		for axis, n := range global {
+		for axis, n := range cells {
 			for next := at; next[axis] < n; {
 				next[axis]++
 				climbing = better(next) || climbing

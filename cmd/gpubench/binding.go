@@ -27,7 +27,7 @@ func seatOf(device string) (machine.Seat, error) {
 	if err != nil {
 		return machine.Seat{}, err
 	}
-	s := machine.Seat{PID: os.Getpid(), CPUs: cpus}
+	s := machine.Seat{PID: os.Getpid(), CPUs: cpus, Sockets: machine.Sockets(cpus)}
 	if name := site().Name; name != nil {
 		s.Host = *name
 	}

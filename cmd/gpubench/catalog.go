@@ -213,32 +213,30 @@ func mendMPI() string {
 
 // nativeLoops adapts a driver's loops to what the suite asks for.
 type nativeLoops struct {
-	d     transport.Looper
-	first bool
-	am    bool
+	d  transport.Looper
+	am bool
 }
 
 var _ suite.Native = nativeLoops{}
 
 // native are the loops whole in C, by name.
 func (o *opened) native() map[string]suite.Native {
-	first := o.Caps().Rank == 0
-	m := map[string]suite.Native{"native": nativeLoops{o.loops, first, false}}
+	m := map[string]suite.Native{"native": nativeLoops{o.loops, false}}
 	if o.am {
-		m["native-am"] = nativeLoops{o.loops, first, true}
+		m["native-am"] = nativeLoops{o.loops, true}
 	}
 	return m
 }
 
-func (n nativeLoops) loop(peer int, send, recv gpu.Memory, iterations, window int) transport.Loop {
-	return transport.Loop{Ctx: transport.CtxModel, Peer: peer, Tag: 1, First: n.first, Send: send, Recv: recv,
+func (n nativeLoops) loop(peer int, first bool, send, recv gpu.Memory, iterations, window int) transport.Loop {
+	return transport.Loop{Ctx: transport.CtxModel, Peer: peer, Tag: 1, First: first, Send: send, Recv: recv,
 		Bytes: send.Len, Iterations: iterations, Window: window, AM: n.am}
 }
 
-func (n nativeLoops) PingPong(peer int, send, recv gpu.Memory, iterations int) (time.Duration, error) {
-	return n.d.NativePingpong(n.loop(peer, send, recv, iterations, 1))
+func (n nativeLoops) PingPong(peer int, first bool, send, recv gpu.Memory, iterations int) (time.Duration, error) {
+	return n.d.NativePingpong(n.loop(peer, first, send, recv, iterations, 1))
 }
 
-func (n nativeLoops) Bandwidth(peer int, send, recv gpu.Memory, window, iterations int) (time.Duration, error) {
-	return n.d.NativeBandwidth(n.loop(peer, send, recv, iterations, window))
+func (n nativeLoops) Bandwidth(peer int, first bool, send, recv gpu.Memory, window, iterations int) (time.Duration, error) {
+	return n.d.NativeBandwidth(n.loop(peer, first, send, recv, iterations, window))
 }

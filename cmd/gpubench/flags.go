@@ -23,10 +23,13 @@ type runFlags struct {
 	device, space, stagingSpace, chunk, sizes    string
 	pes, iterations, warmup, trials, trial, time string
 	order, seed, format, output, resume, timeout string
-	validate, quick, strict                      bool
+	validate, quick, strict, limits              bool
 
 	own []ownFlag
 }
+
+// limitsByDefault is --limits; tests that are of something else do without.
+var limitsByDefault = true
 
 // ownFlag is a flag of benchmarks' own parameters.
 type ownFlag struct {
@@ -60,6 +63,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	text(&f.trial, "trial", "", "the pass with number `N` alone, from 0: where a launcher starts the PEs of each anew")
 	text(&f.order, "order", "", "order of the cases: random, listed (default random)")
 	text(&f.seed, "seed", "", "seed of the random order, `N` (default from the clock; printed)")
+	s.BoolVar(&f.limits, "limits", limitsByDefault, "measure first what the hardware allows, and say how near each figure comes to it; --limits=false does not")
 	s.BoolVar(&f.quick, "quick", false, "the whole flow at small sizes, under a minute")
 	text(&f.format, "format", "", "what stdout gets: text, jsonl, csv, osu (default text)")
 	text(&f.output, "output", "o", "keep results.jsonl in `DIR`; without it nothing is written to disk")
@@ -82,7 +86,7 @@ type settings struct {
 func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (o plan.Options, s settings, err error) {
 	p := &flagParser{}
 	o = plan.Options{
-		Benchmarks: benchmarks, Validate: f.validate, Quick: f.quick,
+		Benchmarks: benchmarks, Validate: f.validate, Quick: f.quick, Limits: f.limits,
 		Models:       p.choose("--model", f.models, "mpi", "charm"),
 		Transports:   p.choose("--transport", f.transports, transportNames()...),
 		Device:       p.one("--device", f.device, "auto", "cuda", "emulated", "cpu"),

@@ -95,7 +95,7 @@ func (r *runCommand) fit(job launch.Job) error {
 	if r.o.Trials > 1 {
 		return &plan.UsageError{Flag: "--trials", Text: "a trial is a fresh launch, and the launcher made this one: start it again for each, with --trial 0, --trial 1 and so on, or let gpubench start the PEs"}
 	}
-	r.o.PEs = []int64{int64(job.Size)}
+	r.o.PEs, r.o.Launched = []int64{int64(job.Size)}, true
 	return nil
 }
 
@@ -195,13 +195,19 @@ func (w *world) run(orders <-chan []plan.Job, events chan<- (chan supervise.Even
 	}
 	for _, job := range jobs {
 		ch := make(chan supervise.Event)
+		if job.Alone {
+			if err := w.aside(job, ch, events); err != nil {
+				return err
+			}
+			continue
+		}
 		d := w.of[job.Transport]
 		if d.Caps().Rank == 0 {
 			events <- ch
 		}
 		keep := *d
 		keep.Driver = kept{d.Driver}
-		err := runRank(workOrder{Job: job}, &keep, w.dev.dev, func(e supervise.Event) { ch <- e })
+		err := runRank(workOrder{Job: job, Launched: true}, &keep, w.dev.dev, func(e supervise.Event) { ch <- e })
 		close(ch)
 		if err != nil {
 			return err
@@ -212,6 +218,28 @@ func (w *world) run(orders <-chan []plan.Job, events chan<- (chan supervise.Even
 	}
 	return errors.Join(err, w.dev.Close(), w.met.Close())
 }
+
+// aside has rank 0 run a job of a device alone, while the others sleep.
+func (w *world) aside(job plan.Job, ch chan supervise.Event, events chan<- (chan supervise.Event)) error {
+	var err error
+	if w.all[0].Caps().Rank == 0 {
+		events <- ch
+		err = runAlone(workOrder{Job: job}, w.dev.dev, func(e supervise.Event) { ch <- e })
+		close(ch)
+	}
+	ep, openErr := transport.New(kept{w.all[0].Driver}, transport.Config{})
+	if openErr != nil {
+		return errors.Join(err, openErr)
+	}
+	defer ep.Close()
+	c := bench.NewControl(ep)
+	c.SetPatience(asideLimit)
+	_, waitErr := c.Broadcast(nil)
+	return errors.Join(err, waitErr)
+}
+
+// asideLimit is how long the other ranks sleep at most; what a case may take is the supervisor's affair.
+const asideLimit = 240 * time.Hour
 
 // kept is a driver that its endpoint does not close.
 type kept struct{ transport.Driver }

@@ -61,7 +61,7 @@ func need(t *testing.T, transport string) {
 func killOne(t *testing.T, transport string, args []string) {
 	dir, tmp := t.TempDir(), shortTemp(t)
 	shared := entries("/dev/shm")
-	cmd := process(append(args, "--transport", transport, "--time", "1.5s", "--order", "listed", "--timeout", "60s", "-o", dir)...)
+	cmd := process(append(args, "--transport", transport, "--time", "1.5s", "--order", "listed", "--timeout", "60s", "--limits=false", "-o", dir)...)
 	cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -85,8 +85,15 @@ func items(m plan.Machine) []item {
 				i.Devices = append(i.Devices, string(d))
 			}
 		}
+		if b.Alone {
+			i.Paths, i.Transports = nil, nil
+		}
 		for _, p := range b.Params {
-			i.Params = append(i.Params, paramItem{p.Name, p.Unit, p.Doc, p.Default})
+			d := p.Default
+			if p.All || p.Devices {
+				d = "all"
+			}
+			i.Params = append(i.Params, paramItem{p.Name, p.Unit, p.Doc, d})
 		}
 		for _, x := range b.Metrics {
 			i.Metrics = append(i.Metrics, x.Name)
@@ -151,12 +158,12 @@ func listText(w io.Writer, m plan.Machine) error {
 		} else if i.Count > 0 {
 			state = fmt.Sprintf("available, %d", i.Count)
 		}
-		fmt.Fprintf(w, "%-12s %s\n", i.Name, state)
+		fmt.Fprintf(w, "%-15s %s\n", i.Name, state)
 		if i.Doc == "" {
 			continue
 		}
-		fmt.Fprintf(w, "  %s\n  models %s; transports %s; devices %s; paths %s\n", i.Doc, strings.Join(i.Models, ", "),
-			orNone(i.Transports), orNone(i.Devices), strings.Join(i.Paths, ", "))
+		fmt.Fprintf(w, "  %s\n  models %s; transports %s; devices %s; paths %s\n", i.Doc, orNone(i.Models),
+			orNone(i.Transports), orNone(i.Devices), orNone(i.Paths))
 		for _, p := range i.Params {
 			unit := ""
 			if p.Unit != "" {

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 			os.Setenv("GPUBENCH_TOOLCHAIN", dir)
 		}
 	}
+	limitsByDefault = false
 	os.Exit(m.Run())
 }
 

@@ -17,7 +17,7 @@ import (
 // ownParam tells the plan of a benchmark's parameter.
 func ownParam(p bench.Param) plan.Param {
 	out := plan.Param{Name: p.Name, Flag: p.Flag, Short: p.Short, Default: p.Default, Quick: p.Quick, Null: p.Null,
-		Bytes: p.Unit == "B", Values: p.Values, Min: p.Min, Max: p.Max, Len: p.Len}
+		Bytes: p.Unit == "B", Values: p.Values, All: p.All, Devices: p.Devices, Min: p.Min, Max: p.Max, Len: p.Len}
 	for _, m := range p.Models {
 		out.Models = append(out.Models, string(m))
 	}
@@ -57,7 +57,15 @@ func ownUsage(p bench.Param, sharing []plan.Param, of []string) string {
 	value := "`N` or a list"
 	switch p.Default.(type) {
 	case string:
-		value = strings.Join(p.Values, ", ")
+		var words []string
+		for _, s := range sharing {
+			for _, w := range s.Values {
+				if !slices.Contains(words, w) {
+					words = append(words, w)
+				}
+			}
+		}
+		value = strings.Join(words, ", ")
 	case bool:
 		value = "`true` or false"
 	case []int64:
@@ -65,14 +73,20 @@ func ownUsage(p bench.Param, sharing []plan.Param, of []string) string {
 		for _, s := range sharing {
 			shapes = append(shapes, "X,Y,Z"[:2*s.Len-1])
 		}
-		value = "`" + strings.Join(slices.Compact(shapes), "` or ") + "`"
+		shapes = slices.Compact(shapes)
+		shapes[0] = "`" + shapes[0] + "`" // what help calls the value
+		value = strings.Join(shapes, " or ")
 	case int64:
 		if p.Unit == "B" {
 			value = "`SIZE` with K M G, or a list"
 		}
 	}
 	doc := fmt.Sprintf("%s: %s (%s", p.Doc, value, strings.Join(of, ", "))
-	if d := strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Default), " ", ","), "[]"); d != "" {
+	d := strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Default), " ", ","), "[]")
+	if p.All || p.Devices {
+		d = "all"
+	}
+	if d != "" {
 		doc += "; default " + d
 	}
 	return doc + ")"

@@ -109,7 +109,7 @@ func probe(ctx context.Context, transports []string) plan.Machine {
 
 // probeWithin is probe with another limit for each thing.
 func probeWithin(ctx context.Context, limit time.Duration, transports []string) plan.Machine {
-	m := plan.Machine{Devices: map[string]plan.Device{}, Transports: map[string]plan.Transport{}, MemBytes: memAvailable(), Hosts: hostsOf(os.Getenv)}
+	m := plan.Machine{Devices: map[string]plan.Device{}, Transports: map[string]plan.Transport{}, MemBytes: memAvailable(), CPUs: cpusAllowed(), Hosts: hostsOf(os.Getenv)}
 	type answer struct {
 		what string
 		p    probed

@@ -19,6 +19,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/limits"
 	"gpubench/internal/plan"
 	"gpubench/internal/report"
 	"gpubench/internal/result"
@@ -113,6 +114,9 @@ func checkTemp() error {
 // plan asks the machine and makes the plan.
 func (r *runCommand) plan(ctx context.Context) (plan.Plan, error) {
 	m := probe(ctx, transportNames())
+	if _, joined := launch.Joined(os.Getenv); !joined {
+		m.Pairing = pairableHere
+	}
 	if a := plan.Ask(r.o, m); a.Direct() {
 		for _, t := range a.Transports {
 			probeDirect(ctx, m, t, a.Device)
@@ -129,7 +133,8 @@ func planBenches() []plan.Bench {
 	var out []plan.Bench
 	for _, b := range suite.All().All() {
 		p := plan.Bench{Name: b.Name, Native: b.Native, Models: modelsOf(b),
-			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory, Settle: b.Settle}
+			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory, Settle: b.Settle,
+			Alone: b.Alone, Ceilings: b.Ceilings}
 		for _, x := range b.Params {
 			if x.Flag != "" || plan.IsAxis(x.Name) {
 				p.Params = append(p.Params, ownParam(x))
@@ -148,15 +153,18 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 		return nil, nil, err
 	}
 	var before []result.Record
+	out.limits = newBounded(p, out.done)
 	known := false // in whatever trial
 	ids := map[string]bool{}
-	for k := range out.done {
-		ids[k.ID] = true
+	for k, rec := range out.done {
+		if !limits.IsLimit(rec.Params) {
+			ids[k.ID] = true
+		}
 	}
 	left := p.Without(func(k result.Key) bool {
 		known = known || ids[k.ID]
 		rec, ok := out.done[k]
-		if ok {
+		if ok && !limits.IsLimit(rec.Params) {
 			before = append(before, rec)
 		}
 		return ok
@@ -166,14 +174,14 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 	case len(before) > 0:
 		title = append(title, fmt.Sprintf("%d of the cases were done before, in %s", len(before), r.s.output))
 		fmt.Fprintf(r.stderr, "gpubench: %d cases are done in %s already\n", len(before), r.s.output)
-	case len(out.done) > 0 && !known:
-		fmt.Fprintf(r.stderr, "gpubench: none of the %d cases done in %s is one of this run's: to go on with that run give its flags again\n", len(out.done), r.s.output)
+	case len(ids) > 0 && !known:
+		fmt.Fprintf(r.stderr, "gpubench: none of the %d cases done in %s is one of this run's: to go on with that run give its flags again\n", len(ids), r.s.output)
 	}
 	out.report = report.Formats[r.s.format](r.stdout, title)
 	for _, rec := range before {
 		out.report.Before(rec)
 	}
-	out.progress = newProgress(r.stderr, left.Cases())
+	out.progress = newProgress(r.stderr, left.Cases()+left.Limits())
 	for _, skipped := range p.Skipped {
 		rec := result.Record{ID: skipped.ID, Benchmark: skipped.Benchmark, Params: skipped.Params,
 			Status: result.Skipped, Reason: skipped.Skip, Trial: skipped.Trial}
@@ -232,6 +240,7 @@ type sink struct {
 	done     map[result.Key]result.Record // by --resume
 	// environments of those, by where they ran
 	environments map[string]map[string]bool
+	limits       *bounded
 	stderr       io.Writer
 }
 
@@ -302,6 +311,7 @@ func (s *sink) tell(say func() error) error {
 
 func (s *sink) Record(r result.Record) error {
 	s.compare(r)
+	s.limits.note(&r)
 	err := s.keep(r)
 	s.progress.record(r)
 	return err
@@ -321,12 +331,17 @@ func (s *sink) compare(r result.Record) {
 
 // where is what an environment belongs to.
 func where(r result.Record) string {
+	if r.Params["transport"] == nil {
+		return "no transport on " + r.Params.String("device")
+	}
 	return r.Params.String("transport") + " on " + r.Params.String("device")
 }
 
 // keep writes a record to disk first: what stdout does is another matter.
 func (s *sink) keep(r result.Record) error {
-	s.count[r.Status]++
+	if !limits.IsLimit(r.Params) { // nobody asked for those
+		s.count[r.Status]++
+	}
 	if s.w != nil {
 		if err := s.w.Write(r); err != nil {
 			return err
@@ -348,7 +363,12 @@ func (r *runCommand) title(p plan.Plan) []string {
 func pesOf(p plan.Plan) string {
 	var counts []int64
 	for _, j := range p.Jobs {
-		counts = append(counts, j.PEs)
+		if !j.Alone {
+			counts = append(counts, j.PEs)
+		}
+	}
+	if len(counts) == 0 {
+		counts = []int64{1}
 	}
 	slices.Sort(counts)
 	var texts []string

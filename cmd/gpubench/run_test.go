@@ -422,7 +422,7 @@ func TestInterrupt(t *testing.T) {
 		t.Run(c.transport+" "+c.signal.String(), func(t *testing.T) {
 			need(t, c.transport)
 			dir := t.TempDir()
-			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", c.transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "-o", dir)
+			cmd := process("run", "pingpong", "--path", "host", "--model", "mpi", "--transport", c.transport, "-m", "1:4M", "-i", "100000", "--order", "listed", "--limits=false", "-o", dir)
 			var out bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &out
 			if err := cmd.Start(); err != nil {
@@ -655,7 +655,7 @@ func TestForeignShim(t *testing.T) {
 
 func TestListAndVersion(t *testing.T) {
 	got := call(t, "list")
-	for _, want := range []string{"pingpong", "bandwidth", "jacobi3d", "inproc", "mpi", "cuda", "emulated", "cpu", "available", "size_bytes"} {
+	for _, want := range []string{"pingpong", "bandwidth", "jacobi3d", "devcopy", "models none; transports none;", "inproc", "mpi", "cuda", "emulated", "cpu", "available", "size_bytes"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("list lacks %q:\n%s", want, got.stdout)
 		}
@@ -669,7 +669,7 @@ func TestListAndVersion(t *testing.T) {
 	help := call(t, "run", "--help")
 	for _, flag := range []string{"--model", "--transport", "--device", "--path", "--space", "--staging", "--chunk", "--pages", "--buffers", "--field",
 		"--loop", "--pes", "--message-size", "--iterations", "--warmup", "--window", "--time", "--validate", "--trials", "--trial", "--order", "--seed", "--grid",
-		"--blocks", "--odf", "--quick", "--format", "--output", "--resume", "--timeout", "--strict"} {
+		"--blocks", "--odf", "--quick", "--format", "--output", "--resume", "--timeout", "--strict", "--limits"} {
 		if !strings.Contains(help.stdout, flag) {
 			t.Errorf("the help lacks %s", flag)
 		}

@@ -34,6 +34,8 @@ import (
 type workOrder struct {
 	Job  plan.Job `json:"job"`
 	Shim string   `json:"shim,omitempty"` // that the transport loads
+	// Launched says that the user's launcher started the PEs: where they run is its affair.
+	Launched bool `json:"-"`
 }
 
 func newWorker() *cobra.Command {
@@ -137,6 +139,23 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// runAlone runs a job of a device alone on this thread, which holds a device for a launcher's job.
+func runAlone(o workOrder, held *gpu.Device, emit func(supervise.Event)) error {
+	seat, err := seatOf(o.Job.Device)
+	if err != nil {
+		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
+		return err
+	}
+	seats := []machine.Seat{seat}
+	p := &worker{o: o, size: 1, seats: seats, choice: machine.Assign(seats), services: services(), emit: emit,
+		budget: machine.NewBudget(cpusAllowed(), 1, 0, busyThreads(o.Job.Device))}
+	if o.Job.Device != string(gpu.CPU) {
+		p.dev = held
+	}
+	w := inproc.NewWorld(1)
+	return p.run(func(dev *gpu.Device) (transport.Driver, error) { return w.Driver(0, dev) })
 }
 
 // busyThreads is how many threads a PE's device keeps busy beside the PE: the
@@ -251,6 +270,7 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 	defer func() { err = errors.Join(err, ep.Close()) }()
 	pe := &bench.PE{Rank: w.rank, Size: w.size, Device: w.dev, Endpoint: ep, Control: bench.NewControl(ep),
 		Oversubscribed: w.budget.Oversubscribed, Services: w.services}
+	w.services[suite.Pairings] = w.partners
 	if err := w.ready(pe); err != nil {
 		return fatal(err)
 	}

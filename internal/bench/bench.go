@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gpubench/gpu"
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/runtimes/transport"
 )
@@ -38,7 +39,7 @@ type Param struct {
 	// the flag's values are read: with K, M, G where Unit is B. An empty string or
 	// list is null.
 	Default any
-	Quick   any // the default with --quick; nil: Default
+	Quick   any // the default with --quick; nil: Default. Of size_bytes: the one size with --quick
 	// Null is the value that is written as null, which does not count in a case's
 	// id: that of the cases from before the parameter.
 	Null any
@@ -48,6 +49,8 @@ type Param struct {
 	Flag     string
 	Short    string
 	Values   []string // the words allowed
+	All      bool     // by default every one of Values, a case each
+	Devices  bool     // by default the ordinals of all devices, a case each
 	Min, Max float64  // bounds of numbers; both 0: none
 	Len      int      // of a []int64
 	Models   []Model  // those that it concerns; nil: all. It is null in cases of others
@@ -63,11 +66,28 @@ type Metric struct {
 	// mean over them is reported as Name_mean and, up to 64 PEs, each PE's
 	// samples as Name_pe0, Name_pe1, …
 	Lap string
+	// Mean takes the mean over the PEs that ran the clock, where else the largest
+	// time counts. Not of a lap.
+	Mean bool
+	// EachPair says that Value is that of one of the body's pairs: the metric is
+	// as many times as much as there are.
+	EachPair bool
 	// Value turns n iterations that took so many seconds into one sample. nil:
 	// seconds per iteration.
 	Value func(p result.Params, n int, seconds float64) float64
-	// When says for which cases there is the metric; nil: for all.
+	// When says which cases have the metric; nil: all.
 	When func(p result.Params) bool
+}
+
+// of are the metrics that a case has.
+func (b *Benchmark) of(p result.Params) []Metric {
+	var out []Metric
+	for _, m := range b.Metrics {
+		if m.When == nil || m.When(p) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // Benchmark is one problem and its bodies.
@@ -81,6 +101,9 @@ type Benchmark struct {
 	// buffer it makes is to be written before it returns.
 	New map[Model]func(*PE, result.Params) (Body, error)
 
+	// Alone tells that it is of a device alone: one PE, and no model, transport or
+	// path. New has a body for None.
+	Alone          bool
 	MinPEs, MaxPEs int // MaxPEs 0: any number
 	// MinBatch is the least number of iterations in a timed batch: for a
 	// problem whose iterations overlap, one alone would time its start and end
@@ -98,6 +121,10 @@ type Benchmark struct {
 	// it. Where no case fits that is an error of usage, else the case is skipped.
 	// nil: nothing follows.
 	Settle func(p result.Params) (flag string, err error)
+	// Ceilings says what cases of a device alone bound a case's main metric; they
+	// are ways to do the same, and the best counts. Pure. nil, or none: nothing is
+	// known to.
+	Ceilings func(p result.Params) []limits.Ceiling
 	// Longest is the longest message of a case in bytes; nil: its size_bytes.
 	Longest func(p result.Params) int64
 	// Native says over which transports there is a loop of this benchmark whole
@@ -169,6 +196,12 @@ type Prober interface {
 // nil: this case does not balance.
 type Balancer interface {
 	Balancing() *result.Balancing
+}
+
+// Paired is implemented by bodies whose messages go between pairs of PEs, the
+// same on every PE. Without it the two are PEs 0 and 1.
+type Paired interface {
+	Pairs() [][2]int
 }
 
 // Case is a benchmark with all its parameters fixed, to be run once. Params

@@ -25,7 +25,7 @@ type chief struct {
 	seen      evidence
 	staging   *result.Staging
 	balancing *result.Balancing
-	legs      []legReport // by PE
+	legs      []legReport // of the two PEs between which they lie
 	status    result.Status
 	reason    string
 	broken    *blame
@@ -105,9 +105,6 @@ func (c *chief) note(done task, reports []report) {
 			c.seen.Close.add(r.Seen.Close)
 			c.seen.Afar.add(r.Seen.Afar)
 		}
-		if r.Legs != nil {
-			c.legs = append(c.legs, *r.Legs)
-		}
 		c.balanced(r.Balancing)
 		if r.Lane != nil {
 			c.lanes = append(c.lanes, laneOf{pe, *r.Lane})
@@ -128,6 +125,8 @@ func (c *chief) note(done task, reports []report) {
 		c.batch(reports)
 	case doCheck:
 		c.checked = true
+	case doLegs:
+		c.legs = c.s.takeLegs(reports)
 	case doClose:
 		c.finish()
 	}
@@ -145,7 +144,7 @@ func (c *chief) errors(done task, reports []report) {
 		}
 		failed++
 		unsupported = unsupported && r.Unsupported
-		if worst < 0 || (reports[worst].Derived && !r.Derived) {
+		if worst < 0 || r.Derived < reports[worst].Derived {
 			worst = pe
 		}
 	}
@@ -197,9 +196,12 @@ func (c *chief) start() {
 // batch turns the PEs' clocks into a sample.
 func (c *chief) batch(reports []report) {
 	b := batch{n: c.n, seconds: math.Inf(-1), laps: make([][]float64, len(c.s.laps))}
+	clocked := 0.0
 	for pe, r := range reports {
 		if r.Clocked {
 			b.seconds = math.Max(b.seconds, r.Seconds)
+			b.mean += r.Seconds
+			clocked++
 		}
 		for l := range b.laps {
 			if b.laps[l] == nil {
@@ -208,6 +210,7 @@ func (c *chief) batch(reports []report) {
 			b.laps[l][pe] = r.Laps[l]
 		}
 	}
+	b.mean /= clocked
 	switch {
 	case math.IsInf(b.seconds, -1):
 		c.end(result.Failed, fmt.Sprintf("no PE started and stopped the clock in a batch of %d iterations", c.n))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"gpubench/gpu"
@@ -34,6 +35,7 @@ const (
 	tagTune // on the model's context: staged as its messages are
 	tagWire
 	tagWireAck
+	tagMeet
 	tagAbort
 )
 
@@ -63,6 +65,9 @@ func NewControl(ep *transport.Endpoint) *Control {
 	return c
 }
 
+// SetPatience bounds waits from now on: for PEs that others keep waiting longer than a case does.
+func (c *Control) SetPatience(d time.Duration) { c.patience = d }
+
 // Barrier returns when all PEs have called it. The last round spins: PEs leave
 // within about one message's time of each other.
 func (c *Control) Barrier() error {
@@ -89,6 +94,27 @@ func (c *Control) disseminate() error {
 			return err
 		}
 		if _, err := c.wait(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Meet is a barrier of some PEs, within a batch: each calls it with the same
+// list, in which it stands. It spins as a body's own waits do, and ends as they
+// do when another PE fails. Its messages are no barrier's: a PE that has left a
+// batch with an error is at the next barrier already.
+func (c *Control) Meet(pes []int) error {
+	me, n := slices.Index(pes, c.rank), len(pes)
+	for d := 1; d < n; d *= 2 {
+		r, err := c.ep.Irecv(transport.CtxControl, gpu.Memory{}, pes[(me-d+n)%n], tagMeet)
+		if err != nil {
+			return err
+		}
+		if err := c.ep.Send(transport.CtxControl, gpu.Memory{}, pes[(me+d)%n], tagMeet); err != nil {
+			return err
+		}
+		if _, err := c.ep.Wait(r); err != nil {
 			return err
 		}
 	}

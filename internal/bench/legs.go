@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"gpubench/gpu"
 	"gpubench/internal/result"
@@ -13,12 +15,14 @@ import (
 	"gpubench/runtimes/transport"
 )
 
-// Staged is implemented by bodies whose messages go between PEs 0 and 1. On the
-// path staged the loop then measures what such a message is made of.
+// Staged is implemented by bodies whose messages go between the two PEs of a
+// pair. On the path staged the loop then measures what such a message is made
+// of. Of several pairs it measures nothing: what each leg takes while all pairs
+// are at work, one leg alone does not tell.
 type Staged interface {
 	// Slots are the buffers that messages leave from and arrive in on this PE;
 	// message i takes the i-th, and round again; all have one length, and both PEs
-	// the same. None: it sends none, or receives none. window is how many messages
+	// of the pair the same. None: it sends none, or receives none. window is how many messages
 	// are under way at once. What lies in the buffers is of no use to the body any
 	// more.
 	Slots() (send, recv []gpu.Memory, window int)
@@ -42,14 +46,47 @@ const (
 // legReport is what one PE has measured: seconds a message, one a sample.
 type legReport struct {
 	ToHost   []float64 `json:",omitempty"`
-	Wire     []float64 `json:",omitempty"` // PE 0's
+	Wire     []float64 `json:",omitempty"` // the first PE's
 	ToDevice []float64 `json:",omitempty"`
 }
 
 // hasLegs says whether the case's messages have legs.
 func (s *session) hasLegs() bool {
 	_, ok := s.body.(Staged)
-	return ok && s.text("path") == transport.Staged.String() && s.pe.Size > 1
+	return ok && s.text("path") == transport.Staged.String() && s.pe.Size > 1 && len(s.pairs()) == 1
+}
+
+// pairs are the body's.
+func (s *session) pairs() [][2]int {
+	if p, ok := s.body.(Paired); ok {
+		return p.Pairs()
+	}
+	return [][2]int{{0, 1}}
+}
+
+// pairsText is a record's pairs, "" where the body has none.
+func (s *session) pairsText() string {
+	if _, ok := s.body.(Paired); !ok {
+		return ""
+	}
+	var out []string
+	for _, p := range s.pairs() {
+		out = append(out, fmt.Sprintf("%d-%d", p[0], p[1]))
+	}
+	return strings.Join(out, ",")
+}
+
+// side is where this PE stands in a pair: 0 is the first, 1 the second, -1 none.
+func (s *session) side(pair [2]int) int { return slices.Index(pair[:], s.pe.Rank) }
+
+// takeLegs are the reports of the two PEs; nil if one has none.
+func (s *session) takeLegs(reports []report) []legReport {
+	pair := s.pairs()[0]
+	a, b := reports[pair[0]].Legs, reports[pair[1]].Legs
+	if a == nil || b == nil {
+		return nil
+	}
+	return []legReport{*a, *b}
 }
 
 // lengthOf is the length of the messages in slots.
@@ -66,15 +103,17 @@ func lengthOf(slots ...[]gpu.Memory) int {
 // is done before the next begins. Every PE makes the same barriers, whatever
 // befalls it.
 func (s *session) legs(r *report) (err, lost error) {
-	l := &legPass{s: s}
-	if s.pe.Rank < 2 {
+	pair := s.pairs()[0]
+	l := &legPass{s: s, side: s.side(pair)}
+	if l.side >= 0 {
+		l.peer = pair[1-l.side]
 		err = s.leg(func() error { return l.open() })
 		defer func() { err = errors.Join(err, l.close()) }()
 		r.Legs = &legReport{}
 	}
 	collector.tidy()
 	steps := []struct {
-		pe   int // -1: both
+		side int // -1: both
 		into func(*legReport) *[]float64
 		time func() (seconds float64, timed bool, err error)
 	}{
@@ -89,7 +128,7 @@ func (s *session) legs(r *report) (err, lost error) {
 			if lost = s.pe.Control.Barrier(); lost != nil {
 				return err, lost
 			}
-			if err != nil || s.pe.Rank > 1 || l.size == 0 || step.pe >= 0 && step.pe != s.pe.Rank {
+			if err != nil || l.side < 0 || l.size == 0 || step.side >= 0 && step.side != l.side {
 				continue
 			}
 			err = s.leg(func() error {
@@ -118,6 +157,7 @@ func (s *session) leg(f func() error) error {
 // legPass is one PE's side of the pass.
 type legPass struct {
 	s          *session
+	side, peer int // which PE of the pair this is, and the other one
 	send, recv []gpu.Memory
 	size       int // of a message
 	window     int
@@ -227,7 +267,7 @@ func (l *legPass) copies(one func(i int) error) (seconds float64, err error) {
 // with a window what a message of it takes until the window is acknowledged.
 // The control's context carries plain host memory whatever the path is.
 func (l *legPass) wire() (float64, bool, error) {
-	first := l.s.pe.Rank == 0
+	first := l.side == 0
 	side, n, messages := l.rally, times(l.size, maxTrips), 2
 	if l.window > 1 {
 		side, n, messages = l.windows, times(l.size*l.window, maxCopies), l.window
@@ -242,7 +282,7 @@ func (l *legPass) wire() (float64, bool, error) {
 }
 
 func (l *legPass) rally(first bool) (err error) {
-	ep, peer := l.s.pe.Endpoint, 1-l.s.pe.Rank
+	ep, peer := l.s.pe.Endpoint, l.peer
 	if first {
 		err = ep.Send(transport.CtxControl, l.out, peer, tagWire)
 	}
@@ -256,7 +296,7 @@ func (l *legPass) rally(first bool) (err error) {
 }
 
 func (l *legPass) windows(first bool) error {
-	ep, peer := l.s.pe.Endpoint, 1-l.s.pe.Rank
+	ep, peer := l.s.pe.Endpoint, l.peer
 	var err error
 	for i := range l.reqs {
 		if first {
@@ -282,12 +322,16 @@ func (l *legPass) windows(first bool) error {
 // legMetrics adds the legs to a record: of those that two PEs have, the larger
 // counts, and each PE's samples stand beside it.
 func (c *chief) legMetrics(r *result.Record) {
+	if len(c.legs) < 2 {
+		return
+	}
+	pair := c.s.pairs()[0]
 	put := func(name string, pes ...[]float64) {
 		var all result.Samples
 		both := len(pes) == 2 && len(pes[0]) > 0 && len(pes[1]) > 0
 		for pe, x := range pes {
 			if both {
-				r.Samples[fmt.Sprintf("%s_pe%d", name, pe)] = x
+				r.Samples[fmt.Sprintf("%s_pe%d", name, pair[pe])] = x
 			}
 			for i, v := range x {
 				if i == len(all) {
@@ -300,9 +344,6 @@ func (c *chief) legMetrics(r *result.Record) {
 			r.Samples[name] = all
 			r.Metrics[name] = stats.Metric("s", all, false)
 		}
-	}
-	if len(c.legs) < 2 {
-		return
 	}
 	put(toHostTime, c.legs[0].ToHost, c.legs[1].ToHost)
 	put(wireTime, c.legs[0].Wire)

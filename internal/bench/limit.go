@@ -5,19 +5,10 @@ package bench
 import (
 	"math"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/internal/stats"
 )
-
-// tooGood is the fraction of a limit beyond which the limit is wrong: nothing
-// is faster than what it is made of, but for noise.
-const tooGood = 1.02
-
-// limited says whether there can be a limit: not on a device that is no
-// hardware, not where threads or processes take turns.
-func limited(r *result.Record, mps bool) bool {
-	return r.Params["device"] != "emulated" && !r.Oversubscribed && (r.ProcessesPerDevice <= 1 || mps)
-}
 
 // limit is the record's: of a staged message that of its legs, else what the
 // case is told.
@@ -29,15 +20,12 @@ func (c *chief) limit(r *result.Record) *result.Limit {
 	} else if c.s.c.Limit != nil {
 		l = c.s.c.Limit(r)
 	}
-	if l != nil && l.Fraction > tooGood {
-		l.Fraction = math.NaN()
-	}
-	return l
+	return limits.Judge(l)
 }
 
 // messageLegs are the legs of one message in seconds; NaN where there is none.
 type messageLegs struct {
-	toHost, toDevice [2]float64 // on PE 0, on PE 1
+	toHost, toDevice [2]float64 // on the first PE, on the second
 	wire             float64
 }
 
@@ -87,6 +75,9 @@ func legLimit(metric string, l messageLegs, pipelined bool, sizeBytes int64, mea
 		limit.Unit, limit.Fraction = "s", limit.Value/measured
 	case "bandwidth":
 		limit.Value = float64(sizeBytes) / longest
+		if back, _ := l.way(1, 0); !math.IsNaN(back) { // messages go both ways, at best at the same time
+			limit.Value = 2 * float64(sizeBytes) / math.Max(longest, back)
+		}
 		limit.Unit, limit.Fraction = "B/s", measured/limit.Value
 	}
 	if !(limit.Value > 0) || math.IsInf(limit.Value, 0) || !(measured > 0) {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 )
 
@@ -13,6 +14,7 @@ func TestLegLimit(t *testing.T) {
 	all := messageLegs{toHost: [2]float64{2e-6, 4e-6}, wire: 3e-6, toDevice: [2]float64{5e-6, 1e-6}}
 	oneWay := messageLegs{toHost: [2]float64{2e-6, nan}, wire: 3e-6, toDevice: [2]float64{nan, 1e-6}}
 	hostPE1 := messageLegs{toHost: [2]float64{2e-6, nan}, wire: 1e-6, toDevice: [2]float64{5e-6, nan}}
+	toHostPE1 := messageLegs{toHost: [2]float64{2e-6, nan}, wire: 1e-6, toDevice: [2]float64{nan, nan}}
 	for name, c := range map[string]struct {
 		metric          string
 		legs            messageLegs
@@ -26,7 +28,9 @@ func TestLegLimit(t *testing.T) {
 		"and no more so for simple staging":              {"bandwidth", oneWay, false, 150e6, 600 / 3e-6, 0.75},
 		"a side in host memory has no legs":              {"latency", hostPE1, false, 9e-6, (3e-6 + 6e-6) / 2, 0.5},
 		"nor do they count when pipelined":               {"latency", hostPE1, true, 7e-6, (2e-6 + 5e-6) / 2, 0.5},
-		"to one in host memory the wire or the copy":     {"bandwidth", hostPE1, true, 150e6, 600 / 2e-6, 0.5},
+		"to one in host memory the wire or the copy":     {"bandwidth", toHostPE1, true, 150e6, 600 / 2e-6, 0.5},
+		"both ways at once, the slower way counts":       {"bandwidth", all, true, 120e6, 2 * 600 / 5e-6, 0.5},
+		"both ways, one side in host memory":             {"bandwidth", hostPE1, true, 60e6, 2 * 600 / 5e-6, 0.25},
 		"the wire is missing":                            {"latency", messageLegs{toHost: all.toHost, wire: nan, toDevice: all.toDevice}, false, 1e-6, 0, 0},
 		"all copies are missing":                         {"bandwidth", messageLegs{toHost: [2]float64{nan, nan}, wire: 1e-6, toDevice: [2]float64{nan, nan}}, true, 1e6, 0, 0},
 		"of one way all are missing":                     {"latency", oneWay, false, 1e-6, 0, 0},
@@ -78,9 +82,9 @@ func TestLimitOfARecord(t *testing.T) {
 			p := params(2, result.Params{"device": c.device, "path": "staged", "staging": "simple", "size_bytes": int64(600)})
 			k := newChief(&session{pe: &PE{Size: 2}, b: &Benchmark{Metrics: []Metric{{Name: "latency", Unit: "s"}}}, c: Case{Params: p, MPS: &c.mps}})
 			k.legs = legs
-			r := result.Record{Params: p, Oversubscribed: c.over, ProcessesPerDevice: c.shared, Metrics: map[string]result.Metric{"latency": {Median: c.measured}}}
+			r := result.Record{Status: result.OK, MPS: &c.mps, Params: p, Oversubscribed: c.over, ProcessesPerDevice: c.shared, Metrics: map[string]result.Metric{"latency": {Median: c.measured}}}
 			var l *result.Limit
-			if limited(&r, c.mps) {
+			if limits.Allowed(&r) {
 				l = k.limit(&r)
 			}
 			switch {

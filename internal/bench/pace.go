@@ -46,7 +46,8 @@ type pace struct {
 // batch is iterations and what they took.
 type batch struct {
 	n       int
-	seconds float64
+	seconds float64     // the largest over the PEs that ran the clock
+	mean    float64     // and the mean over them
 	laps    [][]float64 // by lap, by PE
 	parts   int         // batches merged into it
 }
@@ -178,6 +179,7 @@ func (b batch) plus(c batch) batch {
 	}
 	b.n += c.n
 	b.seconds += c.seconds
+	b.mean += c.mean
 	b.parts += max(c.parts, 1)
 	for l := range b.laps {
 		for pe := range b.laps[l] {

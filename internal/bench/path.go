@@ -63,11 +63,11 @@ func (s *session) setPath(chunk int) error {
 	return nil
 }
 
-// SideSpace reads SEND[:RECV], a case's space: the first is PE 0's side, the
-// second PE 1's.
-func SideSpace(s string, rank int) (gpu.Space, error) {
+// SideSpace reads SEND[:RECV], a case's space: the first is that of the first
+// PE of a pair, side 0, and the second the other's.
+func SideSpace(s string, side int) (gpu.Space, error) {
 	send, recv, both := strings.Cut(s, ":")
-	if rank == 0 || !both {
+	if side == 0 || !both {
 		return gpu.ParseSpace(send)
 	}
 	return gpu.ParseSpace(recv)
@@ -137,10 +137,14 @@ func (c *chief) pathTaken() *result.PathTaken {
 	}
 	if len(c.lanes) == 0 {
 		switch {
+		case c.s.b.Alone && c.s.text("device") != "cpu":
+			return &result.PathTaken{Lane: "copy", HowKnown: "by construction", Detail: "a device alone: what moved was moved by it"}
 		case path == "" || path == "host":
 			return &result.PathTaken{Lane: "host", HowKnown: "by construction", Detail: "no device memory was in play"}
 		case c.s.pe.Size == 1:
 			return &result.PathTaken{Lane: "copy", HowKnown: "by construction", Detail: "one PE: what moved was moved by its own device"}
+		case c.silent():
+			return &result.PathTaken{Lane: "copy", HowKnown: "by construction", Detail: "no message carried data: what moved was moved by each PE's own device"}
 		}
 		return &result.PathTaken{Lane: "unknown", Detail: "the body does not say which messages carry its data"}
 	}
@@ -152,6 +156,12 @@ func (c *chief) pathTaken() *result.PathTaken {
 		}
 	}
 	return &result.PathTaken{Lane: string(chosen.lane.Name), HowKnown: chosen.lane.HowKnown, Detail: chosen.lane.Detail}
+}
+
+// silent reports that the body sends no data to other PEs, and did not.
+func (c *chief) silent() bool {
+	_, says := c.s.body.(Prober)
+	return says && c.traffic.Staged.Messages == 0 && c.traffic.Direct.Messages == 0
 }
 
 // finish holds what was counted against what the case is called. A direct case

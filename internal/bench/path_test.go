@@ -96,9 +96,11 @@ func TestSides(t *testing.T) {
 	}
 }
 
-// exchanger sends device memory both ways between PEs 0 and 1.
+// exchanger sends device memory both ways between two PEs, 0 and 1 if nobody
+// says otherwise.
 type exchanger struct {
 	pe   *PE
+	peer int // -1: idle
 	bufs [2]*gpu.Buffer
 }
 
@@ -107,7 +109,7 @@ func newExchanger(pe *PE, p result.Params) (Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &exchanger{pe: pe}
+	e := &exchanger{pe: pe, peer: 1 - pe.Rank}
 	for i := range e.bufs {
 		if e.bufs[i], err = pe.Device.Alloc(space, 4096, gpu.DefaultPages); err != nil {
 			return nil, err
@@ -117,13 +119,16 @@ func newExchanger(pe *PE, p result.Params) (Body, error) {
 }
 
 func (e *exchanger) Batch(n int, clk *Clock) error {
+	if e.peer < 0 {
+		return nil
+	}
 	clk.Start()
 	for range min(n, 3) {
-		r, err := e.pe.Endpoint.Irecv(transport.CtxModel, e.bufs[1].Memory(), 1-e.pe.Rank, 1)
+		r, err := e.pe.Endpoint.Irecv(transport.CtxModel, e.bufs[1].Memory(), e.peer, 1)
 		if err != nil {
 			return err
 		}
-		if err := e.pe.Endpoint.Send(transport.CtxModel, e.bufs[0].Memory(), 1-e.pe.Rank, 1); err != nil {
+		if err := e.pe.Endpoint.Send(transport.CtxModel, e.bufs[0].Memory(), e.peer, 1); err != nil {
 			return err
 		}
 		if _, err := e.pe.Endpoint.Wait(r); err != nil {
@@ -137,7 +142,7 @@ func (e *exchanger) Batch(n int, clk *Clock) error {
 func (e *exchanger) Check() (result.Validation, error) {
 	return result.Validation{Checked: 1, Sent: 1}, nil
 }
-func (e *exchanger) Probe() (gpu.Memory, int) { return e.bufs[0].Memory(), 1 - e.pe.Rank }
+func (e *exchanger) Probe() (gpu.Memory, int) { return e.bufs[0].Memory(), e.peer }
 
 func (e *exchanger) Close() error {
 	for _, b := range e.bufs {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/internal/stats"
 )
@@ -24,6 +25,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 	r.Oversubscribed = c.over
 	r.ProcessesPerDevice = c.processesPerDevice()
 	r.MPS, r.PlacementFound = s.c.MPS, s.c.PlacementFound
+	r.Pairs = s.pairsText()
 	r.Clocks = c.clocks
 	r.Staging = c.staging
 	r.Balancing = c.balancing
@@ -44,7 +46,7 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		return r
 	}
 	c.legMetrics(&r)
-	if limited(&r, s.c.MPS != nil && *s.c.MPS) {
+	if limits.Allowed(&r) {
 		r.Limit = c.limit(&r)
 	}
 	return r
@@ -69,21 +71,19 @@ func (c *chief) metrics(r *result.Record) error {
 		return nil
 	}
 	lap := -1
-	for _, m := range c.s.b.Metrics {
-		if m.When != nil && !m.When(c.s.c.Params) {
-			if m.Lap != "" {
-				lap++
-			}
-			continue
-		}
+	for _, m := range c.s.b.of(c.s.c.Params) {
 		value := func(b batch, seconds float64) float64 {
-			if m.Value == nil {
-				return seconds / float64(b.n)
+			v := seconds / float64(b.n)
+			if m.Value != nil {
+				v = m.Value(c.s.c.Params, b.n, seconds)
 			}
-			return m.Value(c.s.c.Params, b.n, seconds)
+			if m.EachPair {
+				v *= float64(len(c.s.pairs()))
+			}
+			return v
 		}
 		if m.Lap == "" {
-			if err := put(m.Name, m.Unit, func(b batch) float64 { return value(b, b.seconds) }); err != nil {
+			if err := put(m.Name, m.Unit, func(b batch) float64 { return value(b, b.time(m.Mean)) }); err != nil {
 				return err
 			}
 			continue
@@ -108,6 +108,15 @@ func (c *chief) metrics(r *result.Record) error {
 		}
 	}
 	return nil
+}
+
+// time is the batch's, by the mean over the PEs that ran the clock or by the
+// largest.
+func (b batch) time(mean bool) float64 {
+	if mean {
+		return b.mean
+	}
+	return b.seconds
 }
 
 func maxOf(x []float64) float64 {

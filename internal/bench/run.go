@@ -19,7 +19,7 @@ import (
 // *BrokenError, means that the PEs must not run another case; the record is
 // valid all the same.
 func Run(pe *PE, b *Benchmark, c Case) (result.Record, error) {
-	s := &session{pe: pe, b: b, c: c, laps: b.laps(), started: time.Now()}
+	s := &session{pe: pe, b: b, c: c, laps: laps(b.of(c.Params)), started: time.Now()}
 	if pe.Rank == 0 {
 		s.chief = newChief(s)
 	}
@@ -84,7 +84,7 @@ type blame struct {
 type report struct {
 	Err         string             `json:",omitempty"`
 	Unsupported bool               `json:",omitempty"` // the error is errors.ErrUnsupported
-	Derived     bool               `json:",omitempty"` // the error is likely another PE's doing
+	Derived     int                `json:",omitempty"` // how likely the error is another PE's doing, as derived gives it
 	Clocked     bool               `json:",omitempty"`
 	Seconds     float64            `json:",omitempty"`
 	Laps        []float64          `json:",omitempty"` // seconds, as session.laps
@@ -99,9 +99,10 @@ type report struct {
 	Device      string             `json:",omitempty"` // UUID
 }
 
-func (b *Benchmark) laps() []string {
+// laps are the laps that metrics are made of, in order.
+func laps(metrics []Metric) []string {
 	var names []string
-	for _, m := range b.Metrics {
+	for _, m := range metrics {
 		if m.Lap != "" {
 			names = append(names, m.Lap)
 		}
@@ -195,14 +196,18 @@ func (s *session) batch(n int, r *report) (err, lost error) {
 	return err, nil
 }
 
-// derived says whether an error is more likely the trace of another PE's.
-func derived(err error) bool {
-	for _, kind := range []error{transport.ErrDeadline, transport.ErrPeerDied, transport.ErrCancelled, transport.ErrAborted} {
+// derived says how likely an error is the trace of another PE's: 0 its own, 1 a wait for a PE that did not answer, 2 one
+// that ended because another PE has failed.
+func derived(err error) int {
+	if errors.Is(err, transport.ErrAborted) {
+		return 2
+	}
+	for _, kind := range []error{transport.ErrDeadline, transport.ErrPeerDied, transport.ErrCancelled} {
 		if errors.Is(err, kind) {
-			return true
+			return 1
 		}
 	}
-	return false
+	return 0
 }
 
 // named puts the PE in front of a text unless it is there already.

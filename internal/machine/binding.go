@@ -13,6 +13,7 @@ type Seat struct {
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	CPUs    CPUSet    `json:"cpus"`    // that its process was allowed
+	Sockets []Socket  `json:"sockets"` // that these lie in; none where the kernel does not tell
 	Devices []Visible `json:"devices"` // in the order in which the PE sees them
 	MPS     *bool     `json:"mps"`     // as MPS finds it; nil too where the devices are none of CUDA's
 }

@@ -17,7 +17,9 @@ type expander struct {
 	device string // of staged and direct cases: cuda, emulated or cpu
 	spaces Spaces
 	given  bool // --space was given
+	sized  bool // -m was given
 	paths  []string
+	at     string // device of the cases under way, of benchmarks of a device alone
 	cases  []Case
 	seen   map[string]bool // ids of cases
 	notes  []string
@@ -50,7 +52,8 @@ func (e *expander) resolve() error {
 		o.StagingSpace = "pinned"
 	}
 	o.PEs = orElse(o.PEs, defaultPEs)
-	if len(o.Sizes) == 0 {
+	e.sized = len(o.Sizes) > 0
+	if !e.sized {
 		o.Sizes = defaultSizes
 		if o.Quick {
 			o.Sizes = quickSizes
@@ -127,6 +130,9 @@ func (e *expander) spacesOf(path string) (Spaces, bool) {
 
 // expand adds the cases of one benchmark.
 func (e *expander) expand(b Bench) error {
+	if b.Alone {
+		return e.expandAlone(b)
+	}
 	first := len(e.cases)
 	var misfit *UsageError
 	unfit := 0
@@ -273,6 +279,11 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 	if !d.OK {
 		return fmt.Sprintf("device %s: %s", device, d.Reason)
 	}
+	if how, _ := p["pairing"].(string); how != "" && e.m.Pairing != nil {
+		if reason := e.m.Pairing(how, p.Int("pes")); reason != "" {
+			return reason
+		}
+	}
 	if s := p.String("space"); !p.Has("size_bytes") && strings.Contains(s, ":") {
 		return "only messages have a space for each side: give one --space for " + b.Name
 	}
@@ -351,19 +362,22 @@ func (e *expander) valuesOf(b Bench, param Param, model string, before result.Pa
 	if len(out) > 0 {
 		return out
 	}
-	def := param.Default
-	if e.o.Quick && param.Quick != nil {
-		def = param.Quick
+	for _, v := range e.defaultsOf(param) {
+		out = append(out, result.Params{param.Name: param.plain(v)})
 	}
-	return []result.Params{{param.Name: param.plain(def)}}
+	return out
 }
 
 // axes are the parameters that flags of all benchmarks give values. An axis may
 // set more than one parameter, and sees those set before it.
 var axes = map[string]func(e *expander, b Bench, p result.Params) []result.Params{
-	"size_bytes": func(e *expander, _ Bench, _ result.Params) []result.Params {
-		out := make([]result.Params, len(e.o.Sizes))
-		for i, v := range e.o.Sizes {
+	"size_bytes": func(e *expander, b Bench, _ result.Params) []result.Params {
+		sizes := e.o.Sizes
+		if own, ok := b.ownSize(e.o.Quick); ok && !e.sized {
+			sizes = []int64{own}
+		}
+		out := make([]result.Params, len(sizes))
+		for i, v := range sizes {
 			out[i] = result.Params{"size_bytes": v}
 		}
 		return out

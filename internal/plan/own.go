@@ -23,6 +23,8 @@ type Param struct {
 	Null    any      // the value that is null in params: that of cases from before the parameter
 	Bytes   bool     // whole numbers may have K, M, G
 	Values  []string // the words allowed
+	All     bool     // by default all of Values
+	Devices bool     // by default the ordinals of all devices
 	Min     float64  // least and largest number; both 0: any
 	Max     float64
 	Len     int      // of a list: how many numbers
@@ -227,4 +229,19 @@ func foreign(o Options, chosen []Bench) error {
 		}
 	}
 	return nil
+}
+
+// ownSize is the one size that a benchmark has where -m is not given, if it has one of its own.
+func (b Bench) ownSize(quick bool) (int64, bool) {
+	for _, p := range b.Params {
+		if p.Name != "size_bytes" {
+			continue
+		}
+		if v, ok := p.Quick.(int64); ok && quick {
+			return v, true
+		}
+		v, ok := p.Default.(int64)
+		return v, ok && b.Alone
+	}
+	return 0, false
 }

@@ -111,3 +111,21 @@ func FuzzParseOwn(f *testing.F) {
 		}
 	})
 }
+
+// With --quick a benchmark may have one size of its own; sizes that are asked for count all the same.
+func TestQuickSize(t *testing.T) {
+	b := benches[0]
+	b.Params = []Param{{Name: "size_bytes", Quick: int64(64 << 10)}, {Name: "iterations"}}
+	for _, c := range []struct {
+		o    Options
+		want int
+	}{
+		{Options{Quick: true}, 1}, {Options{}, len(defaultSizes)}, {Options{Quick: true, Sizes: []int64{8, 16, 32}}, 3},
+	} {
+		c.o.Benchmarks, c.o.Models, c.o.Transports, c.o.Paths = []string{b.Name}, []string{"mpi"}, []string{"inproc"}, []string{"host"}
+		p, err := Make(c.o, []Bench{b}, all)
+		if err != nil || p.Cases() != c.want {
+			t.Errorf("%+v: %d cases, %v, want %d", c.o, p.Cases(), err, c.want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	Seed         uint64
 	Quick        bool
 	Own          map[string][]any // values of benchmarks' own flags, as ParseOwn gives them
+	Limits       bool             // measure what bounds the cases first
+	Launched     bool             // a launcher has started the PEs
 }
 
 // Bench is what the plan must know of a benchmark.
@@ -49,6 +52,7 @@ type Bench struct {
 	Models []string // models it has a body for
 	// Native says over which transports there is a loop whole in C, by the loop's name.
 	Native         map[string][]string
+	Alone          bool  // of a device alone: one PE, no model, transport or path
 	MinPEs, MaxPEs int64 // MaxPEs 0: any number
 	// Iterations are the timed and warm-up counts by default.
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
@@ -57,6 +61,8 @@ type Bench struct {
 	// Settle sets the parameters that follow from others, or names the flag that does not fit and says how to mend it;
 	// nil: nothing follows.
 	Settle func(p result.Params) (flag string, err error)
+	// Ceilings says what cases of a device alone bound a case's main metric; nil: none.
+	Ceilings func(p result.Params) []limits.Ceiling
 }
 
 // Availability says whether something can be used here, and if not why.
@@ -86,7 +92,10 @@ type Machine struct {
 	Devices    map[string]Device    `json:"devices"` // by driver
 	Transports map[string]Transport `json:"transports"`
 	MemBytes   int64                `json:"mem_bytes"` // available to processes; 0: not known
+	CPUs       int                  `json:"cpus"`      // allowed; 0: not known
 	Hosts      result.Spread        `json:"hosts"`     // of the PEs
+	// Pairing says why so many PEs have no partners of this pairing, "" where they have; nil: that is seen when they are up.
+	Pairing func(pairing string, pes int64) string `json:"-"`
 }
 
 // Case is one case of one trial.
@@ -96,6 +105,8 @@ type Case struct {
 	ID        string        `json:"id"`
 	Trial     int           `json:"trial"`
 	Skip      string        `json:"skip,omitempty"` // why it cannot run here
+	// Bounds are the cases that are measured first because they bound this one.
+	Bounds []limits.Bound `json:"bounds,omitempty"`
 }
 
 // Key returns what --resume goes by.
@@ -107,6 +118,7 @@ type Job struct {
 	Device    string `json:"device"`
 	PEs       int64  `json:"pes"`
 	Trial     int    `json:"trial"`
+	Alone     bool   `json:"alone,omitempty"` // of a device alone: PE 0's process is enough
 	Cases     []Case `json:"cases"`
 }
 
@@ -141,11 +153,19 @@ type Plan struct {
 	Notes   []string // what was left out as a whole, and why
 }
 
-// Cases counts the cases that will run.
-func (p Plan) Cases() int {
-	n := 0
+// Cases counts the cases that will run, without those that are measured as limits.
+func (p Plan) Cases() int { return p.count(false) }
+
+// Limits counts the cases that are measured as limits.
+func (p Plan) Limits() int { return p.count(true) }
+
+func (p Plan) count(limit bool) (n int) {
 	for _, j := range p.Jobs {
-		n += len(j.Cases)
+		for _, c := range j.Cases {
+			if limits.IsLimit(c.Params) == limit {
+				n++
+			}
+		}
 	}
 	return n
 }
@@ -198,7 +218,8 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 	if o.Chunk > 0 && !chunked {
 		p.Notes = append(p.Notes, "--chunk concerns none of these cases: only pipelined staging has chunks")
 	}
-	p.Jobs = group(e.cases, o)
+	before := e.bound(benches)
+	p.Jobs = append(before, group(e.cases, o)...)
 	if p.Cases() == 0 {
 		return p, e.nothing()
 	}
@@ -295,6 +316,9 @@ func group(cases []Case, o Options) []Job {
 				i = len(of)
 				index[k] = i
 				of = append(of, Job{Transport: k.transport, Device: k.device, PEs: k.pes, Trial: trial})
+				if k.transport == "" {
+					of[i].Transport, of[i].Alone = aloneTransport, true
+				}
 			}
 			c.Trial = trial
 			of[i].Cases = append(of[i].Cases, c)
@@ -312,15 +336,23 @@ func group(cases []Case, o Options) []Job {
 	return jobs
 }
 
-// Without leaves out the cases that are done already: what --resume does.
+// Without leaves out the cases that are done already: what --resume does. Limits of such cases are not measured either.
 func (p Plan) Without(done func(result.Key) bool) Plan {
 	left := p
 	left.Jobs = nil
+	needed := map[string]bool{}
+	for _, j := range p.Jobs {
+		for _, c := range j.Cases {
+			for _, b := range c.Bounds {
+				needed[b.ID] = needed[b.ID] || !done(c.Key())
+			}
+		}
+	}
 	for _, j := range p.Jobs {
 		kept := j
 		kept.Cases = nil
 		for _, c := range j.Cases {
-			if !done(c.Key()) {
+			if !done(c.Key()) && (needed[c.ID] || !limits.IsLimit(c.Params)) {
 				kept.Cases = append(kept.Cases, c)
 			}
 		}

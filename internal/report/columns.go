@@ -84,7 +84,7 @@ func writeOSU(w io.Writer, title []string, recs []result.Record) error {
 	for _, t := range title {
 		fmt.Fprintf(w, "# %s\n", t)
 	}
-	recs = byLane(recs)
+	recs, _ = asked(byLane(recs))
 	benches, groups := byBenchmark(recs)
 	for _, b := range benches {
 		g := ran(groups[b])

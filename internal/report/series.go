@@ -34,6 +34,17 @@ type cell struct {
 	skip   []result.Record
 }
 
+func (c *cell) add(r result.Record) {
+	switch r.Status {
+	case result.OK:
+		c.ok = append(c.ok, r)
+	case result.Skipped:
+		c.skip = append(c.skip, r)
+	default:
+		c.failed = append(c.failed, r)
+	}
+}
+
 // metric returns the median over trials of the trials' medians, and the bounds
 // of the interval; where there is one trial the interval is its own.
 func (c *cell) metric(name string) (m result.Metric, ok bool) {
@@ -87,14 +98,7 @@ func seriesOf(recs []result.Record, by []string) []*series {
 			c = &cell{}
 			s.rows[size] = c
 		}
-		switch r.Status {
-		case result.OK:
-			c.ok = append(c.ok, r)
-		case result.Skipped:
-			c.skip = append(c.skip, r)
-		default:
-			c.failed = append(c.failed, r)
-		}
+		c.add(r)
 	}
 	sort.SliceStable(out, func(i, j int) bool { return less(out[i].first.Params, out[j].first.Params, by) })
 	return out
@@ -129,7 +133,8 @@ func byLane(recs []result.Record) []result.Record {
 }
 
 // natural is the order in which values are read where it is not the alphabet.
-var natural = map[string]int{"inproc": 1, "mpi": 2, "ucx": 3, "charm": 4, "native": 5, "native-am": 6,
+var natural = map[string]int{"pinned": 1, "pageable": 2, "one": 1, "both": 2, "-": -1,
+	"inproc": 1, "mpi": 2, "ucx": 3, "charm": 4, "native": 5, "native-am": 6,
 	"host": 1, "staged": 2, "direct": 3, libraryStaged: 4, unproved: 5, "cpu": 1, "emulated": 2, "cuda": 3}
 
 func less(a, b result.Params, by []string) bool {

@@ -19,19 +19,23 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	for _, t := range title {
 		fmt.Fprintf(w, "# %s\n", t)
 	}
-	recs = byLane(recs)
+	recs, asLimits := asked(byLane(recs))
 	benches, groups := byBenchmark(recs)
 	for _, b := range benches {
 		g := ran(groups[b])
-		if len(g) == 0 {
-			continue
-		}
-		if g[0].Params.Has("size_bytes") {
+		switch {
+		case len(g) == 0:
+		case alone(g[0]) && g[0].Params.Has("direction"):
+			pairs(w, b, g)
+		case alone(g[0]):
+			figures(w, b, g)
+		case g[0].Params.Has("size_bytes"):
 			matrix(w, b, g)
-		} else {
+		default:
 			list(w, b, g)
 		}
 	}
+	limitTable(w, asLimits)
 	fmt.Fprintln(w)
 	notes(w, recs)
 	return writeSummary(w, recs)
@@ -48,13 +52,22 @@ func ran(recs []result.Record) []result.Record {
 	return out
 }
 
-// matrix is a table of sizes against series, one per transport and metric.
+// matrix is a table of sizes against series, one per transport; of the metrics
+// the main one, and messages per second where there are any.
 func matrix(w io.Writer, bench string, recs []result.Record) {
 	metrics := metricNames(recs)
 	if len(metrics) == 0 {
 		metrics = []string{""}
 	}
-	main := metrics[0]
+	for i, m := range metrics {
+		if i == 0 || m == "message_rate" {
+			matrixOf(w, bench, recs, m, i == 0)
+		}
+	}
+}
+
+// matrixOf is the tables of one metric; limits and legs are those of the main one.
+func matrixOf(w io.Writer, bench string, recs []result.Record, metric string, main bool) {
 	by := distinguishing(recs)
 	for _, transport := range valuesOf(recs, "transport") {
 		var some []result.Record
@@ -67,11 +80,11 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		if len(all) < len(seriesOf(some, by)) { // a path on two devices
 			all = seriesOf(some, without(by, "transport"))
 		}
-		m, _ := firstMetric(some, main)
-		sc := scaleOf(main, m.Unit)
+		m, _ := firstMetric(some, metric)
+		sc := scaleOf(metric, m.Unit)
 		what := ""
-		if main != "" {
-			what = fmt.Sprintf(" %s (%s),", main, sc.unit)
+		if metric != "" {
+			what = fmt.Sprintf(" %s (%s),", metric, sc.unit)
 		}
 		if paths := valuesOf(some, "path"); len(paths) == 1 { // no column says it
 			what += " " + paths[0] + ","
@@ -80,7 +93,7 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 		head := []string{"# size"}
 		for _, s := range all {
 			head = append(head, s.name())
-			if s.limited() {
+			if main && s.limited() {
 				head = append(head, limitHead)
 			}
 		}
@@ -93,8 +106,8 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 			row := []string{fmt.Sprint(n)}
 			var cells []*cell
 			for _, s := range all {
-				row = append(row, value(s.rows[n], main, sc))
-				if s.limited() {
+				row = append(row, value(s.rows[n], metric, sc))
+				if main && s.limited() {
 					row = append(row, ofLimit(s.rows[n]))
 				}
 				cells = append(cells, s.rows[n])
@@ -105,6 +118,9 @@ func matrix(w io.Writer, bench string, recs []result.Record) {
 			rows = append(rows, row)
 		}
 		table(w, rows)
+		if !main {
+			continue
+		}
 		for _, s := range all {
 			legs(w, s)
 		}
@@ -327,7 +343,7 @@ func notes(w io.Writer, recs []result.Record) {
 			notDirect[path] = true
 			continue
 		}
-		if r.PathTaken != nil && path != "host" && r.PathTaken.Lane != path {
+		if r.PathTaken != nil && path != "host" && !alone(r) && r.PathTaken.Lane != path {
 			k := path + " over " + text(r.Params, "transport")
 			if lanes[k] == nil {
 				lanes[k] = map[string]bool{}
@@ -404,7 +420,10 @@ func Totals(count map[result.Status]int) string {
 
 // where names a case among its kin.
 func where(p result.Params) string {
-	s := fmt.Sprintf("%s over %s, %s on %s", text(p, "model"), text(p, "transport"), text(p, "path"), text(p, "device"))
+	s := "on " + text(p, "device")
+	if p["transport"] != nil {
+		s = fmt.Sprintf("%s over %s, %s %s", text(p, "model"), text(p, "transport"), text(p, "path"), s)
+	}
 	if p.Has("size_bytes") {
 		s += ", " + text(p, "size_bytes") + " B"
 	}

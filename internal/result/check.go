@@ -28,7 +28,7 @@ var recordShape = map[string]want{
 	"path_taken": {"object", true}, "limit": {"object", true}, "trial": {"number", false},
 	"started": {"string", true}, "elapsed_s": {"number", true}, "oversubscribed": {"bool", false},
 	"env_id": {"string", true}, "staging": {"object", true}, "clocks": {"object", true}, "processes_per_device": {"number", true},
-	"mps": {"bool", true}, "placement_found": {"string", true}, "balancing": {"object", true},
+	"mps": {"bool", true}, "placement_found": {"string", true}, "pairs": {"string", true}, "balancing": {"object", true},
 }
 
 var metricShape = map[string]want{

@@ -46,6 +46,7 @@ type Record struct {
 	Clocks             *Clocks  // clocks and throttling of the case's devices
 	ProcessesPerDevice int      // 0: not known
 	MPS                *bool    // whether CUDA's Multi-Process Service serves them; nil: not known, or no CUDA device
+	Pairs              string   // which PEs exchanged messages, as 0-2,1-3; of one-way ones the first sends
 	PlacementFound     string   // what params.placement turned out to be, by the PEs' hosts and their devices' UUIDs
 	Balancing          *Balancing
 }
@@ -168,6 +169,7 @@ type wireRecord struct {
 	ProcessesPerDevice *int               `json:"processes_per_device"`
 	MPS                *bool              `json:"mps"`
 	PlacementFound     *string            `json:"placement_found"`
+	Pairs              *string            `json:"pairs"`
 	Balancing          *Balancing         `json:"balancing"`
 }
 

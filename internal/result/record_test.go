@@ -42,7 +42,7 @@ const golden = `{"schema":1,"id":"eb070bb0d37235b8","benchmark":"jacobi3d",` +
 	`"path_taken":{"lane":"host","how_known":"by construction","detail":null},` +
 	`"limit":{"name":"copy","value":10000000000,"unit":"B/s","fraction":0.5},` +
 	`"trial":2,"started":"2026-01-02T03:04:05.0000006Z","elapsed_s":1.25,"oversubscribed":false,"env_id":"0123456789abcdef",` +
-	`"staging":null,"clocks":null,"processes_per_device":null,"mps":null,"placement_found":null,"balancing":null}`
+	`"staging":null,"clocks":null,"processes_per_device":null,"mps":null,"placement_found":null,"pairs":null,"balancing":null}`
 
 func TestGoldenLine(t *testing.T) {
 	b, err := Line(sample())
@@ -61,14 +61,14 @@ func TestEmptyRecordHasNullsNotText(t *testing.T) {
 	r := New("pingpong", Params{"model": nil, "transport": "mpi", "device": "cpu", "path": "host", "pes": 2}, Skipped, "no mpirun")
 	r.Validation = &Validation{Errors: 1, FirstError: "PE 1: offset 3"}
 	r.Clocks = &Clocks{SMMHz: nan, MemoryMHz: 5}
-	r.ProcessesPerDevice, r.MPS, r.PlacementFound = 2, new(bool), Peer
+	r.ProcessesPerDevice, r.MPS, r.PlacementFound, r.Pairs = 2, new(bool), Peer, "0-2,1-3"
 	r.Balancing = &Balancing{Syncs: 4, Migrations: 7, MovedBytes: 9000, DecideS: 0.5, ImbalanceBefore: 1.75, ImbalanceAfter: 1.25}
 	b, err := Line(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`"metrics":{}`, `"samples":{}`, `"path_taken":null`, `"limit":null`, `"started":null`,
-		`"env_id":null`, `"first_error":"PE 1: offset 3"`, `"sm_mhz":null`, `"throttled":[]`, `"processes_per_device":2`, `"mps":false`, `"placement_found":"peer"`,
+		`"env_id":null`, `"first_error":"PE 1: offset 3"`, `"sm_mhz":null`, `"throttled":[]`, `"processes_per_device":2`, `"mps":false`, `"placement_found":"peer"`, `"pairs":"0-2,1-3"`,
 		`"balancing":{"syncs":4,"migrations":7,"moved_bytes":9000,"decide_s":0.5,"imbalance_before":1.75,"imbalance_after":1.25}`, `"model":null`} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("no %s in %s", want, b)

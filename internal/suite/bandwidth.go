@@ -1,4 +1,5 @@
-// Bandwidth: PE 0 sends a window of messages, PE 1 acknowledges the window.
+// Bandwidth: one PE sends a window of messages, its partner acknowledges the
+// window; and all pairs at once.
 
 package suite
 
@@ -9,41 +10,91 @@ import (
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
 	"gpubench/runtimes/charm"
-	"gpubench/runtimes/mpi"
 )
 
 var bandwidth = &bench.Benchmark{
-	Name: "bandwidth",
-	Doc:  "payload per second from PE 0 to PE 1, a window of messages and an acknowledgement (osu_bw)",
-	Params: []bench.Param{
-		{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(1 << 20)},
-		{Name: "window", Doc: "messages under way in a bandwidth test", Default: int64(64),
-			Flag: "window", Short: "W", Min: 1, Max: 16384},
-		{Name: "iterations", Doc: "timed windows in all", Default: int64(100)},
-	},
+	Name:   "bandwidth",
+	Doc:    "payload per second from PE 0 to PE 1, a window of messages and an acknowledgement (osu_bw)",
+	Params: bandwidthParams,
 	Metrics: []bench.Metric{{
 		Name: "bandwidth", Unit: "B/s",
-		Doc: "window × size / (time from the first send's start to the acknowledgement's arrival), mean over a batch",
-		Value: func(p result.Params, n int, seconds float64) float64 {
-			return float64(p.Int("size_bytes")) * float64(p.Int("window")) * float64(n) / seconds
-		},
+		Doc:   "window × size / (time from the first send's start to the acknowledgement's arrival), mean over a batch",
+		Value: oneWayBytes,
 	}},
-	New: map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error){
-		bench.MPI: newBandwidthMPI,
-		bench.Charm: func(pe *bench.PE, p result.Params) (bench.Body, error) {
-			return newPair(pe, p, int(p.Int("window")), bandwidthPlay)
-		},
-		bench.None: func(pe *bench.PE, p result.Params) (bench.Body, error) {
-			window := int(p.Int("window"))
-			return newNative(pe, p, true, func(n Native, peer int, s, r gpu.Memory, iterations int) (time.Duration, error) {
-				return n.Bandwidth(peer, s, r, window, iterations)
-			})
-		},
-	},
+	New:        bandwidthBodies(),
 	MinPEs:     2,
 	Iterations: osuBandwidthCounts,
-	Memory:     func(p result.Params) int64 { return messageMemory(p) + 4*checkBytes },
+	Ceilings:   copied,
+	Memory:     windowMemory,
 	Native:     nativeOver,
+}
+
+var multiBandwidth = &bench.Benchmark{
+	Name:   "multi_bandwidth",
+	Doc:    "payload and messages per second of all pairs of PEs at once, windows and acknowledgements (osu_mbw_mr)",
+	Params: bandwidthParams,
+	Metrics: []bench.Metric{
+		{
+			Name: "bandwidth", Unit: "B/s",
+			Doc:   "pairs × window × size / (time from the first send's start to the acknowledgement's arrival, each window begun after a barrier of all pairs; mean over the pairs), mean over a batch",
+			Value: oneWayBytes, Mean: true, EachPair: true,
+		},
+		{
+			Name: "message_rate", Unit: "op/s",
+			Doc: "the same in messages: bandwidth / size",
+			Value: func(p result.Params, n int, seconds float64) float64 {
+				return float64(p.Int("window")) * float64(n) / seconds
+			},
+			Mean: true, EachPair: true,
+		},
+	},
+	New:    makers(func(p result.Params) shape { return window(p, true) }, (*ranks).windows, (*player).windows),
+	MinPEs: 2,
+	Iterations: func(size int64, quick bool) (timed, warmup int64) {
+		if !quick {
+			size = 1 // osu_mbw_mr knows no large messages
+		}
+		return osuBandwidthCounts(size, quick)
+	},
+	Memory: func(p result.Params) int64 { return pairCount(p) * windowMemory(p) },
+}
+
+var bandwidthParams = []bench.Param{
+	{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(1 << 20)},
+	windowParam,
+	pairingParam,
+	{Name: "iterations", Doc: "timed windows in all", Default: int64(100)},
+}
+
+var windowParam = bench.Param{
+	Name: "window", Doc: "messages under way in a bandwidth test", Default: int64(64),
+	Flag: "window", Short: "W", Min: 1, Max: 16384,
+}
+
+// window is how windows of messages go from the first of a pair to the other.
+func window(p result.Params, all bool) shape {
+	return shape{window: int(p.Int("window")), oneWay: true, all: all}
+}
+
+func oneWayBytes(p result.Params, n int, seconds float64) float64 {
+	return float64(p.Int("size_bytes")) * float64(p.Int("window")) * float64(n) / seconds
+}
+
+// windowMemory is a window's slots in two buffers a side, as far as these go.
+func windowMemory(p result.Params) int64 {
+	return messageMemory(p) + 4*min(checkBytes, p.Int("window")*max(p.Int("size_bytes"), slotAlign))
+}
+
+// bandwidthBodies are of one pair, and in C.
+func bandwidthBodies() map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error) {
+	bodies := makers(func(p result.Params) shape { return window(p, false) }, (*ranks).windows, (*player).windows)
+	bodies[bench.None] = func(pe *bench.PE, p result.Params) (bench.Body, error) {
+		window := int(p.Int("window"))
+		return newNative(pe, p, shape{window: 1, oneWay: true}, func(n Native, peer int, first bool, s, r gpu.Memory, iterations int) (time.Duration, error) {
+			return n.Bandwidth(peer, first, s, r, window, iterations)
+		})
+	}
+	return bodies
 }
 
 func osuBandwidthCounts(size int64, quick bool) (timed, warmup int64) {
@@ -58,65 +109,65 @@ func osuBandwidthCounts(size int64, quick bool) (timed, warmup int64) {
 	return 100, 10
 }
 
-const tagAck = 2
-
-type bandwidthMPI struct {
-	*messages
-	comm *mpi.Comm
-	reqs []mpi.Request
-}
-
-func newBandwidthMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
-	window := int(p.Int("window"))
-	m, err := newMessages(pe, p, window)
-	if err != nil {
-		return nil, err
+func (b *ranks) windows(n int) error {
+	side := b.recvWindow
+	if b.first() {
+		side = b.sendWindow
 	}
-	return &bandwidthMPI{m, mpi.World(pe.Endpoint), make([]mpi.Request, window)}, nil
+	for k := range n {
+		if err := b.next(); err != nil {
+			return err
+		}
+		if err := side(k * b.window); err != nil {
+			return err
+		}
+		b.lap()
+	}
+	return nil
 }
 
-func (b *bandwidthMPI) Batch(n int, clk *bench.Clock) error {
-	b.last = 0
-	switch b.pe.Rank {
-	case 0:
-		clk.Start()
-		for k := range n {
-			if err := b.sendWindow(k * b.window); err != nil {
-				return err
-			}
-		}
-		clk.Stop()
-	case 1:
-		for k := range n {
-			if err := b.recvWindow(k * b.window); err != nil {
-				return err
-			}
+func (b *ranks) sendWindow(first int) error {
+	if err := b.postSends(first); err != nil {
+		return err
+	}
+	if err := b.comm.Waitall(b.sends); err != nil {
+		return err
+	}
+	_, err := b.comm.Recv(b.ack[1], b.peer, tagAck)
+	return err
+}
+
+func (b *ranks) recvWindow(first int) error {
+	if err := b.postRecvs(first); err != nil {
+		return err
+	}
+	if err := b.waitRecvs(); err != nil {
+		return err
+	}
+	return b.comm.Send(b.ack[0], b.peer, tagAck)
+}
+
+func (b *ranks) postSends(first int) (err error) {
+	for i := range b.sends {
+		if b.sends[i], err = b.comm.Isend(b.send[(first+i)%b.use], b.peer, tagData); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (b *bandwidthMPI) sendWindow(first int) (err error) {
-	for i := range b.window {
-		if b.reqs[i], err = b.comm.Isend(b.send[(first+i)%b.use], b.peer, tagData); err != nil {
+func (b *ranks) postRecvs(first int) (err error) {
+	for i := range b.recvs {
+		if b.recvs[i], err = b.comm.Irecv(b.recv[(first+i)%b.use], b.peer, tagData); err != nil {
 			return err
 		}
 	}
-	if err := b.comm.Waitall(b.reqs); err != nil {
-		return err
-	}
-	_, err = b.comm.Recv(b.ack[1], b.peer, tagAck)
-	return err
+	return nil
 }
 
-func (b *bandwidthMPI) recvWindow(first int) (err error) {
-	for i := range b.window {
-		if b.reqs[i], err = b.comm.Irecv(b.recv[(first+i)%b.use], b.peer, tagData); err != nil {
-			return err
-		}
-	}
-	for i := range b.reqs {
-		st, err := b.comm.Wait(b.reqs[i])
+func (b *ranks) waitRecvs() error {
+	for i := range b.recvs {
+		st, err := b.comm.Wait(b.recvs[i])
 		if err != nil {
 			return err
 		}
@@ -124,59 +175,57 @@ func (b *bandwidthMPI) recvWindow(first int) (err error) {
 			return err
 		}
 	}
-	return b.comm.Send(b.ack[0], b.peer, tagAck)
-}
-
-func (b *bandwidthMPI) Check() (result.Validation, error) {
-	return b.check(func(n int) error { return b.Batch(n, &bench.Clock{}) }, b.window)
-}
-
-var bandwidthPlay charm.Entry[player, rounds]
-
-func init() { bandwidthPlay = charm.Threaded("bandwidth", (*player).bandwidth) }
-
-func (c *player) bandwidth(t *charm.Thread, r rounds) {
-	c.play(t, func() error { return c.windows(t, r.N) })
+	return nil
 }
 
 func (c *player) windows(t *charm.Thread, n int) error {
-	first := c.pe.Rank == 0
-	if first {
-		c.clk.Start()
-	}
 	for k := range n {
-		for i := range c.ops {
-			slot := (k*len(c.ops) + i) % c.use
-			if first {
-				c.ops[i] = c.ch.Isend(t.PE, c.send[slot], nil)
-			} else {
-				c.ops[i] = c.ch.Irecv(t.PE, c.recv[slot])
-			}
+		if err := c.next(); err != nil {
+			return err
 		}
-		if first {
-			if err := t.WaitAll(c.ops); err != nil {
+		if c.first() {
+			c.postSends(t, k*c.window)
+			if err := t.WaitAll(c.sends); err != nil {
 				return err
 			}
 			if _, err := c.ch.Recv(t, c.ack[1]); err != nil {
 				return err
 			}
-			continue
-		}
-		for _, op := range c.ops {
-			got, err := t.Wait(op)
-			if err != nil {
+		} else {
+			c.postRecvs(t, k*c.window)
+			if err := c.waitRecvs(t); err != nil {
 				return err
 			}
-			if err := c.got(got); err != nil {
+			if err := c.ch.Send(t, c.ack[0]); err != nil {
 				return err
 			}
 		}
-		if err := c.ch.Send(t, c.ack[0]); err != nil {
+		c.lap()
+	}
+	return nil
+}
+
+func (c *player) postSends(t *charm.Thread, first int) {
+	for i := range c.sends {
+		c.sends[i] = c.ch.Isend(t.PE, c.send[(first+i)%c.use], nil)
+	}
+}
+
+func (c *player) postRecvs(t *charm.Thread, first int) {
+	for i := range c.recvs {
+		c.recvs[i] = c.ch.Irecv(t.PE, c.recv[(first+i)%c.use])
+	}
+}
+
+func (c *player) waitRecvs(t *charm.Thread) error {
+	for _, op := range c.recvs {
+		got, err := t.Wait(op)
+		if err != nil {
 			return err
 		}
-	}
-	if first {
-		c.clk.Stop()
+		if err := c.got(got); err != nil {
+			return err
+		}
 	}
 	return nil
 }

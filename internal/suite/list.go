@@ -4,11 +4,18 @@ package suite
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/suite/collective"
+	"gpubench/internal/suite/device"
 	"gpubench/internal/suite/jacobi3d"
 	"gpubench/internal/suite/pic"
+	"gpubench/internal/suite/stencil2d"
 )
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
-	return bench.NewRegistry(pingpong, bandwidth, jacobi3d.Benchmark, pic.Benchmark)
+	list := []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth}
+	list = append(list, collective.Benchmarks...)
+	list = append(list, jacobi3d.Benchmark, stencil2d.Benchmark, pic.Benchmark)
+	list = append(list, device.Copies, device.Latencies, device.Streams)
+	return bench.NewRegistry(list...)
 }

@@ -1,14 +1,18 @@
-// Messages: what the point-to-point benchmarks share. Buffers on both sides,
-// the pattern in them, and its checks.
+// Messages: what the point-to-point benchmarks share. Partners, buffers on both
+// sides, the pattern in them, and its checks.
 
 package suite
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/device"
 	"gpubench/kernels"
 )
 
@@ -16,18 +20,37 @@ import (
 const defaultCache = 64 << 20
 
 // CacheBytes is the service that tells the size of the last cache, an int64.
-const CacheBytes = "last_cache_bytes"
+const CacheBytes = device.CacheBytes
 
 // slotAlign keeps messages of a rotating buffer on cache lines of their own.
 const slotAlign = 128
 
-var _ bench.Staged = (*messages)(nil)
+var (
+	_ bench.Staged = (*messages)(nil)
+	_ bench.Paired = (*messages)(nil)
+)
 
-// messages is one PE's buffers. PEs 0 and 1 exchange messages; the others
-// have none and wait at the loop's barriers.
+// shape is how the messages of a benchmark go.
+type shape struct {
+	window int  // messages of a side under way at once
+	oneWay bool // the first of a pair sends alone, and the other acknowledges
+	all    bool // all pairs at once, each iteration after a barrier of theirs; else one pair
+}
+
+// messages is one PE's part: where it stands in a pair, and its buffers. A PE
+// in no pair has none, and waits at the loop's barriers.
 type messages struct {
+	shape
 	pe     *bench.PE
-	peer   int // -1: this PE is idle
+	pairs  [][2]int
+	pair   int          // -1: this PE is idle
+	side   int          // 0: the first of the pair, which runs the clock; 1: the other
+	peer   int          // -1: this PE is idle
+	paired []int        // the PEs of all pairs
+	unbind func() error // nil: the thread is not bound
+
+	clk    *bench.Clock // of the batch under way
+	since  int64        // when its iteration began
 	size   int
 	set    *kernels.Set
 	stream *gpu.Stream
@@ -36,19 +59,27 @@ type messages struct {
 	send, recv []gpu.Memory // slots; message i uses slot i mod use
 	use        int          // slots that a batch uses
 	timed      int          // slots that a timed batch uses
-	window     int          // messages under way at once
-	oneWay     bool         // PE 0 sends alone
 	last       int          // messages of the last batch, as far as slots go
 	ack        [2]gpu.Memory
 }
 
-// newMessages allocates slots for checking `window` messages one by one (as
-// far as checkBytes goes), writes the pattern of step 0, and poisons what is
-// to be received.
-func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err error) {
-	m = &messages{pe: pe, peer: 1 - pe.Rank, size: int(p.Int("size_bytes")), window: window, oneWay: p.Has("window")}
-	if pe.Rank > 1 {
-		m.peer = -1
+// newMessages finds this PE's partner and allocates slots for checking a window
+// of messages one by one (as far as checkBytes goes), with the pattern of step
+// 0 in what is to be sent.
+func newMessages(pe *bench.PE, p result.Params, s shape) (m *messages, err error) {
+	m = &messages{shape: s, pe: pe, pair: -1, peer: -1, size: int(p.Int("size_bytes"))}
+	found, err := partnersOf(pe, p, s.all)
+	if err != nil {
+		return m, err
+	}
+	m.pairs = found.Pairs
+	for i, pair := range m.pairs {
+		m.paired = append(m.paired, pair[0], pair[1])
+		if side := slices.Index(pair[:], pe.Rank); side >= 0 {
+			m.pair, m.side, m.peer = i, side, pair[1-side]
+		}
+	}
+	if m.peer < 0 {
 		return m, nil
 	}
 	defer func() {
@@ -56,19 +87,30 @@ func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err er
 			_ = m.Close()
 		}
 	}()
+	if found.Bind != nil { // before there is a buffer: pages come from the node of the first who writes
+		if m.unbind, err = found.Bind(); err != nil {
+			return m, err
+		}
+	}
+	return m, m.allocate(p)
+}
+
+// allocate makes the buffers and fills those that leave.
+func (m *messages) allocate(p result.Params) (err error) {
+	pe := m.pe
 	if m.set, err = kernels.Load(pe.Device); err != nil {
-		return m, err
+		return err
 	}
 	if m.stream, err = pe.Device.NewStream(); err != nil {
-		return m, err
+		return err
 	}
-	space, err := bench.SideSpace(p.String("space"), pe.Rank)
+	space, err := bench.SideSpace(p.String("space"), m.side)
 	if err != nil {
-		return m, err
+		return err
 	}
 	pages, err := gpu.ParsePages(p.String("pages"))
 	if err != nil {
-		return m, err
+		return err
 	}
 	m.timed = 1
 	stride := (m.size + slotAlign - 1) / slotAlign * slotAlign
@@ -77,13 +119,13 @@ func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err er
 		if !ok || cache <= 0 {
 			cache = defaultCache
 		}
-		m.timed = max(window, int(2*cache)/max(stride, slotAlign)+1)
+		m.timed = max(m.window, int(2*cache)/max(stride, slotAlign)+1)
 	}
-	slots := max(m.timed, min(window, checkBytes/max(stride, slotAlign)), 1)
+	slots := max(m.timed, min(m.window, checkBytes/max(stride, slotAlign)), 1)
 	for _, side := range []*[]gpu.Memory{&m.send, &m.recv} {
 		b, err := pe.Device.Alloc(space, max(slots*stride, slotAlign), pages)
 		if err != nil {
-			return m, err
+			return err
 		}
 		m.buffers = append(m.buffers, b)
 		for i := range slots {
@@ -92,12 +134,62 @@ func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err er
 	}
 	acks, err := pe.Device.Alloc(gpu.Pageable, 2*slotAlign, gpu.DefaultPages)
 	if err != nil {
-		return m, err
+		return err
 	}
 	m.buffers = append(m.buffers, acks)
-	m.ack = [2]gpu.Memory{acks.Slice(0, ackBytes), acks.Slice(slotAlign, ackBytes)}
+	ack := ackBytes
+	if m.all {
+		ack = ackBytesAll
+	}
+	m.ack = [2]gpu.Memory{acks.Slice(0, ack), acks.Slice(slotAlign, ack)}
 	m.use = m.timed
-	return m, m.fill(0)
+	return m.fill(0)
+}
+
+// Pairs are the PEs that exchange messages.
+func (m *messages) Pairs() [][2]int { return m.pairs }
+
+// first reports whether this PE is the first of its pair.
+func (m *messages) first() bool { return m.side == 0 }
+
+// The timed region of a side. Of one pair it is the whole batch on the first
+// PE. Of all pairs at once it is, as in OSU's multi-pair programs, what each
+// iteration takes after a barrier of all pairs, on the first PE of each: start,
+// then next and lap around each iteration, then stop.
+
+func (m *messages) start(clk *bench.Clock) {
+	m.last, m.clk = 0, clk
+	if !m.all && m.first() {
+		clk.Start()
+	}
+}
+
+func (m *messages) next() error {
+	if m.all {
+		return m.meet()
+	}
+	return nil
+}
+
+// meet waits with the PE's thread, in the message-driven model with its
+// scheduler: both sides of a pair have ended an iteration then, and nothing of it
+// is under way.
+func (m *messages) meet() error {
+	err := m.pe.Control.Meet(m.paired)
+	m.since = bench.Now()
+	return err
+}
+
+func (m *messages) lap() {
+	if m.all && m.first() {
+		m.clk.AddElapsed(time.Duration(bench.Now() - m.since))
+	}
+}
+
+func (m *messages) stop() {
+	if !m.all && m.first() {
+		m.clk.Stop()
+	}
 }
 
 // checkBytes bounds the memory that checking a window's messages one by one
@@ -105,8 +197,12 @@ func newMessages(pe *bench.PE, p result.Params, window int) (m *messages, err er
 // and not checked.
 const checkBytes = 64 << 20
 
-// ackBytes is the size of a window's acknowledgement, as in OSU's.
-const ackBytes = 4
+// Sizes of a window's acknowledgement, as in OSU's programs for one pair and for
+// all.
+const (
+	ackBytes    = 4
+	ackBytesAll = 1
+)
 
 // onHost reports that the host writes and checks this memory; otherwise the
 // device does.
@@ -227,10 +323,10 @@ func (m *messages) Slots() (send, recv []gpu.Memory, window int) {
 	if m.peer < 0 {
 		return nil, nil, m.window
 	}
-	if !m.oneWay || m.pe.Rank == 0 {
+	if !m.oneWay || m.first() {
 		send = m.send[:m.timed]
 	}
-	if !m.oneWay || m.pe.Rank == 1 {
+	if !m.oneWay || !m.first() {
 		recv = m.recv[:m.timed]
 	}
 	return send, recv, m.window
@@ -249,21 +345,20 @@ func (m *messages) short(n int) error {
 	return fmt.Errorf("message from PE %d at offset %d: expected %d bytes, found %d", m.peer, min(n, m.size), m.size, n)
 }
 
-// Close frees the buffers.
+// Close frees the buffers, and the thread.
 func (m *messages) Close() error {
-	var first error
-	keep := func(err error) {
-		if first == nil {
-			first = err
-		}
-	}
+	var errs []error
 	for _, b := range m.buffers {
-		keep(b.Free())
+		errs = append(errs, b.Free())
 	}
 	m.buffers = nil
 	if m.stream != nil {
-		keep(m.stream.Close())
+		errs = append(errs, m.stream.Close())
 		m.stream = nil
 	}
-	return first
+	if m.unbind != nil {
+		errs = append(errs, m.unbind())
+		m.unbind = nil
+	}
+	return errors.Join(errs...)
 }

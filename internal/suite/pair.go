@@ -1,5 +1,5 @@
-// Pair: the message-driven side of the point-to-point benchmarks, one chare on
-// PE 0 and one on PE 1 with a channel between them; and loops whole in C.
+// Pair: the message-driven side of the point-to-point benchmarks, a chare on
+// each PE of a pair with a channel between them; and loops whole in C.
 
 package suite
 
@@ -17,54 +17,61 @@ import (
 // player is a chare of a point-to-point benchmark.
 type player struct {
 	*messages
-	self charm.Elem[player]
-	arr  charm.Array[player]
-	ch   *charm.Channel
-	clk  *bench.Clock
-	ops  []*charm.Op
+	self  charm.Elem[player]
+	arr   charm.Array[player]
+	ch    *charm.Channel
+	batch *bench.Clock
+	// Operations of a window's sends and receives.
+	sends, recvs []*charm.Op
+	run          func(c *player, t *charm.Thread, n int) error
 }
 
 // rounds starts a batch of N iterations.
 type rounds struct{ N int }
 
-var playerDone charm.Entry[player, struct{}]
+var (
+	playerPlay charm.Entry[player, rounds]
+	playerDone charm.Entry[player, struct{}]
+)
 
 func init() {
+	playerPlay = charm.Threaded("pair.play", (*player).play)
 	playerDone = charm.Method("pair.done", func(_ *player, pe *charm.PE, _ struct{}) { pe.Exit() })
 }
 
-// play runs one side of a batch. The run ends when both sides have ended: a
+// play runs one side of a batch. The run ends when all sides have ended: a
 // send may still be under way on one.
-func (c *player) play(t *charm.Thread, side func() error) {
-	c.last = 0
-	if err := side(); err != nil {
+func (c *player) play(t *charm.Thread, r rounds) {
+	c.start(c.batch)
+	if err := c.run(c, t, r.N); err != nil {
 		t.Fail(err)
 		return
 	}
+	c.stop()
 	charm.Contribute(t.PE, c.arr.All(), c.self, struct{}{}, charm.Nothing, playerDone.To(c.arr.At(0)))
 }
 
 // pair is a PE's body: its runtime, and its chare if it has one.
 type pair struct {
 	*messages
-	rt    *charm.Runtime
-	mine  *player // nil on idle PEs
-	start charm.Entry[player, rounds]
+	rt   *charm.Runtime
+	mine *player // nil on idle PEs
 }
 
-func newPair(pe *bench.PE, p result.Params, window int, start charm.Entry[player, rounds]) (bench.Body, error) {
-	m, err := newMessages(pe, p, window)
+// newPair makes the chares: 2k and 2k + 1 are the k-th pair's.
+func newPair(pe *bench.PE, p result.Params, s shape, run func(*player, *charm.Thread, int) error) (bench.Body, error) {
+	m, err := newMessages(pe, p, s)
 	if err != nil {
 		return nil, err
 	}
-	b := &pair{messages: m, start: start}
+	b := &pair{messages: m}
 	if b.rt, err = charm.New(pe.Endpoint, charm.Config{Yield: pe.Oversubscribed}); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	onePer := charm.MapFunc("one per PE", func(at charm.Index, _ charm.Shape, _ int) int { return at[0] })
-	arr, err := charm.NewArray(b.rt.PE(), "pair", charm.Grid(2), onePer,
+	onePer := charm.MapFunc("one per PE", func(at charm.Index, _ charm.Shape, _ int) int { return m.paired[at[0]] })
+	arr, err := charm.NewArray(b.rt.PE(), "pair", charm.Grid(len(m.paired)), onePer,
 		func(self charm.Elem[player], _ charm.Index) (*player, error) {
-			b.mine = &player{messages: m, self: self, ops: make([]*charm.Op, window)}
+			b.mine = &player{messages: m, self: self, run: run, sends: make([]*charm.Op, s.window), recvs: make([]*charm.Op, s.window)}
 			return b.mine, nil
 		})
 	if err != nil {
@@ -72,7 +79,7 @@ func newPair(pe *bench.PE, p result.Params, window int, start charm.Entry[player
 	}
 	if b.mine != nil {
 		b.mine.arr = arr
-		b.mine.ch = charm.Connect(b.rt.PE(), b.mine.self, arr.At(1-pe.Rank), 0)
+		b.mine.ch = charm.Connect(b.rt.PE(), b.mine.self, arr.At(2*m.pair+1-m.side), 0)
 	}
 	return b, nil
 }
@@ -81,8 +88,8 @@ func (b *pair) Batch(n int, clk *bench.Clock) error {
 	if b.mine == nil {
 		return b.rt.Run(nil)
 	}
-	b.mine.clk = clk
-	return b.rt.Run(func(pe *charm.PE) { b.start.Send(pe, b.mine.self, rounds{n}) })
+	b.mine.batch = clk
+	return b.rt.Run(func(pe *charm.PE) { playerPlay.Send(pe, b.mine.self, rounds{n}) })
 }
 
 func (b *pair) Check() (result.Validation, error) {
@@ -93,10 +100,10 @@ func (b *pair) Check() (result.Validation, error) {
 func (b *pair) Close() error { return errors.Join(b.rt.Close(), b.messages.Close()) }
 
 // Native is a transport's own loops, whole in C. They return the time of n
-// round trips, or of n windows, as PE 0 measured it.
+// round trips, or of n windows, as the first of the two PEs measured it.
 type Native interface {
-	PingPong(peer int, send, recv gpu.Memory, n int) (time.Duration, error)
-	Bandwidth(peer int, send, recv gpu.Memory, window, n int) (time.Duration, error)
+	PingPong(peer int, first bool, send, recv gpu.Memory, n int) (time.Duration, error)
+	Bandwidth(peer int, first bool, send, recv gpu.Memory, window, n int) (time.Duration, error)
 }
 
 // nativeOver lists them by the name of the loop: by tagged messages, and by
@@ -110,23 +117,22 @@ const NativeLoops = "native_loops"
 // native is a body whose loop is whole in C.
 type native struct {
 	*messages
-	oneWay bool // PE 0 sends alone
-	loop   func(peer int, send, recv gpu.Memory, n int) (time.Duration, error)
+	loop func(peer int, first bool, send, recv gpu.Memory, n int) (time.Duration, error)
 }
 
-func newNative(pe *bench.PE, p result.Params, oneWay bool,
-	loop func(n Native, peer int, send, recv gpu.Memory, iterations int) (time.Duration, error)) (bench.Body, error) {
+func newNative(pe *bench.PE, p result.Params, s shape,
+	loop func(n Native, peer int, first bool, send, recv gpu.Memory, iterations int) (time.Duration, error)) (bench.Body, error) {
 	loops, _ := pe.Services[NativeLoops].(map[string]Native)
 	n, ok := loops[p.String("loop")]
 	if !ok {
 		return nil, fmt.Errorf("this transport has no %s loop", p.String("loop"))
 	}
-	m, err := newMessages(pe, p, 1)
+	m, err := newMessages(pe, p, s)
 	if err != nil {
 		return nil, err
 	}
-	return &native{m, oneWay, func(peer int, send, recv gpu.Memory, iterations int) (time.Duration, error) {
-		return loop(n, peer, send, recv, iterations)
+	return &native{m, func(peer int, first bool, send, recv gpu.Memory, iterations int) (time.Duration, error) {
+		return loop(n, peer, first, send, recv, iterations)
 	}}, nil
 }
 
@@ -134,12 +140,12 @@ func (b *native) Batch(n int, clk *bench.Clock) error {
 	if b.peer < 0 {
 		return nil
 	}
-	d, err := b.loop(b.peer, b.send[0], b.recv[0], n)
+	d, err := b.loop(b.peer, b.first(), b.send[0], b.recv[0], n)
 	if err != nil {
 		return err
 	}
 	b.last = 1
-	if b.pe.Rank == 0 {
+	if b.first() {
 		clk.SetElapsed(d)
 		if b.oneWay {
 			b.last = 0

@@ -1,35 +1,64 @@
-// Ping-pong: half the round trip of one message between PEs 0 and 1.
+// Ping-pong: half the round trip of one message between two PEs; and of all
+// pairs at once.
 
 package suite
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/device"
 	"gpubench/runtimes/charm"
-	"gpubench/runtimes/mpi"
 )
 
 var pingpong = &bench.Benchmark{
-	Name: "pingpong",
-	Doc:  "half the round trip of one message between PEs 0 and 1 (osu_latency)",
-	Params: []bench.Param{
-		{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(8)},
-		{Name: "iterations", Doc: "timed round trips in all", Default: int64(10000)},
-	},
+	Name:   "pingpong",
+	Doc:    "half the round trip of one message between PEs 0 and 1 (osu_latency)",
+	Params: pingpongParams,
 	Metrics: []bench.Metric{{
 		Name: "latency", Unit: "s",
 		Doc:   "half of the time from a send's start to the reply's arrival, mean over a batch",
-		Value: func(_ result.Params, n int, seconds float64) float64 { return seconds / float64(n) / 2 },
+		Value: halfRoundTrip,
 	}},
-	New: map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error){
-		bench.MPI:   newPingpongMPI,
-		bench.Charm: newPingpongCharm,
-		bench.None:  newPingpongNative,
-	},
+	New:        pingpongBodies(),
 	MinPEs:     2,
 	Iterations: osuLatencyCounts,
 	Memory:     messageMemory,
+	Ceilings:   copied,
 	Native:     nativeOver,
+}
+
+var multiLatency = &bench.Benchmark{
+	Name:   "multi_latency",
+	Doc:    "half the round trip of a message, of all pairs of PEs at once (osu_multi_lat)",
+	Params: pingpongParams,
+	Metrics: []bench.Metric{{
+		Name: "latency", Unit: "s",
+		Doc:   "half of the time from a send's start to the reply's arrival, each begun after a barrier of all pairs; mean over a batch and over the pairs",
+		Value: halfRoundTrip, Mean: true,
+	}},
+	New: makers(func(result.Params) shape { return shape{window: 1, all: true} }, (*ranks).rally, (*player).rally),
+
+	MinPEs:     2,
+	Iterations: osuLatencyCounts,
+	Memory:     func(p result.Params) int64 { return pairCount(p) * messageMemory(p) },
+}
+
+var pingpongParams = []bench.Param{
+	{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(8)},
+	pairingParam,
+	{Name: "iterations", Doc: "timed round trips in all", Default: int64(10000)},
+}
+
+func halfRoundTrip(_ result.Params, n int, seconds float64) float64 { return seconds / float64(n) / 2 }
+
+// pingpongBodies are of one pair, and in C.
+func pingpongBodies() map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error) {
+	bodies := makers(func(result.Params) shape { return shape{window: 1} }, (*ranks).rally, (*player).rally)
+	bodies[bench.None] = func(pe *bench.PE, p result.Params) (bench.Body, error) {
+		return newNative(pe, p, shape{window: 1}, Native.PingPong)
+	}
+	return bodies
 }
 
 // osuLarge is where OSU's programs switch to fewer iterations, in bytes.
@@ -47,32 +76,18 @@ func osuLatencyCounts(size int64, quick bool) (timed, warmup int64) {
 	return 10000, 100
 }
 
+// copied is what bounds one message at a time, or a window of them in one way.
+func copied(p result.Params) []limits.Ceiling { return device.Between(p, p.Int("size_bytes"), 1) }
+
 // messageMemory is two buffers a side, on two sides, and staging's.
 func messageMemory(p result.Params) int64 { return 6 * max(p.Int("size_bytes"), 4096) }
 
-const tagData = 1
-
-type pingpongMPI struct {
-	*messages
-	comm *mpi.Comm
-}
-
-func newPingpongMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
-	m, err := newMessages(pe, p, 1)
-	if err != nil {
-		return nil, err
-	}
-	return &pingpongMPI{m, mpi.World(pe.Endpoint)}, nil
-}
-
-func (b *pingpongMPI) Batch(n int, clk *bench.Clock) error {
-	if b.peer < 0 {
-		return nil
-	}
-	first := b.pe.Rank == 0
-	b.last = 0
-	clk.Start()
+func (b *ranks) rally(n int) error {
+	first := b.first()
 	for i := range n {
+		if err := b.next(); err != nil {
+			return err
+		}
 		slot := i % b.use
 		if first {
 			if err := b.comm.Send(b.send[slot], b.peer, tagData); err != nil {
@@ -91,33 +106,17 @@ func (b *pingpongMPI) Batch(n int, clk *bench.Clock) error {
 				return err
 			}
 		}
-	}
-	if first {
-		clk.Stop()
+		b.lap()
 	}
 	return nil
 }
 
-func (b *pingpongMPI) Check() (result.Validation, error) {
-	return b.check(func(n int) error { return b.Batch(n, &bench.Clock{}) }, 1)
-}
-
-var pingpongPlay charm.Entry[player, rounds]
-
-func init() { pingpongPlay = charm.Threaded("pingpong", (*player).pingpong) }
-
-func newPingpongCharm(pe *bench.PE, p result.Params) (bench.Body, error) {
-	return newPair(pe, p, 1, pingpongPlay)
-}
-
-func (c *player) pingpong(t *charm.Thread, r rounds) {
-	c.play(t, func() error { return c.rally(t, r.N) })
-}
-
 func (c *player) rally(t *charm.Thread, n int) error {
-	first := c.pe.Rank == 0
-	c.clk.Start()
+	first := c.first()
 	for i := range n {
+		if err := c.next(); err != nil {
+			return err
+		}
 		slot := i % c.use
 		if first {
 			if err := c.ch.Send(t, c.send[slot]); err != nil {
@@ -136,13 +135,7 @@ func (c *player) rally(t *charm.Thread, n int) error {
 				return err
 			}
 		}
-	}
-	if first {
-		c.clk.Stop()
+		c.lap()
 	}
 	return nil
-}
-
-func newPingpongNative(pe *bench.PE, p result.Params) (bench.Body, error) {
-	return newNative(pe, p, false, Native.PingPong)
 }

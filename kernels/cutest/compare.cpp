@@ -22,10 +22,12 @@ typedef uint64_t u64;
 extern "C" {
 void jacobi3d(const double *, double *, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 void jacobi3d_shell(const double *, double *, i64, i64, i64, i64, i64, i64);
+void stencil2d(const double *, double *, i64, i64, i64, i64, i64, i64);
+void stencil2d_shell(const double *, double *, i64, i64, i64, i64);
 void faces_pack(double *, double *, double *, double *, double *, double *, double *, i64, i64, i64, i64, i64, i64);
 void faces_unpack(double *, double *, double *, double *, double *, double *, double *, i64, i64, i64, i64, i64, i64);
 void field_modes(double *, const double *, i64, i64, i64, i64, i64, i64, double, double, double, double);
-void field_constant(double *, i64, i64, i64, i64, i64, i64, double, double);
+void field_constant(double *, i64, i64, i64, i64, i64, i64, double, double, double);
 void check_modes(const double *, const double *, gb_check *, i64, i64, i64, i64, i64, i64, double, double, double,
                  double, double);
 void check_reference(const double *, const double *, gb_check *, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64,
@@ -39,8 +41,12 @@ void reduce_sum_join(const gb_reduced *, gb_reduced *, i64);
 void reduce_max_join(const gb_reduced *, gb_reduced *, i64);
 void combine_sum(double *, const double *, i64);
 void combine_max(double *, const double *, i64);
+void vector_fill(double *, i64, i64, i64, i64);
+void vector_check(const double *, gb_check *, i64, i64, i64, i64, i64);
 void stream_copy(double *, const double *, i64, i64);
 void stream_triad(double *, const double *, const double *, i64, i64, double);
+void gate_wait(const uint32_t *, i64, i64);
+void gate_nothing(i64);
 void pic_move(double *, const double *, uint8_t *, i64 *, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 void pic_scan(i64 *, i64 *, i64);
 void pic_pack(const double *, const uint8_t *, const i64 *, const i64 *, double *, i64 *, i64, i64, i64, i64);
@@ -53,7 +59,8 @@ void pic_check(const double *, gb_check *, i64, i64, i64, double, double, double
 BODY(gb_jacobi3d) BODY(gb_jacobi3d_shell) BODY(gb_faces_pack) BODY(gb_faces_unpack) BODY(gb_field_modes)
 BODY(gb_field_constant) BODY(gb_check_modes) BODY(gb_check_reference) BODY(gb_check_join_slots) BODY(gb_pattern_fill)
 BODY(gb_pattern_check) BODY(gb_reduce_sum) BODY(gb_reduce_max) BODY(gb_reduce_sum_join) BODY(gb_reduce_max_join)
-BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad)
+BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad) BODY(gb_vector_fill)
+BODY(gb_vector_check) BODY(gb_gate_wait) BODY(gb_gate_nothing) BODY(gb_stencil2d) BODY(gb_stencil2d_shell)
 BODY(gb_pic_move_all) BODY(gb_pic_scan) BODY(gb_pic_pack) BODY(gb_pic_fill) BODY(gb_pic_append) BODY(gb_pic_check_all)
 #undef BODY
 }
@@ -123,17 +130,19 @@ static void expect(const char *name, std::vector<twin *> memory, std::vector<u64
 
 struct block {
 	i64 nx, ny, nz, pitch, plane, len;
-	block() : nx(pick(1, 40)), ny(pick(1, 12)), nz(pick(1, 12)) {
+	// flat: of two dimensions, whose only plane is z = 1; by default one of three.
+	block(bool flat = pick(0, 3) == 0) : nx(pick(1, 40)), ny(pick(1, 12)), nz(flat ? 1 : pick(1, 12)) {
 		pitch = (nx + 2 + 7) / 8 * 8;
-		plane = pitch * (ny + 2);
-		len = 8 + plane * (nz + 2);
+		plane = flat ? 0 : pitch * (ny + 2);
+		len = 8 + (flat ? pitch * (ny + 2) : plane * (nz + 2));
 	}
+	u64 mask() const { return pick(0, 63) & (plane ? 63 : 15); } // of its faces
 };
 
 static uint32_t blocks(i64 n, i64 threads) { return n <= 0 ? 1 : (n + threads - 1) / threads; }
 
 static void test_jacobi3d() {
-	block b;
+	block b(false);
 	twin in(b.len), out(b.len);
 	const i64 x0 = pick(1, b.nx), x1 = pick(x0, b.nx + 1), y0 = pick(1, b.ny), y1 = pick(y0, b.ny + 1),
 	          z0 = pick(1, b.nz), z1 = pick(z0, b.nz + 1);
@@ -151,6 +160,20 @@ static void test_jacobi3d() {
 	expect("jacobi3d_shell", {&in, &out2}, v);
 }
 
+static void test_stencil2d() {
+	block b(true);
+	twin in(b.len), out(b.len), out2(b.len);
+	const i64 x0 = pick(1, b.nx), x1 = pick(x0, b.nx + 1), y0 = pick(1, b.ny), y1 = pick(y0, b.ny + 1);
+	std::vector<u64> v = {(u64)b.pitch, (u64)x0, (u64)x1, (u64)y0, (u64)y1, (u64)pick(0, 1)};
+	both("stencil2d", stencil2d, gb_stencil2d, {blocks(x1 - (x0 - 1) / 8 * 8 - 1, 128), (uint32_t)pick(1, b.ny), 1},
+	     {128, 1, 1}, {&in, &out}, v);
+	expect("stencil2d", {&in, &out}, v);
+	v = {(u64)b.pitch, (u64)b.nx, (u64)b.ny, b.mask()};
+	both("stencil2d_shell", stencil2d_shell, gb_stencil2d_shell, {blocks(b.nx * b.ny, 128), 1, 1}, {128, 1, 1},
+	     {&in, &out2}, v);
+	expect("stencil2d_shell", {&in, &out2}, v);
+}
+
 static void test_faces() {
 	block b;
 	twin field(b.len);
@@ -159,7 +182,7 @@ static void test_faces() {
 	std::vector<twin *> memory = {&field};
 	i64 total = 0;
 	for (twin &t : f) memory.push_back(&t), total += t.n;
-	std::vector<u64> v = {(u64)b.pitch, (u64)b.plane, (u64)b.nx, (u64)b.ny, (u64)b.nz, (u64)pick(0, 63)};
+	std::vector<u64> v = {(u64)b.pitch, (u64)b.plane, (u64)b.nx, (u64)b.ny, (u64)b.nz, b.mask()};
 	if (pick(0, 1)) {
 		both("faces_pack", faces_pack, gb_faces_pack, {blocks(total, 256), 1, 1}, {256, 1, 1}, memory, v);
 		expect("faces_pack", memory, v);
@@ -177,8 +200,7 @@ static void test_field() {
 	for (int i = 0; i < 4; i++) m.push_back(bits(real()));
 	both("field_modes", field_modes, gb_field_modes, {blocks(b.len, 256), 1, 1}, {256, 1, 1}, {&field, &sines}, m);
 	expect("field_modes", {&field, &sines}, m);
-	v.push_back(bits(real()));
-	v.push_back(bits(real()));
+	for (int i = 0; i < 3; i++) v.push_back(bits(real()));
 	both("field_constant", field_constant, gb_field_constant, {blocks(b.len, 256), 1, 1}, {256, 1, 1}, {&field}, v);
 	expect("field_constant", {&field}, v);
 }
@@ -220,9 +242,9 @@ static void test_check() {
 	expect("check_modes", {&field, &sines}, m);
 	join("check_modes", results, slots, m);
 
-	const i64 dx = pick(0, 9), dy = pick(0, 3), dz = pick(0, 3);
-	const i64 rpitch = (b.nx + dx + 2 + 7) / 8 * 8, rplane = rpitch * (b.ny + dy + 2);
-	twin reference(8 + rplane * (b.nz + dz + 2));
+	const i64 dx = pick(0, 9), dy = pick(0, 3), dz = b.plane ? pick(0, 3) : 0;
+	const i64 rpitch = (b.nx + dx + 2 + 7) / 8 * 8, rplane = b.plane ? rpitch * (b.ny + dy + 2) : 0;
+	twin reference(8 + rpitch * (b.ny + dy + 2) * (b.nz + dz + 2));
 	m = v;
 	for (i64 a : {rpitch, rplane, dx, dy, dz}) m.push_back(a);
 	m.push_back(bits(tolerance));
@@ -293,6 +315,23 @@ static void test_reduce() {
 	}
 }
 
+static void test_vector() {
+	const i64 n = pick(0, 3) ? pick(1, 3000) : pick(1, 9), slots = pick(1, 5), step = pick(0, 1000);
+	const dim3 threads = {GB_CHECK_THREADS, 1, 1};
+	twin vector(n, false), results(slots * 8);
+	std::vector<u64> v = {(u64)n, (u64)pick(0, 1000), (u64)step, 0};
+	both("vector_fill", vector_fill, gb_vector_fill, {(uint32_t)pick(1, 3), 1, 1}, threads, {&vector}, v);
+	expect("vector_fill", {&vector}, v);
+	for (int wrong = pick(0, 2); wrong > 0; wrong--) {
+		vector.host()[pick(0, n - 1)] = pick(0, 1) ? NAN : 0.5;
+		vector.same();
+	}
+	v = {(u64)n, v[1], (u64)step, (u64)pick(1, 2), (u64)slots};
+	both("vector_check", vector_check, gb_vector_check, {(uint32_t)slots, 1, 1}, threads, {&vector, &results}, v);
+	expect("vector_check", {&vector}, v);
+	join("vector_check", results, slots, v);
+}
+
 static void test_stream() {
 	const i64 n = pick(1, 3000);
 	const bool aligned = pick(0, 1);
@@ -348,12 +387,25 @@ static void test_pic() {
 	join("pic_check", results, slots, v);
 }
 
+// An open gate and one that nobody opens let both go on, and neither writes.
+static void test_gate() {
+	twin word(1);
+	const u64 value = (u64)pick(0, 3);
+	memcpy(word.host(), &value, 8);
+	word.same();
+	const std::vector<u64> v = {(u64)pick(0, 3), (u64)pick(0, 20)};
+	both("gate_wait", gate_wait, gb_gate_wait, {1, 1, 1}, {1, 1, 1}, {&word}, v);
+	expect("gate_wait", {&word}, v);
+	both("gate_nothing", gate_nothing, gb_gate_nothing, {1, 1, 1}, {1, 1, 1}, {}, {0});
+}
+
 int main(int argc, char **argv) {
 	const long trials = argc > 1 ? atol(argv[1]) : 200;
 	const u64 seed = argc > 2 ? strtoull(argv[2], nullptr, 10) : std::random_device()();
 	rng.seed(seed);
 	printf("compare: %ld trials of every kernel, seed %llu\n", trials, (unsigned long long)seed);
-	void (*const tests[])() = {test_jacobi3d, test_faces, test_field, test_check, test_pattern, test_reduce, test_stream, test_pic};
+	void (*const tests[])() = {test_jacobi3d, test_stencil2d, test_faces,  test_field,  test_check, test_pattern,
+	                        test_reduce,   test_stream,    test_vector, test_gate, test_pic};
 	for (long i = 0; i < trials && failures < 10; i++)
 		for (auto *t : tests) t();
 	printf("compare: %d failures\n", failures);

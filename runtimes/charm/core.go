@@ -69,6 +69,7 @@ type core struct {
 	start      start
 	watch      watch
 	cargoes    []*cargo // chares on their way that have buffers
+	spares     []spare  // buffers of chares that have left
 
 	now      int64 // the time when it was last looked at
 	progress int64 // things that happened

@@ -26,6 +26,24 @@
 // in order as long as the messages fit a header of the transport (Caps.MaxHeader, at least 1 KiB); longer ones travel on
 // their own and may be overtaken. Nothing else is ordered.
 //
+// # Moving
+//
+// Chares of an array made by NewMobile move between PEs, at sync points alone: when each chare of the array has called
+// AtSync, the array's Balancer decides on the loads that were measured since the sync point before, chares move, and each
+// goes on in the method that it named. What a chare is travels as its Pup says, its buffers (Pup.Buffer) as messages of
+// the Endpoint, staged or direct, into new ones on the new PE's device. Proxies stay good. Channels keep their order and
+// what they hold: Connect gives a moved chare the ends that it had. Messages sent to the old place go after the chare,
+// and quiescence counts them.
+//
+//	arr, err := charm.NewMobile(pe, "Block", charm.Grid(8, 8), charm.Blocks, balancer, construct, arrive)
+//	…
+//	charm.AtSync(pe, b.self, blockOn) // the last act of a method; blockOn starts on the new PE
+//
+// At a sync point a chare has no suspended thread, no posted receive and no unfinished send, and all have contributed
+// equally often to reductions over the array or a section of it; their results may be under way. An error names what
+// is open. A Future stays on the PE that made it. Loads are the time spent in a chare's methods and threads, without
+// their waits, and what AddLoad says; Runtime.Balancing says what sync points have cost.
+//
 // # When buffers may be used
 //
 // A message leaves when its buffer holds what is to be sent: where a stream writes it, give Isend the event recorded
@@ -37,5 +55,6 @@
 // The core (core.go and what it calls) knows no transport, clock or goroutine: it is told what happens and acts through
 // a port with Send and Now, which the scripted traces in testdata play. Runtime puts a core on an Endpoint. Messages of up
 // to Caps.MaxHeader bytes are the transport's active messages; longer ones, and payload of channels, are tagged messages
-// that an active message names (move.go). wire.go has the layout.
+// that an active message names (move.go). wire.go has the layout. sync.go has the way of a sync point, migrate.go that of
+// a chare, balancers.go the balancers: pure functions of loads, places and distances.
 package charm

@@ -78,10 +78,9 @@ func get[T any](c *codec, b []byte, v *T) error {
 		if len(b) != c.size {
 			return fmt.Errorf("charm: a message of %d B came for a %v of %d B", len(b), c.typ, c.size)
 		}
-		if c.size == 0 { // there may be no byte to point to
-			return nil
+		if c.size > 0 { // a thread's first message may be an empty one, without memory
+			*v = *(*T)(unsafe.Pointer(unsafe.SliceData(b)))
 		}
-		*v = *(*T)(unsafe.Pointer(unsafe.SliceData(b)))
 		return nil
 	}
 	w := new(T)

@@ -4,17 +4,18 @@ package charm
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"gpubench/gpu"
 )
 
-// cargo is a chare on its way, with the buffers that it has: on the old PE those to be freed when their contents have
-// left, on the new one those to be filled.
+// cargo is a chare on its way, with the buffers that it has: on the old PE those whose contents have not left, on the new
+// one those to be filled.
 type cargo struct {
 	c       *core
 	el      *element
-	buffers []*gpu.Buffer // nil: freed
+	buffers []*gpu.Buffer // nil: its contents have left
 	left    int           // those that are not done
 }
 
@@ -98,10 +99,10 @@ func (c *core) sendBuffers(load *cargo, to int) {
 	c.sentBuffer(load, -1, nil)
 }
 
-// sentBuffer frees a buffer that has left, and ends the move with the last.
+// sentBuffer is done with a buffer that has left, and ends the move with the last.
 func (c *core) sentBuffer(load *cargo, i int, err error) {
 	if i >= 0 && err == nil {
-		err = load.buffers[i].Free()
+		c.spares = append(c.spares, spare{buf: load.buffers[i]})
 		load.buffers[i] = nil
 	}
 	if err != nil {
@@ -133,8 +134,51 @@ func (c *core) unload(load *cargo) {
 	}
 }
 
-// freeCargoes frees the buffers of chares that never arrived.
+// spare is a buffer of a chare that has left. It waits for one that comes with a buffer like it, until chares have moved
+// once more: to allocate costs more than to transfer.
+type spare struct {
+	buf *gpu.Buffer
+	old bool
+}
+
+// room is a buffer for what comes.
+func (c *core) room(d parcel) (*gpu.Buffer, error) {
+	for i, s := range c.spares {
+		if s.buf.Len() == int(d.Len) && s.buf.Memory().Space == d.Space && s.buf.Pages() == d.Pages {
+			c.spares = slices.Delete(c.spares, i, i+1)
+			return s.buf, nil
+		}
+	}
+	buf, err := c.alloc(d.Space, int(d.Len), d.Pages)
+	if err != nil && len(c.spares) > 0 {
+		if err := c.freeSpares(false); err != nil {
+			return nil, err
+		}
+		buf, err = c.alloc(d.Space, int(d.Len), d.Pages)
+	}
+	return buf, err
+}
+
+// freeSpares frees buffers that nobody came for, all or those that are old.
+func (c *core) freeSpares(oldOnly bool) (err error) {
+	young := c.spares[:0]
+	for _, s := range c.spares {
+		if oldOnly && !s.old {
+			young = append(young, spare{s.buf, true})
+			continue
+		}
+		if e := s.buf.Free(); err == nil {
+			err = e
+		}
+	}
+	clear(c.spares[len(young):])
+	c.spares = young
+	return err
+}
+
+// freeCargoes frees the buffers of chares that never arrived, and spare ones.
 func (c *core) freeCargoes() (errs []error) {
+	errs = append(errs, c.freeSpares(false))
 	for _, load := range c.cargoes {
 		for _, buf := range load.buffers {
 			if buf != nil {
@@ -331,8 +375,8 @@ type parcel struct {
 }
 
 // Buffer passes over a buffer of a chare that moves: its contents travel on their own, as the Endpoint's path says, into
-// a new buffer of the same space, length and pages on the new PE's device, and the old one is freed when they have left.
-// A nil buffer stays nil. No stream may write the buffer any more. In a message, which cannot carry buffers, it panics.
+// a new buffer of the same space, length and pages on the new PE's device; the old one is the runtime's when they have
+// left: it is used again, or freed when chares have moved once more, at the latest by Close. A nil buffer stays nil. No stream may write the buffer any more. In a message, which cannot carry buffers, it panics.
 func (p *Pup) Buffer(b **gpu.Buffer) {
 	if p.move == nil {
 		panic("charm: Pup.Buffer in a message: only chares that move take buffers along")
@@ -350,7 +394,7 @@ func (p *Pup) Buffer(b **gpu.Buffer) {
 	case pupUnpacking:
 		*b = nil
 		if d.Is && p.err == nil {
-			if *b, p.err = p.move.c.alloc(d.Space, int(d.Len), d.Pages); p.err == nil {
+			if *b, p.err = p.move.c.room(d); p.err == nil {
 				p.move.buffers = append(p.move.buffers, *b)
 			}
 		}

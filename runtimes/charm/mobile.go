@@ -22,7 +22,7 @@ type Balanced struct {
 // was under way in them), and runs before any method there. An error of arrive ends Run.
 //
 // The chare that leaves is not used any more when it has been packed: it closes what only its PE can close (streams,
-// events) in Pup where p.Leaving() is true; buffers that it named by Pup.Buffer are freed by the runtime.
+// events) in Pup where p.Leaving() is true; buffers that it named by Pup.Buffer are the runtime's from then on.
 func NewMobile[C any, P interface {
 	*C
 	Packer

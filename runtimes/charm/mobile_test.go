@@ -24,7 +24,7 @@ type caravan struct {
 
 	load   time.Duration // of each step: spun on the PE
 	told   float64       // or told by AddLoad
-	badPup bool
+	badPup string        // the pass in which Pup panics
 }
 
 func (c *caravan) Pup(p *charm.Pup) {
@@ -37,9 +37,9 @@ func (c *caravan) Pup(p *charm.Pup) {
 	}
 	charm.PupValue(p, &c.load)
 	charm.PupValue(p, &c.told)
-	p.Bool(&c.badPup)
-	if c.badPup && p.Unpacking() {
-		panic("cannot be unpacked")
+	p.String(&c.badPup)
+	if c.badPup == "leaving" && p.Leaving() || c.badPup == "unpacking" && p.Unpacking() {
+		panic("cannot go on " + c.badPup)
 	}
 }
 
@@ -216,9 +216,15 @@ func TestBuffersMove(t *testing.T) {
 	for _, path := range []struct {
 		name string
 		p    transport.PathConfig
-	}{{"staged", transport.PathConfig{Path: transport.Staged, Chunk: 64 << 10}}, {"direct", transport.PathConfig{Path: transport.Direct}}} {
+		wrap func(rank int, d transport.Driver) transport.Driver
+	}{
+		{"staged", transport.PathConfig{Path: transport.Staged, Chunk: 64 << 10}, nil},
+		{"direct", transport.PathConfig{Path: transport.Direct}, nil},
+		{"staged, slow", transport.PathConfig{Path: transport.Staged, Chunk: 64 << 10}, newSlow},
+		{"direct, slow", transport.PathConfig{Path: transport.Direct}, newSlow},
+	} {
 		t.Run(path.name, func(t *testing.T) {
-			w := world{n: 2, path: path.p, device: emulated}
+			w := world{n: 2, path: path.p, device: emulated, wrap: path.wrap}
 			must(t, travel(t, w, balancer(t, "rotate"), 3, 3, nil, func(rt *charm.Runtime, arr charm.Array[caravan]) error {
 				s := rt.Balancing(arr)
 				// Blocks has 2 chares on PE 0 and 1 on PE 1, which change places three times.
@@ -346,13 +352,22 @@ func TestFailedMoves(t *testing.T) {
 				c.told = -1
 			}
 		}},
-		{"Pup", "chare Caravan(0): method Pup: panic: cannot be unpacked", func(c *caravan, at int) { c.badPup = at == 0 }},
+		{"unpacking", "chare Caravan(0): method Pup: panic: cannot go on unpacking", func(c *caravan, at int) {
+			if at == 0 {
+				c.badPup = "unpacking"
+			}
+		}},
+		{"leaving", "chare Caravan(1): method Pup: panic: cannot go on leaving", func(c *caravan, at int) {
+			if at == 1 {
+				c.badPup = "leaving"
+			}
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := world{n: 2, path: transport.PathConfig{Path: transport.Direct}, device: emulated}
 			errs := travel(t, w, balancer(t, "rotate"), 2, 3, c.tweak, nil)
 			for rank, err := range errs {
-				// PE 1 is where Caravan(0) goes; PE 0 may see that it is gone before it hears why.
+				// PE 1 is where Caravan(0) goes, and Caravan(1) was; PE 0 may see that it is gone before it hears why.
 				if err == nil || !strings.Contains(err.Error(), c.want) && (rank == 1 || !errors.Is(err, transport.ErrPeerDied)) {
 					t.Errorf("PE %d: %v, want %q in it", rank, err, c.want)
 				}

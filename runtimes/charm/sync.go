@@ -276,6 +276,10 @@ func (c *core) rearrange(coll *collection, pairs []byte) bool {
 		m.past = slices.Delete(m.past, 0, 1)
 	}
 	m.epoch++
+	if err := c.freeSpares(true); err != nil {
+		c.fail(err)
+		return false
+	}
 	for p := pairs; len(p) > 0; p = p[8:] {
 		coll.where[word(p, 0)] = int32(word(p, 4))
 	}

@@ -141,8 +141,16 @@ func (p *script) command(f []string) {
 		p.entry(f[3]).Broadcast(s.pes[p.int(f[1])], to, talk{N: int64(p.int(f[4]))})
 	case "quiescence": // quiescence PE ELEMENT
 		Quiescence(s.pes[p.int(f[1])], boxQuiet.To(Elem[box]{p.arr.coll, uint32(p.int(f[2]))}))
-	case "nomads": // nomads N BALANCER
-		p.mov = s.nomads(p.int(f[1]), mustBalancer(p.t, f[2], BalanceConfig{}))
+	case "nomads": // nomads N BALANCER, or the places that each sync point gives: 3,1,2
+		if !strings.Contains(f[2], ",") {
+			p.mov = s.nomads(p.int(f[1]), mustBalancer(p.t, f[2], BalanceConfig{}))
+			return
+		}
+		var to []int
+		for _, v := range strings.Split(f[2], ",") {
+			to = append(to, p.int(v))
+		}
+		p.mov = s.nomads(p.int(f[1]), Balancer{name: "planned", distance: NodeDistance, places: func(Situation) []int { return to }})
 	case "tell": // tell PE ELEMENT METHOD [N [PEER]]: a nomad
 		p.nomad(f[3]).Send(s.pes[p.int(f[1])], p.mov.At(p.int(f[2])), p.talk(f[4:]))
 	case "tellall": // tellall PE METHOD [N]

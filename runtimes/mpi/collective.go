@@ -68,20 +68,21 @@ func (c *Comm) Allreduce(send, recv gpu.Memory, op Op) error {
 	return c.allreduceDoubling(recv, op)
 }
 
-// ReduceScatter combines all ranks' send, of Size blocks as long as recv, and
-// leaves block r of the result in rank r's recv: a ring.
+// ReduceScatter combines all ranks' send and leaves rank r's share of the result
+// in its recv (Share says where it lies): a ring.
 func (c *Comm) ReduceScatter(send, recv gpu.Memory, op Op) error {
-	c.checkBlocks(recv, send)
-	op.check(recv, recv)
-	all, err := c.temp(send.Space, send.Len+recv.Len)
+	p := c.cut(send, op.Size)
+	p.checkShare(c.rank, recv)
+	longest := p.at(0).Len
+	all, err := c.temp(send.Space, send.Len+longest)
 	if err != nil {
 		return err
 	}
-	acc, in := all.Slice(0, send.Len), all.Slice(send.Len, recv.Len)
+	acc, in := all.Slice(0, send.Len), all.Slice(send.Len, longest)
 	if err := c.move(acc, send); err != nil {
 		return err
 	}
-	p := c.cut(acc, op.Size)
+	p = c.cut(acc, op.Size)
 	// The ring leaves rank r with piece r+1: shifted by one it is its own.
 	if err := c.ringReduce(&p, in, op, -1); err != nil {
 		return err
@@ -96,7 +97,7 @@ func (c *Comm) Gather(send, recv gpu.Memory, root int) error {
 	if c.rank != root {
 		return c.ep.Send(transport.CtxCollective, send, root, c.tag)
 	}
-	c.checkBlocks(send, recv)
+	checkBlocks(c.size, send, recv)
 	c.pending = c.pending[:0]
 	var failed error
 	for from := range c.size {
@@ -134,7 +135,7 @@ func (c *Comm) Gather(send, recv gpu.Memory, root int) error {
 // Allgather puts all ranks' send one after the other into every rank's recv: a
 // ring. send may be this rank's own block of recv.
 func (c *Comm) Allgather(send, recv gpu.Memory) error {
-	c.checkBlocks(send, recv)
+	checkBlocks(c.size, send, recv)
 	p := c.cut(recv, 1)
 	if err := c.move(p.at(c.rank), send); err != nil {
 		return err
@@ -146,9 +147,7 @@ func (c *Comm) Allgather(send, recv gpu.Memory) error {
 // block r of recv: n−1 rounds, in each of which every rank sends to one and
 // receives from another.
 func (c *Comm) Alltoall(send, recv gpu.Memory) error {
-	if send.Len != recv.Len || send.Len%c.size != 0 {
-		panic(fmt.Sprintf("mpi: all-to-all of %d B into %d B over %d ranks", send.Len, recv.Len, c.size))
-	}
+	checkAlltoall(c.size, send, recv)
 	n := send.Len / c.size
 	if err := c.move(recv.Slice(c.rank*n, n), send.Slice(c.rank*n, n)); err != nil {
 		return err
@@ -174,9 +173,15 @@ func (c *Comm) checkRoot(root int) {
 	}
 }
 
-func (c *Comm) checkBlocks(one, all gpu.Memory) {
-	if all.Len != one.Len*c.size {
-		panic(fmt.Sprintf("mpi: %d ranks' blocks of %d B in %d B", c.size, one.Len, all.Len))
+func checkBlocks(ranks int, one, all gpu.Memory) {
+	if all.Len != one.Len*ranks {
+		panic(fmt.Sprintf("mpi: %d ranks' blocks of %d B in %d B", ranks, one.Len, all.Len))
+	}
+}
+
+func checkAlltoall(ranks int, send, recv gpu.Memory) {
+	if send.Len != recv.Len || send.Len%ranks != 0 {
+		panic(fmt.Sprintf("mpi: all-to-all of %d B into %d B over %d ranks", send.Len, recv.Len, ranks))
 	}
 }
 

@@ -66,10 +66,26 @@ type pieces struct {
 	size, each, more int // bytes of an element, elements of a piece, pieces with one more
 }
 
-// cut makes pieces of elements of size bytes.
-func (c *Comm) cut(m gpu.Memory, size int) pieces {
+// cut makes pieces of elements of size bytes, one for each rank.
+func (c *Comm) cut(m gpu.Memory, size int) pieces { return cut(m, size, c.size) }
+
+func cut(m gpu.Memory, size, ranks int) pieces {
 	n := m.Len / size
-	return pieces{m, size, n / c.size, n % c.size}
+	return pieces{m, size, n / ranks, n % ranks}
+}
+
+// Share is rank's part of a vector that ReduceScatter distributes over so many
+// ranks: shares are as equal as can be, the first ones have one element more.
+func Share(vector gpu.Memory, elementBytes, ranks, rank int) gpu.Memory {
+	p := cut(vector, elementBytes, ranks)
+	return p.at(rank)
+}
+
+// checkShare panics unless recv has room for a rank's share and no more.
+func (p *pieces) checkShare(rank int, recv gpu.Memory) {
+	if n := p.at(rank).Len; p.m.Len%p.size != 0 || recv.Len != n {
+		panic(fmt.Sprintf("mpi: reduce-scatter of %d B, elements of %d B: rank %d's share is %d B, not %d", p.m.Len, p.size, rank, n, recv.Len))
+	}
 }
 
 // at is piece i.

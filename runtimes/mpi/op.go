@@ -18,11 +18,21 @@ type Op struct {
 	// a kernel's stream has been waited for. Both have the same length and the
 	// space of the buffers given.
 	Combine func(acc, in gpu.Memory) error
+	// Native is the same operation of a library's own collectives; they take no other.
+	Native NativeOp
 }
+
+// NativeOp is an operation that libraries know.
+type NativeOp uint8
+
+const (
+	NotNative NativeOp = iota
+	NativeSumFloat64
+)
 
 // The operations on host memory.
 var (
-	SumFloat64 = HostOp(func(a, b float64) float64 { return a + b })
+	SumFloat64 = native(HostOp(func(a, b float64) float64 { return a + b }), NativeSumFloat64)
 	MaxFloat64 = HostOp(func(a, b float64) float64 { return max(a, b) })
 	MinFloat64 = HostOp(func(a, b float64) float64 { return min(a, b) })
 	SumInt64   = HostOp(func(a, b int64) int64 { return a + b })
@@ -31,6 +41,11 @@ var (
 	OrUint64   = HostOp(func(a, b uint64) uint64 { return a | b })
 	XorUint64  = HostOp(func(a, b uint64) uint64 { return a ^ b })
 )
+
+func native(op Op, n NativeOp) Op {
+	op.Native = n
+	return op
+}
 
 // HostOp makes the operation on host memory that combines elements with f. T
 // holds no pointers.

@@ -107,8 +107,11 @@ type part struct {
 	off, n  int
 	first   bool
 	ready   bool // copied: may be posted
-	event   *gpu.Event
+	mark    mark
 }
+
+// mark is the events of a copy: its end, and its beginning where copies are timed.
+type mark struct{ began, ended *gpu.Event }
 
 // hostBuf is a staging buffer of 1<<class bytes of data.
 type hostBuf struct {
@@ -129,7 +132,9 @@ type stager struct {
 	seqs     []uint16          // by destination
 	bufs     [2][40][]*hostBuf // free ones, by gpu.Space and class
 	all      []*hostBuf
-	events   []*gpu.Event
+	timed    bool
+	seconds  float64   // of timed copies that are over
+	marks    [2][]mark // free ones, without and with a beginning
 	freeT    []*transfer
 	freeP    []*part
 }
@@ -171,14 +176,17 @@ func (g *stager) close() error {
 	var errs []error
 	for _, q := range []*copyQueue{&g.toHost, &g.toDevice} {
 		for p := q.head; p != nil; p = p.next {
-			g.events = append(g.events, p.event)
+			g.unmark(p.mark)
 		}
 		if q.stream != nil {
 			errs = append(errs, q.stream.Close())
 		}
 	}
-	for _, e := range g.events {
-		errs = append(errs, e.Close())
+	for _, m := range append(g.marks[0], g.marks[1]...) {
+		errs = append(errs, m.ended.Close())
+		if m.began != nil {
+			errs = append(errs, m.began.Close())
+		}
 	}
 	for _, b := range g.all {
 		errs = append(errs, b.b.Free())
@@ -209,26 +217,63 @@ func (g *stager) release(b *hostBuf) {
 	g.bufs[b.space][b.class] = append(g.bufs[b.space][b.class], b)
 }
 
+// newMark gives the events of one copy.
+func (g *stager) newMark() (m mark, err error) {
+	free := &g.marks[0]
+	if g.timed {
+		free = &g.marks[1]
+	}
+	if k := len(*free); k > 0 {
+		m, *free = (*free)[k-1], (*free)[:k-1]
+		return m, nil
+	}
+	if m.ended, err = g.dev.NewEvent(g.timed); err != nil || !g.timed {
+		return m, err
+	}
+	if m.began, err = g.dev.NewEvent(true); err != nil {
+		return mark{}, errors.Join(err, m.ended.Close())
+	}
+	return m, nil
+}
+
+func (g *stager) unmark(m mark) {
+	if m.began != nil {
+		g.marks[1] = append(g.marks[1], m)
+	} else {
+		g.marks[0] = append(g.marks[0], m)
+	}
+}
+
+// TimeCopies has the device time the staging copies that begin from now on, with one more event each, or ends that.
+func (e *Endpoint) TimeCopies(on bool) { e.stage.timed = on }
+
+// CopySeconds is the time of all staging copies that were timed and are over, by the device's events, copies that ran side
+// by side each in full.
+func (e *Endpoint) CopySeconds() float64 { return e.stage.seconds }
+
 // start begins p's copy on q.
 func (g *stager) start(q *copyQueue, p *part, dst, src gpu.Memory) error {
-	if len(g.events) == 0 {
-		e, err := g.dev.NewEvent(false)
-		if err != nil {
-			return fmt.Errorf("staging copy of %d B: %w", dst.Len, err)
-		}
-		g.events = append(g.events, e)
+	m, err := g.newMark()
+	if err != nil {
+		return fmt.Errorf("staging copy of %d B: %w", dst.Len, err)
 	}
-	if dst.Len > 0 {
+	if m.began != nil {
+		err = q.stream.Record(m.began)
+	}
+	if err == nil && dst.Len > 0 {
 		if err := q.stream.Copy(dst, src); err != nil {
+			g.unmark(m)
 			return fmt.Errorf("staging copy of %d B, %v to %v: %w", dst.Len, src.Space, dst.Space, err)
 		}
 	}
-	e := g.events[len(g.events)-1]
-	if err := q.stream.Record(e); err != nil {
+	if err == nil {
+		err = q.stream.Record(m.ended)
+	}
+	if err != nil {
+		g.unmark(m)
 		return fmt.Errorf("staging copy of %d B: %w", dst.Len, errors.Join(err, q.stream.Sync()))
 	}
-	g.events = g.events[:len(g.events)-1]
-	p.event, p.next = e, nil
+	p.mark, p.next = m, nil
 	if q.tail == nil {
 		q.head = p
 	} else {
@@ -244,7 +289,7 @@ func (g *stager) copied(q *copyQueue) (*part, error) {
 	if p == nil {
 		return nil, nil
 	}
-	over, err := p.event.Query()
+	over, err := p.mark.ended.Query()
 	if !over && err == nil {
 		return nil, nil
 	}
@@ -252,8 +297,13 @@ func (g *stager) copied(q *copyQueue) (*part, error) {
 	if q.head == nil {
 		q.tail = nil
 	}
-	g.events = append(g.events, p.event)
-	p.event, p.next = nil, nil
+	if m := p.mark; m.began != nil && err == nil {
+		var s float64
+		s, err = m.ended.Since(m.began)
+		g.seconds += s
+	}
+	g.unmark(p.mark)
+	p.mark, p.next = mark{}, nil
 	if err != nil {
 		err = fmt.Errorf("staging copy of %d B: %w", p.n, err)
 	}

@@ -62,11 +62,17 @@ func CheckBlocks(grid, blocks [3]int64, pes int64) (odf int64, err error) {
 
 // Settle makes a stencil's decomposition out of its flags: `blocks` where it is
 // not given is that of least surface for `odf` blocks a PE, and else says what
-// `odf` is. It returns the flag to mend.
+// `odf` is. It returns the flag to mend, also where parameters contradict each
+// other.
 func Settle(p result.Params) (flag string, err error) {
-	var grid, blocks [3]int64
+	if part(p) != "" && p.String("field") != fieldModes {
+		return "--part", fmt.Errorf("%s can be checked with the field modes alone: leave out --field %s", part(p), p.String("field"))
+	}
+	if phases(p) && launch(p) == launchGraph {
+		return "--phases", fmt.Errorf("a graph has no phases that could be timed: leave out --launch graph")
+	}
+	grid, blocks, pes, axes := [3]int64{1, 1, 1}, [3]int64{1, 1, 1}, p.Int("pes"), len(p.Ints("grid"))
 	copy(grid[:], p.Ints("grid"))
-	pes := p.Int("pes")
 	if p.Has("blocks") {
 		copy(blocks[:], p.Ints("blocks"))
 		odf, err := CheckBlocks(grid, blocks, pes)
@@ -74,6 +80,6 @@ func Settle(p result.Params) (flag string, err error) {
 		return "--blocks", err
 	}
 	blocks, err = Blocks(grid, pes*p.Int("odf"))
-	p["blocks"] = blocks[:]
+	p["blocks"] = blocks[:axes]
 	return "--grid", err
 }

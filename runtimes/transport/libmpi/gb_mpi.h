@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#define GB_MPI_ABI 4
+#define GB_MPI_ABI 5
 
 enum {
 	GB_CONTEXTS = 16,     /* duplicated communicators for tagged messages */
@@ -74,6 +74,24 @@ typedef struct gb_loop {
 	double seconds;     /* of all iterations, once they are over */
 } gb_loop;
 
+/* A collective over all ranks. Those that reduce add up float64s. */
+enum gb_collective {
+	GB_BARRIER,
+	GB_BCAST, /* in recv, on all ranks */
+	GB_REDUCE,
+	GB_ALLREDUCE,
+	GB_ALLGATHER,
+	GB_ALLTOALL,
+	GB_REDUCE_SCATTER, /* shares as equal as can be, the first ones have one float64 more */
+};
+
+typedef struct gb_coll {
+	uint64_t send, recv;
+	int64_t bytes; /* of a block of allgather and alltoall, of the whole vector otherwise */
+	int32_t root;
+	uint8_t kind;
+} gb_coll;
+
 typedef struct gb_mpi gb_mpi; /* one opened world */
 
 /* The table. Every function is called from the thread that called open. -1 means failure: see fail. act, send_header,
@@ -115,7 +133,12 @@ typedef struct gb_mpi_table {
 	int (*run_loop)(gb_mpi *m, gb_loop *l, int polls);
 	void (*loop_end)(gb_mpi *m, const gb_loop *l);
 
-	/* close ends MPI: 0 in order; 1 not all ranks came within the time, so that MPI_Finalize was left out. Nothing but
+	/* collect begins a collective of the library's own, or with c NULL goes on with it, for so many passes of progress: 0
+	 * over, 1 there is more to do, 2 rank gone->peer is gone. One at a time; after one that has not ended there is none. */
+	int (*collect)(gb_mpi *m, const gb_coll *c, gb_from *gone, int polls);
+
+	/* close ends MPI: 0 in order; 1 not all ranks came within the time or a collective has not ended, so that
+	 * MPI_Finalize was left out. Nothing but
 	 * fail may follow. */
 	int (*close)(gb_mpi *m, double deadline_s);
 

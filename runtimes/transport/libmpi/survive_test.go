@@ -140,22 +140,27 @@ func death() error {
 
 func TestDeath(t *testing.T) {
 	eachMPI(t, func(t *testing.T, m mpi) {
-		file := filepath.Join(t.TempDir(), "seen")
-		cmd := m.command(2, "death", file)
-		n := len(cmd.Args) - 1
-		cmd.Args = append(cmd.Args[:n:n], "setsid", "-w", cmd.Args[n]) // Hydra ends process groups
-		if m.Kind == launch.OpenMPI {                                  // it finds processes
-			cmd.Args = append([]string{cmd.Args[0], "--continuous"}, cmd.Args[1:]...)
-		}
-		run(t, cmd, time.Minute)
-		var seen []byte
-		for began := time.Now(); len(seen) == 0 && time.Since(began) < 30*time.Second; time.Sleep(10 * time.Millisecond) {
-			seen, _ = os.ReadFile(file)
-		}
-		if string(seen) != "survived" {
+		if seen := m.outliving(t, "death", filepath.Join(t.TempDir(), "seen")); seen != "survived" {
 			t.Errorf("rank 0 saw %q", seen)
 		}
 	})
+}
+
+// outliving starts two ranks of a part that one of them does not survive, and gives what rank 0 wrote to file.
+func (m mpi) outliving(t *testing.T, part, file string) string {
+	t.Helper()
+	cmd := m.command(2, part, file)
+	n := len(cmd.Args) - 1
+	cmd.Args = append(cmd.Args[:n:n], "setsid", "-w", cmd.Args[n]) // Hydra ends process groups
+	if m.Kind == launch.OpenMPI {                                  // it finds processes
+		cmd.Args = append([]string{cmd.Args[0], "--continuous"}, cmd.Args[1:]...)
+	}
+	run(t, cmd, time.Minute)
+	var seen []byte
+	for began := time.Now(); len(seen) == 0 && time.Since(began) < 30*time.Second; time.Sleep(10 * time.Millisecond) {
+		seen, _ = os.ReadFile(file)
+	}
+	return string(seen)
 }
 
 // latePart: rank 1 does not close in time. The others do not wait for ever.

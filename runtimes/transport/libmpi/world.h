@@ -32,6 +32,10 @@ static inline int gb_w_watch(const int *fds, int yield) { return gb_table->watch
 static inline void gb_w_take(unsigned spaces) { gb_table->take(gb_world, spaces); }
 static inline int gb_w_run_loop(gb_loop *l, int polls) { return gb_table->run_loop(gb_world, l, polls); }
 static inline void gb_w_loop_end(const gb_loop *l) { gb_table->loop_end(gb_world, l); }
+static inline int gb_w_collect(const gb_coll *c, gb_from *gone, int polls)
+{
+	return gb_table->collect(gb_world, c, gone, polls);
+}
 static inline int gb_w_close(double deadline_s) { return gb_table->close(gb_world, deadline_s); }
 static inline void gb_w_fail(gb_fail *out) { gb_table->fail(gb_world, out); }
 static inline int gb_w_explain(int code, char *class_name, int nclass, char *text, int ntext)

@@ -33,6 +33,7 @@ struct gb_mpi {
 	MPI_Comm ctx[GB_CONTEXTS];
 	MPI_Comm headers;
 	MPI_Comm admin; /* goodbyes and the last barrier */
+	MPI_Comm coll;  /* the library's own collectives */
 	MPI_Comm idle;  /* never carries anything: see gb_progress */
 
 	/* Operations under way, two arrays in step: MPI_Testsome wants the requests side by side. */
@@ -59,6 +60,11 @@ struct gb_mpi {
 	MPI_Request *loop_req, loop_in; /* of a leg; the persistent receive */
 	int nloop;
 	char loop_ack[4];
+
+	/* The collective under way. */
+	MPI_Request collecting;
+	int *counts;         /* by rank: of a reduce-scatter */
+	double collect_gone; /* when it was first seen that a rank is gone; 0: none is */
 
 	/* Who is gone: said goodbye or died. */
 	MPI_Request goodbye;
@@ -113,6 +119,11 @@ int gb_look(gb_mpi *m, int polls); /* notices who is gone; called after polls pa
 /* native.c */
 int gb_run_loop(gb_mpi *m, gb_loop *l, int polls);
 void gb_loop_end(gb_mpi *m, const gb_loop *l);
+
+/* collect.c */
+int gb_collect_open(gb_mpi *m);
+void gb_collect_close(gb_mpi *m);
+int gb_collect(gb_mpi *m, const gb_coll *c, gb_from *gone, int polls);
 
 /* describe.c */
 int gb_library(char *text, int n);

@@ -29,8 +29,9 @@ static int start(gb_mpi *m)
 	TRY(m, MPI_Comm_size, (MPI_COMM_WORLD, &m->size));
 	for (int i = 0; i < GB_CONTEXTS; i++)
 		if (duplicate(m, &m->ctx[i]) < 0) return -1;
-	if (duplicate(m, &m->headers) < 0 || duplicate(m, &m->admin) < 0 || duplicate(m, &m->idle) < 0) return -1;
-	if (gb_headers_open(m) < 0 || gb_peers_open(m) < 0) return -1;
+	if (duplicate(m, &m->headers) < 0 || duplicate(m, &m->admin) < 0 || duplicate(m, &m->idle) < 0 ||
+	    duplicate(m, &m->coll) < 0) return -1;
+	if (gb_headers_open(m) < 0 || gb_peers_open(m) < 0 || gb_collect_open(m) < 0) return -1;
 	return 0;
 }
 
@@ -53,10 +54,12 @@ static int close_world(gb_mpi *m, double deadline_s)
 {
 	gb_ops_cancel(m);
 	int result = gb_part(m, deadline_s);
+	if (m->collecting != MPI_REQUEST_NULL) result = 1;
 	if (result == 0) {
 		gb_headers_close(m);
 		gb_peers_close(m);
 		gb_ops_close(m);
+		gb_collect_close(m);
 		result = MPI_Finalize() == MPI_SUCCESS ? 0 : -1;
 	}
 	/* Where peers are missing MPI_Finalize would wait for them for ever, and the library may still use our buffers:
@@ -103,6 +106,7 @@ static const gb_mpi_table table = {
 	.recv_header = gb_recv_header,
 	.run_loop = gb_run_loop,
 	.loop_end = gb_loop_end,
+	.collect = gb_collect,
 	.close = close_world,
 	.fail = fail,
 	.explain = gb_explain,

@@ -1,7 +1,7 @@
 // The rank model's body: a rank runs its blocks side by side, all their faces
 // under way at once.
 
-package jacobi3d
+package stencil
 
 import (
 	"errors"
@@ -14,40 +14,40 @@ import (
 )
 
 type ranks struct {
-	*part3D
+	*share
 	comm  *mpi.Comm
 	recvs []*mpi.Persistent
 	sends []*mpi.Persistent
 	sizes []int // of recvs
 }
 
-func newMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
-	q, err := newProblem(p)
+func (q *Problem) newRanks(pe *bench.PE, p result.Params) (bench.Body, error) {
+	w, err := q.share(pe, p)
 	if err != nil {
 		return nil, err
 	}
-	w, err := q.mine(pe, p)
-	if err != nil {
-		return nil, err
-	}
-	r := &ranks{part3D: w, comm: mpi.World(pe.Endpoint)}
+	r := &ranks{share: w, comm: mpi.World(pe.Endpoint)}
 	for i, b := range w.blocks {
 		for f := range kernels.Face(kernels.Faces) {
-			at, ok := q.neighbour(b.at, f)
-			if !ok {
+			if !b.travel.Has(f) {
 				continue
 			}
-			n := q.index(at)
+			at, _ := w.neighbour(b.at, f)
+			n := w.index(at)
 			// A tag names the receiving block among its rank's, and its face.
-			r.recvs = append(r.recvs, r.comm.RecvInit(b.in[f], q.owner(n), i*kernels.Faces+int(f)))
+			r.recvs = append(r.recvs, r.comm.RecvInit(b.in[f], w.owner(n), i*kernels.Faces+int(f)))
 			r.sizes = append(r.sizes, b.in[f].Len)
-			r.sends = append(r.sends, r.comm.SendInit(b.out[f], q.owner(n), n%q.perPE()*kernels.Faces+int(f.Opposite())))
+			r.sends = append(r.sends, r.comm.SendInit(b.out[f], w.owner(n), n%w.perPE()*kernels.Faces+int(f.Opposite())))
 		}
 	}
 	return r, nil
 }
 
 func (r *ranks) Batch(n int, clk *bench.Clock) error {
+	return r.batch(n, clk, func() error { return r.run(n, clk) })
+}
+
+func (r *ranks) run(n int, clk *bench.Clock) error {
 	clk.Start()
 	for range n {
 		if err := r.iterate(clk); err != nil {
@@ -60,7 +60,6 @@ func (r *ranks) Batch(n int, clk *bench.Clock) error {
 		}
 	}
 	clk.Stop()
-	r.applied += n
 	return nil
 }
 
@@ -84,11 +83,34 @@ func (r *ranks) iterate(clk *bench.Clock) error {
 	if err := errors.Join(mpi.Startall(r.recvs), mpi.Startall(r.sends)); err != nil {
 		return err
 	}
+	posted := began
+	if r.phases {
+		posted = bench.Now()
+	}
 	for _, b := range r.blocks {
 		if err := b.interior(); err != nil {
 			return err
 		}
 	}
+	if err := r.arrive(); err != nil {
+		return err
+	}
+	arrived := bench.Now()
+	clk.Lap(lapComm, time.Duration(arrived-began))
+	if r.phases {
+		clk.Lap(lapPost, time.Duration(posted-began))
+		clk.Lap(lapWait, time.Duration(arrived-posted))
+	}
+	for _, b := range r.blocks {
+		if err := b.shell(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arrive waits for the faces, those that come and those that leave.
+func (r *ranks) arrive() error {
 	for i, p := range r.recvs {
 		st, err := p.Wait()
 		if err != nil {
@@ -98,14 +120,9 @@ func (r *ranks) iterate(clk *bench.Clock) error {
 			return short(st.Source, st.Len, r.sizes[i])
 		}
 	}
-	if err := mpi.WaitallPersistent(r.sends); err != nil {
-		return err
-	}
-	clk.Lap(lapComm, time.Duration(bench.Now()-began))
-	for _, b := range r.blocks {
-		if err := b.shell(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return mpi.WaitallPersistent(r.sends)
+}
+
+func (r *ranks) Check() (result.Validation, error) {
+	return r.check(func() error { return r.Batch(1, new(bench.Clock)) })
 }

@@ -1,7 +1,7 @@
 // The message-driven body: a chare per block, each iterating on its own as its
 // neighbours' faces arrive.
 
-package jacobi3d
+package stencil
 
 import (
 	"errors"
@@ -32,32 +32,28 @@ var (
 )
 
 func init() {
-	chareRun = charm.Threaded("jacobi3d.run", (*chare).run)
-	chareDone = charm.Method("jacobi3d.done", func(_ *chare, pe *charm.PE, _ struct{}) { pe.Exit() })
+	chareRun = charm.Threaded("stencil.run", (*chare).run)
+	chareDone = charm.Method("stencil.done", func(_ *chare, pe *charm.PE, _ struct{}) { pe.Exit() })
 }
 
 type chares struct {
-	*part3D
+	*share
 	rt  *charm.Runtime
 	arr charm.Array[chare]
 }
 
-func newCharm(pe *bench.PE, p result.Params) (bench.Body, error) {
-	q, err := newProblem(p)
+func (q *Problem) newChares(pe *bench.PE, p result.Params) (bench.Body, error) {
+	w, err := q.share(pe, p)
 	if err != nil {
 		return nil, err
 	}
-	w, err := q.mine(pe, p)
-	if err != nil {
-		return nil, err
-	}
-	c := &chares{part3D: w}
+	c := &chares{share: w}
 	if c.rt, err = charm.New(pe.Endpoint, charm.Config{Yield: pe.Oversubscribed}); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	place := charm.MapFunc("jacobi3d", func(at charm.Index, _ charm.Shape, _ int) int { return q.owner(q.index(at)) })
+	place := charm.MapFunc("stencil", func(at charm.Index, _ charm.Shape, _ int) int { return w.owner(w.index(at)) })
 	next := 0
-	c.arr, err = charm.NewArray(c.rt.PE(), "jacobi3d", charm.Grid(q.blocks[0], q.blocks[1], q.blocks[2]), place,
+	c.arr, err = charm.NewArray(c.rt.PE(), "stencil", charm.Grid(w.layout.blocks[0], w.layout.blocks[1], w.layout.blocks[2]), place,
 		func(self charm.Elem[chare], at charm.Index) (*chare, error) {
 			b := w.blocks[next]
 			next++
@@ -72,7 +68,8 @@ func newCharm(pe *bench.PE, p result.Params) (bench.Body, error) {
 	c.arr.EachLocal(c.rt.PE(), func(_ charm.Elem[chare], b *chare) {
 		b.arr = c.arr
 		for f := range kernels.Face(kernels.Faces) {
-			if n, ok := q.neighbour(b.at, f); ok {
+			if b.travel.Has(f) {
+				n, _ := w.neighbour(b.at, f)
 				// Both ends name the channel by its axis: a block pair shares one face.
 				b.ch[f] = charm.Connect(c.rt.PE(), b.self, c.arr.AtIndex(charm.Index(n)), f.Axis())
 			}
@@ -82,14 +79,14 @@ func newCharm(pe *bench.PE, p result.Params) (bench.Body, error) {
 }
 
 func (c *chares) Batch(n int, clk *bench.Clock) error {
-	err := c.rt.Run(func(pe *charm.PE) {
-		c.arr.EachLocal(pe, func(self charm.Elem[chare], b *chare) {
-			b.clk = clk
-			chareRun.Send(pe, self, steps{n})
+	return c.batch(n, clk, func() error {
+		return c.rt.Run(func(pe *charm.PE) {
+			c.arr.EachLocal(pe, func(self charm.Elem[chare], b *chare) {
+				b.clk = clk
+				chareRun.Send(pe, self, steps{n})
+			})
 		})
 	})
-	c.applied += n
-	return err
 }
 
 // run iterates; the run ends when all chares have.
@@ -101,7 +98,7 @@ func (b *chare) run(t *charm.Thread, s steps) {
 			return
 		}
 	}
-	if err := t.WaitEvent(b.ended[1]); err != nil {
+	if err := t.WaitEvent(b.over()); err != nil {
 		t.Fail(err)
 		return
 	}
@@ -126,22 +123,40 @@ func (b *chare) iterate(t *charm.Thread) error {
 	began := bench.Now()
 	b.ops = b.ops[:0]
 	for f := range kernels.Face(kernels.Faces) {
-		if b.faces.Has(f) {
+		if b.travel.Has(f) {
 			b.ops = append(b.ops, b.ch[f].Irecv(t.PE, b.in[f]))
 		}
 	}
 	recvs := len(b.ops)
 	for f := range kernels.Face(kernels.Faces) {
-		if b.faces.Has(f) {
+		if b.travel.Has(f) {
 			b.ops = append(b.ops, b.ch[f].Isend(t.PE, b.out[f], nil)) // packed already
 		}
+	}
+	posted := began
+	if b.w.phases {
+		posted = bench.Now()
 	}
 	if err := b.interior(); err != nil {
 		return err
 	}
+	if err := b.arrive(t, recvs); err != nil {
+		return err
+	}
+	arrived, blocks := bench.Now(), time.Duration(b.w.perPE())
+	b.clk.Lap(lapComm, time.Duration(arrived-began)/blocks)
+	if b.w.phases {
+		b.clk.Lap(lapPost, time.Duration(posted-began))
+		b.clk.Lap(lapWait, time.Duration(arrived-posted)/blocks)
+	}
+	return b.shell()
+}
+
+// arrive waits for the faces, those that come and those that leave.
+func (b *chare) arrive(t *charm.Thread, recvs int) error {
 	k := 0
 	for f := range kernels.Face(kernels.Faces) {
-		if !b.faces.Has(f) {
+		if !b.travel.Has(f) {
 			continue
 		}
 		n, err := t.Wait(b.ops[k])
@@ -154,11 +169,7 @@ func (b *chare) iterate(t *charm.Thread) error {
 		}
 		k++
 	}
-	if err := t.WaitAll(b.ops[recvs:]); err != nil {
-		return err
-	}
-	b.clk.Lap(lapComm, time.Duration(bench.Now()-began)/time.Duration(b.w.perPE()))
-	return b.shell()
+	return t.WaitAll(b.ops[recvs:])
 }
 
 func short(peer, found, expected int) error {
@@ -166,4 +177,8 @@ func short(peer, found, expected int) error {
 }
 
 // Close closes the runtime and frees the blocks.
-func (c *chares) Close() error { return errors.Join(c.rt.Close(), c.part3D.Close()) }
+func (c *chares) Close() error { return errors.Join(c.rt.Close(), c.share.Close()) }
+
+func (c *chares) Check() (result.Validation, error) {
+	return c.check(func() error { return c.Batch(1, new(bench.Clock)) })
+}

@@ -1,0 +1,276 @@
+// Buffers: what a PE gives and gets, the values in them, and their checks.
+
+package collective
+
+import (
+	"errors"
+	"fmt"
+
+	"gpubench/gpu"
+	"gpubench/internal/bench"
+	"gpubench/internal/result"
+	"gpubench/kernels"
+)
+
+// CacheBytes is the service that tells the size of the last cache, an int64.
+const CacheBytes = "last_cache_bytes"
+
+// defaultCache stands for it where it is not known.
+const defaultCache = 64 << 20
+
+// slotAlign keeps buffers on cache lines of their own.
+const slotAlign = 128
+
+// buffers is what the bodies of both models share: one PE's side.
+type buffers struct {
+	*collective
+	shape
+	pe     *bench.PE
+	set    *kernels.Set
+	stream *gpu.Stream
+	memory []*gpu.Buffer
+
+	sends, recvs []gpu.Memory // slots; operation i uses slot i mod their number
+	root         int
+	done         int // operations of the last batch, as far as slots go
+}
+
+func newBuffers(c *collective, pe *bench.PE, p result.Params) (b *buffers, err error) {
+	b = &buffers{collective: c, shape: shape{pes: pe.Size, rank: pe.Rank}, pe: pe}
+	if !c.hasData() {
+		return b, nil
+	}
+	b.size = int(c.unit(p))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	if b.set, err = kernels.Load(pe.Device); err != nil {
+		return b, err
+	}
+	if b.stream, err = pe.Device.NewStream(); err != nil {
+		return b, err
+	}
+	space, err := gpu.ParseSpace(p.String("space"))
+	if err != nil {
+		return b, err
+	}
+	pages, err := gpu.ParsePages(p.String("pages"))
+	if err != nil {
+		return b, err
+	}
+	slots := 1
+	if p.String("buffers") == "rotate" {
+		cache, ok := pe.Services[CacheBytes].(int64)
+		if !ok || cache <= 0 {
+			cache = defaultCache
+		}
+		slots += int(2*cache) / (align(c.send(b.shape)) + align(c.recv(b.shape)))
+	}
+	for _, side := range []struct {
+		to    *[]gpu.Memory
+		bytes int
+	}{{&b.sends, c.send(b.shape)}, {&b.recvs, c.recv(b.shape)}} {
+		m, err := pe.Device.Alloc(space, slots*align(side.bytes), pages)
+		if err != nil {
+			return b, err
+		}
+		b.memory = append(b.memory, m)
+		for i := range slots {
+			*side.to = append(*side.to, m.Slice(i*align(side.bytes), side.bytes))
+		}
+	}
+	return b, b.fill(0)
+}
+
+func align(n int) int { return max((n+slotAlign-1)/slotAlign, 1) * slotAlign }
+
+// operands are the buffers of operation i. A broadcast has one on each PE: the root's is what it sends.
+func (b *buffers) operands(i int) (send, recv gpu.Memory) {
+	b.done = min(i+1, max(len(b.sends), 1))
+	if !b.hasData() {
+		return send, recv
+	}
+	send, recv = b.sends[i%len(b.sends)], b.recvs[i%len(b.recvs)]
+	if b.rooted && b.rank == b.root && !b.reduces {
+		return send, send
+	}
+	return send, recv
+}
+
+// fill writes the values of a step into the first slot, of the next step into the second, and so on. Bytes depend on step,
+// offset, sender and, where each receiver gets others, on that.
+func (b *buffers) fill(step int) error {
+	for i, m := range b.sends {
+		if b.reduces {
+			if err := b.set.VectorFill(b.stream, m, 0, step+i, b.rank); err != nil {
+				return err
+			}
+			continue
+		}
+		n := m.Len / b.size
+		for to := range n {
+			if err := b.set.PatternFill(b.stream, m.Slice(to*b.size, b.size), step+i, b.rank*n+to); err != nil {
+				return err
+			}
+		}
+	}
+	if b.stream == nil {
+		return nil
+	}
+	return b.stream.Sync()
+}
+
+// poisoned is a sender that no PE is.
+const poisoned = -1
+
+// Poison overwrites what is to be received.
+func (b *buffers) Poison() error {
+	b.done = 0
+	for _, m := range b.recvs {
+		if err := b.set.PatternFill(b.stream, m, 0, poisoned); err != nil {
+			return err
+		}
+	}
+	if b.stream == nil {
+		return nil
+	}
+	return b.stream.Sync()
+}
+
+// Inspect checks what a timed batch left: step 0's values.
+func (b *buffers) Inspect() (result.Validation, error) { return b.inspect(0) }
+
+func (b *buffers) inspect(step int) (v result.Validation, err error) {
+	if b.rooted && b.reduces != (b.rank == b.root) {
+		return v, nil // it is the root alone that gets a sum, and alone that gets no broadcast
+	}
+	for i := range min(b.done, len(b.recvs)) {
+		m := b.recvs[i]
+		if b.reduces {
+			err = b.inspectSum(&v, m, step+i)
+		} else {
+			err = b.inspectBlocks(&v, m, step+i)
+		}
+		if err != nil {
+			return v, err
+		}
+	}
+	v.Sent = v.Checked
+	return v, nil
+}
+
+// inspectSum checks a reduced vector, or this PE's share of it, element by element.
+func (b *buffers) inspectSum(v *result.Validation, m gpu.Memory, step int) error {
+	first := 0
+	if m.Len < b.size {
+		first = int(b.shareAt().Addr) / elementBytes
+	}
+	r, err := b.set.VectorCheck(b.stream, m, first, step, b.pes)
+	if err != nil {
+		return err
+	}
+	v.Checked++
+	if r.Errors > 0 {
+		v.Errors++
+		note(v, "PE %d: sum of step %d, offset %d: expected %.0f, found %.17g (%d of %d float64s differ)",
+			b.rank, step, r.First*elementBytes, r.Expected, r.Found, r.Errors, m.Len/elementBytes)
+	}
+	return nil
+}
+
+// inspectBlocks checks the blocks of a buffer byte by byte: each PE's, or the root's one.
+func (b *buffers) inspectBlocks(v *result.Validation, m gpu.Memory, step int) error {
+	n := m.Len / b.size
+	for from := range n {
+		sender := from // fill gives blocks for all alike the sender's number
+		switch {
+		case b.rooted:
+			sender = b.root
+		case b.send(b.shape) > b.size:
+			sender = from*n + b.rank
+		}
+		r, err := b.set.PatternCheck(b.stream, m.Slice(from*b.size, b.size), step, sender)
+		if err != nil {
+			return err
+		}
+		v.Checked++
+		if r.Errors > 0 {
+			v.Errors++
+			if b.rooted {
+				from = b.root
+			}
+			note(v, "PE %d: block of PE %d, step %d, offset %d: expected %#02x, found %#02x (%d of %d bytes differ)",
+				b.rank, from, step, r.First, r.Expected, r.Found, r.Errors, b.size)
+		}
+	}
+	return nil
+}
+
+func note(v *result.Validation, format string, args ...any) {
+	if v.FirstError == "" {
+		v.FirstError = fmt.Sprintf(format, args...)
+	}
+}
+
+// checkSteps is how many operations the untimed pass checks, each with values and a root of its own.
+const checkSteps = 8
+
+// check is the untimed pass: the same operations, each checked by itself.
+func (b *buffers) check(one func() error) (total result.Validation, err error) {
+	defer func() { b.root = 0 }()
+	for step := 1; step <= checkSteps; step++ {
+		b.root = step % b.pes
+		if err := errors.Join(b.fill(step), b.Poison(), one()); err != nil {
+			return total, err
+		}
+		v, err := b.inspect(step)
+		if err != nil {
+			return total, err
+		}
+		total.Checked += v.Checked
+		total.Sent += v.Sent
+		total.Errors += v.Errors
+		if total.FirstError == "" {
+			total.FirstError = v.FirstError
+		}
+	}
+	return total, nil
+}
+
+// Probe says which messages carry the data.
+func (b *buffers) Probe() (buf gpu.Memory, peer int) {
+	if !b.hasData() {
+		return gpu.Memory{}, -1
+	}
+	return b.sends[0], (b.rank + 1) % b.pes
+}
+
+func (b *buffers) close() error {
+	var errs []error
+	for _, m := range b.memory {
+		errs = append(errs, m.Free())
+	}
+	b.memory, b.sends, b.recvs = nil, nil, nil
+	if b.stream != nil {
+		errs = append(errs, b.stream.Close())
+		b.stream = nil
+	}
+	return errors.Join(errs...)
+}
+
+// smallSum is up to how many bytes of host memory a loop here adds up faster than a kernel's launch begins.
+const smallSum = 4 << 10
+
+// add adds in to acc, float64 by float64. queued: by a kernel on the stream, which is to be waited for.
+func (b *buffers) add(acc, in gpu.Memory) (queued bool, err error) {
+	if acc.Space <= gpu.Pinned && acc.Len <= smallSum {
+		x, y := gpu.Of[float64](acc), gpu.Of[float64](in)
+		for i := range x {
+			x[i] += y[i]
+		}
+		return false, nil
+	}
+	return true, b.set.SumInto(b.stream, acc, in)
+}

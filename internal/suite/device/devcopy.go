@@ -1,0 +1,428 @@
+// Copies between host and device, within a device and between two: by copy engine and by kernel.
+
+package device
+
+import (
+	"errors"
+	"fmt"
+
+	"gpubench/gpu"
+	"gpubench/internal/bench"
+	"gpubench/internal/result"
+	"gpubench/kernels"
+)
+
+// Directions of a copy. On `cpu`, which has no memory but the host's, every copy is hostToHost.
+const (
+	hostToDevice   = "h2d"
+	deviceToHost   = "d2h"
+	deviceToDevice = "d2d"
+	hostToHost     = "h2h"
+)
+
+// Engines of a copy: the driver's copy call, which a GPU gives to a copy engine, or a kernel that loads and stores.
+const (
+	byCopy   = "copy"
+	byKernel = "kernel"
+)
+
+// Copies is devcopy.
+var Copies = &bench.Benchmark{
+	Name: "devcopy",
+	Doc:  "copies between host and device, within a device and between two (as nvbandwidth measures them)",
+	Params: []bench.Param{
+		{Name: "size_bytes", Unit: "B", Doc: "bytes of a copy", Default: int64(64 << 20), Quick: int64(1 << 20)},
+		{Name: "direction", Flag: "direction", Doc: "h2d, d2h or d2d (two devices: peer copies); on cpu it is h2h",
+			Default: hostToDevice, Values: []string{hostToDevice, deviceToHost, deviceToDevice}, All: true},
+		{Name: "engine", Flag: "engine", Doc: "what copies: copy (the driver's copy engines) or kernel",
+			Default: byCopy, Values: []string{byCopy, byKernel}, All: true},
+		{Name: "host_space", Flag: "host-space", Doc: "the host's memory: pinned or pageable",
+			Default: "pinned", Values: []string{"pinned", "pageable"}, All: true},
+		{Name: "ways", Flag: "ways", Doc: "one, or both at once", Default: "one", Values: []string{"one", "both"}, All: true},
+		{Name: "from", Flag: "from", Doc: "source devices by ordinal", Default: int64(0), Max: maxOrdinal, Devices: true},
+		{Name: "to", Flag: "to", Doc: "destination devices by ordinal", Default: int64(0), Max: maxOrdinal, Devices: true},
+		{Name: "iterations", Doc: "timed copies in all", Default: int64(50)},
+	},
+	Metrics: []bench.Metric{
+		{Name: "bandwidth", Unit: "B/s", Value: copyBandwidth,
+			Doc: "bytes copied over the time by the device's events, each byte counted once; both ways: their sum"},
+		{Name: "latency", Unit: "s", Doc: "time of a copy among others that follow each other in a stream"},
+	},
+	New:        map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error){bench.None: newCopies},
+	Alone:      true,
+	Iterations: counts,
+	Memory:     copyMemory,
+	Settle:     settleCopy,
+}
+
+// maxOrdinal bounds a device's number.
+const maxOrdinal = 63
+
+func copyBandwidth(p result.Params, n int, seconds float64) float64 {
+	b := bytesPerSecond(p, n, seconds)
+	if p.String("ways") == "both" {
+		return 2 * b
+	}
+	return b
+}
+
+// copyMemory is both ends, twice with both ways.
+func copyMemory(p result.Params) int64 { return 4 * p.Int("size_bytes") }
+
+// settleCopy writes a copy in one way only, so that combinations that are the same copy are one case.
+func settleCopy(p result.Params) (flag string, err error) {
+	if p.String("engine") == byKernel && p.Int("size_bytes")%8 != 0 {
+		return "-m", fmt.Errorf("a kernel copies 8 bytes at a time, and %d is no multiple: give other sizes, or --engine copy", p.Int("size_bytes"))
+	}
+	if p.String("device") == string(gpu.CPU) {
+		p["direction"], p["host_space"], p["ways"], p["from"], p["to"] = hostToHost, "pageable", "one", nil, nil
+		return "", nil
+	}
+	switch p.String("direction") {
+	case hostToDevice:
+		p["from"] = nil
+	case deviceToHost:
+		p["to"] = nil
+	default:
+		p["host_space"] = nil
+		if p.Int("from") == p.Int("to") { // there is one way alone
+			p["ways"] = "one"
+		}
+		return "", nil
+	}
+	if p.String("engine") == byKernel && p.String("host_space") == "pageable" {
+		return "--host-space", errors.New("a kernel reaches pinned host memory alone: give pinned, or --engine copy")
+	}
+	if p.String("ways") == "both" { // the two directions at once are one case
+		if p.String("direction") == deviceToHost {
+			p["direction"], p["to"], p["from"] = hostToDevice, p["from"], nil
+		}
+		if p.String("host_space") == "pageable" {
+			return "--host-space", errors.New("copies of pageable memory make the host wait, so two are never under way at once: give pinned, or --ways one")
+		}
+	}
+	return "", nil
+}
+
+// way is one direction of a case: who queues it, and its slots.
+type way struct {
+	*side    // the source's device where there is one
+	from, to *gpu.Device
+	src, dst []gpu.Memory
+	step     int // of the pattern: two ways have different ones
+}
+
+// allocated is a buffer and where it is freed.
+type allocated struct {
+	*side
+	buf *gpu.Buffer
+}
+
+// copies is the body.
+type copies struct {
+	pe      *bench.PE
+	size    int
+	engine  string
+	sides   []*side
+	buffers []allocated
+	ways    []*way // one or two
+	timer   *timer
+	other   *gpu.Event // behind the second way's copies
+	last    int        // copies of the last batch, as far as slots go
+}
+
+func newCopies(pe *bench.PE, p result.Params) (bench.Body, error) {
+	b := &copies{pe: pe, size: int(p.Int("size_bytes")), engine: p.String("engine")}
+	if err := b.open(p); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// open opens the devices and makes the ways.
+func (b *copies) open(p result.Params) error {
+	var ordinals []int
+	for _, name := range []string{"from", "to"} {
+		if p.Has(name) {
+			ordinals = append(ordinals, int(p.Int(name)))
+		}
+	}
+	if len(ordinals) == 0 {
+		ordinals = []int{b.pe.Device.Ordinal()}
+	}
+	of := map[int]*side{}
+	for _, o := range ordinals {
+		if of[o] == nil {
+			s, err := openSide(b.pe, o)
+			if err != nil {
+				return err
+			}
+			of[o] = s
+			b.sides = append(b.sides, s)
+		}
+	}
+	if err := b.peers(); err != nil {
+		return err
+	}
+	first := of[ordinals[0]]
+	if err := b.makeWays(p, first, of[ordinals[len(ordinals)-1]]); err != nil {
+		return err
+	}
+	var err error
+	if b.timer, err = newTimer(first, p["host_space"] == "pageable"); err != nil {
+		return err
+	}
+	if len(b.ways) == 2 {
+		err = b.ways[1].here(func() (err error) { b.other, err = b.ways[1].dev.NewEvent(false); return err })
+	}
+	return errors.Join(err, b.fill(0))
+}
+
+// peers gives two devices access to each other: without it a peer copy is two, through the host.
+func (b *copies) peers() error {
+	if len(b.sides) < 2 {
+		return nil
+	}
+	for i, s := range b.sides {
+		if err := s.here(func() error { return s.dev.EnablePeer(b.sides[1-i].dev) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeWays allocates both ends of each way. Device memory is the sides'; host memory belongs to the first.
+func (b *copies) makeWays(p result.Params, from, to *side) error {
+	host := gpu.Pageable
+	if p.Has("host_space") {
+		var err error
+		if host, err = gpu.ParseSpace(p.String("host_space")); err != nil {
+			return err
+		}
+	}
+	spaces := map[string][2]gpu.Space{
+		hostToDevice: {host, gpu.OnDevice}, deviceToHost: {gpu.OnDevice, host},
+		deviceToDevice: {gpu.OnDevice, gpu.OnDevice}, hostToHost: {host, host},
+	}[p.String("direction")]
+	pages, err := gpu.ParsePages(p.String("pages"))
+	if err != nil {
+		return err
+	}
+	n, stride := slots(b.pe, p, b.size, b.sides...)
+	alloc := func(s *side, space gpu.Space) (list []gpu.Memory, err error) {
+		err = s.here(func() error {
+			buf, err := s.dev.Alloc(space, n*stride, pages)
+			if err != nil {
+				return err
+			}
+			b.buffers = append(b.buffers, allocated{s, buf})
+			for i := range n {
+				list = append(list, buf.Slice(i*stride, b.size))
+			}
+			return nil
+		})
+		return list, err
+	}
+	add := func(at, from, to *side, src, dst gpu.Space) error {
+		w := &way{side: at, from: from.dev, to: to.dev, step: 1000 * len(b.ways)}
+		var err error
+		if w.src, err = alloc(from, src); err == nil {
+			w.dst, err = alloc(to, dst)
+		}
+		b.ways = append(b.ways, w)
+		return err
+	}
+	if err := add(from, from, to, spaces[0], spaces[1]); err != nil || p.String("ways") != "both" {
+		return err
+	}
+	back := to
+	if from == to { // host and device: a stream of its own on the same device
+		back = &side{dev: from.dev, set: from.set}
+		if err := back.here(func() (err error) { back.stream, err = back.dev.NewStream(); return err }); err != nil {
+			return err
+		}
+		b.sides = append(b.sides, back)
+	}
+	return add(back, to, from, spaces[1], spaces[0])
+}
+
+// queue queues copies lo to hi of a way.
+func (b *copies) queue(w *way, lo, hi int) error {
+	for i := lo; i < hi; i++ {
+		src, dst := w.src[i%len(w.src)], w.dst[i%len(w.dst)]
+		var err error
+		switch {
+		case b.engine == byKernel:
+			err = w.set.Copy(w.stream, dst, src)
+		case w.dev.Driver() == gpu.CPU:
+			hostCopy(dst.Bytes(), src.Bytes())
+		case w.from != w.to:
+			err = w.stream.CopyPeer(dst, w.to, src, w.from)
+		default:
+			err = w.stream.Copy(dst, src)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Go's copy writes around the caches from 1 MiB on, which is twice as slow where they could hold both buffers: those
+// are copied in pieces, as inproc copies messages.
+const (
+	cachedBytes = 2 << 20
+	cachedPiece = 256 << 10
+)
+
+func hostCopy(dst, src []byte) {
+	if len(src) <= cachedBytes {
+		for len(src) > cachedPiece {
+			copy(dst[:cachedPiece], src[:cachedPiece])
+			dst, src = dst[cachedPiece:], src[cachedPiece:]
+		}
+	}
+	copy(dst, src)
+}
+
+// Batch times n copies, or n in each way.
+func (b *copies) Batch(n int, clk *bench.Clock) error {
+	b.last = n
+	if len(b.ways) == 1 {
+		return b.timer.time(n, 1, clk, func(lo, hi int) error { return b.queue(b.ways[0], lo, hi) })
+	}
+	// The second way begins with the first, and the first's end waits for the second's.
+	w, back := b.ways[0], b.ways[1]
+	return b.timer.time(n, 2, clk, func(lo, hi int) error {
+		err := back.here(func() error {
+			if err := back.stream.WaitEvent(b.timer.first); err != nil {
+				return err
+			}
+			if err := b.queue(back, lo, hi); err != nil {
+				return err
+			}
+			return back.stream.Record(b.other)
+		})
+		if err == nil {
+			err = b.queue(w, lo, hi)
+		}
+		if err == nil {
+			err = w.stream.WaitEvent(b.other)
+		}
+		return err
+	})
+}
+
+// fill writes the pattern of each slot into the sources.
+func (b *copies) fill(step int) error {
+	return errors.Join(b.each(func(w *way, i int) error { return pattern(b.sideOf(w.from), w.src[i], w.step+step+i, 0) }), b.settle())
+}
+
+// settle waits for all sides.
+func (b *copies) settle() error {
+	var errs []error
+	for _, s := range b.sides {
+		errs = append(errs, s.here(s.stream.Sync))
+	}
+	return errors.Join(errs...)
+}
+
+// poisoned is a sender that no pattern has.
+const poisoned = -1
+
+// Poison overwrites the destinations.
+func (b *copies) Poison() error {
+	b.last = 0
+	return errors.Join(b.each(func(w *way, i int) error { return pattern(b.sideOf(w.to), w.dst[i], 0, poisoned) }), b.settle())
+}
+
+func (b *copies) each(f func(w *way, slot int) error) error {
+	for _, w := range b.ways {
+		for i := range w.src {
+			if err := f(w, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *copies) sideOf(d *gpu.Device) *side {
+	for _, s := range b.sides {
+		if s.dev == d {
+			return s
+		}
+	}
+	panic("device: a way between devices that the case has not")
+}
+
+// pattern writes a pattern, from the host where the memory is its own, else queued.
+func pattern(s *side, m gpu.Memory, step, sender int) error {
+	if m.Space != gpu.OnDevice {
+		kernels.PatternBytes(m.Bytes(), step, sender)
+		return nil
+	}
+	return s.here(func() error { return s.set.PatternFill(s.stream, m, step, sender) })
+}
+
+// Inspect checks what a timed batch's copies left.
+func (b *copies) Inspect() (result.Validation, error) { return b.inspect(0) }
+
+func (b *copies) inspect(step int) (result.Validation, error) {
+	var v result.Validation
+	err := b.each(func(w *way, i int) error {
+		if i >= b.last {
+			return nil
+		}
+		var r kernels.PatternResult
+		s, m := b.sideOf(w.to), w.dst[i]
+		if m.Space != gpu.OnDevice {
+			r = kernels.CheckPatternBytes(m.Bytes(), w.step+step+i, 0)
+		} else if err := s.here(func() (err error) {
+			r, err = s.set.PatternCheck(s.stream, m, w.step+step+i, 0)
+			return err
+		}); err != nil {
+			return err
+		}
+		v.Checked++
+		v.Sent++
+		if r.Errors > 0 {
+			v.Errors++
+			if v.FirstError == "" {
+				v.FirstError = wrong(fmt.Sprintf("copy %v to %v", w.src[i].Space, w.dst[i].Space), r, b.size)
+			}
+		}
+		return nil
+	})
+	return v, err
+}
+
+// Check copies other patterns, untimed.
+func (b *copies) Check() (result.Validation, error) {
+	const step = 100
+	if err := errors.Join(b.fill(step), b.Poison()); err != nil {
+		return result.Validation{}, err
+	}
+	if err := b.Batch(len(b.ways[0].src), &bench.Clock{}); err != nil {
+		return result.Validation{}, err
+	}
+	return b.inspect(step)
+}
+
+// Close frees all of it.
+func (b *copies) Close() error {
+	var errs []error
+	if b.timer != nil {
+		errs = append(errs, b.timer.close())
+	}
+	if b.other != nil {
+		errs = append(errs, b.ways[1].here(b.other.Close))
+	}
+	for _, a := range b.buffers {
+		errs = append(errs, a.here(a.buf.Free))
+	}
+	for i := len(b.sides) - 1; i >= 0; i-- { // a second stream before the device that it is of
+		errs = append(errs, b.sides[i].close())
+	}
+	return errors.Join(errs...)
+}

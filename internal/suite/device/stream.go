@@ -1,0 +1,229 @@
+// Streams through memory: copy and triad by kernel, what memory gives a computation at most.
+
+package device
+
+import (
+	"errors"
+	"fmt"
+
+	"gpubench/gpu"
+	"gpubench/internal/bench"
+	"gpubench/internal/result"
+)
+
+// Operations of a stream.
+const (
+	opCopy  = "copy"
+	opTriad = "triad"
+)
+
+// Streams is stream.
+var Streams = &bench.Benchmark{
+	Name: "stream",
+	Doc:  "copy and triad through a device's memory by kernel, on cpu by all cores (STREAM)",
+	Params: []bench.Param{
+		{Name: "size_bytes", Unit: "B", Doc: "bytes of an array", Default: int64(64 << 20), Quick: int64(4 << 20)},
+		{Name: "operation", Flag: "stream-op", Doc: "copy (a = b) or triad (a = b + scalar c), float64", Default: opCopy,
+			Values: []string{opCopy, opTriad}, All: true},
+		{Name: "iterations", Doc: "timed passes in all", Default: int64(50)},
+	},
+	Metrics: []bench.Metric{
+		{Name: "bandwidth", Unit: "B/s", Value: bytesPerSecond,
+			Doc: "payload: bytes of the array that is written, over the time by the device's events"},
+		{Name: "traffic_bandwidth", Unit: "B/s", Value: trafficPerSecond,
+			Doc: "bytes read and written as STREAM counts them: 2 arrays a copy, 3 a triad; no write-allocate"},
+	},
+	New:        map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error){bench.None: newStream},
+	Alone:      true,
+	Iterations: counts,
+	Memory:     func(p result.Params) int64 { return 3 * p.Int("size_bytes") },
+	Settle: func(p result.Params) (string, error) {
+		if p.Int("size_bytes")%8 != 0 {
+			return "-m", fmt.Errorf("arrays are of float64s, and %d bytes are no whole number of them: give multiples of 8", p.Int("size_bytes"))
+		}
+		return "", nil
+	},
+}
+
+// arraysOf is how many arrays an operation reads and writes.
+func arraysOf(operation string) int {
+	if operation == opTriad {
+		return 3
+	}
+	return 2
+}
+
+func trafficPerSecond(p result.Params, n int, seconds float64) float64 {
+	return float64(arraysOf(p.String("operation"))) * bytesPerSecond(p, n, seconds)
+}
+
+// scalar of the triad, as STREAM has it.
+const scalar = 3
+
+// chunk is how much of an array is written and checked at once, by way of the host; a multiple of 8.
+const chunk = 4 << 20
+
+// stream is the body: a = b or a = b + scalar·c.
+type stream struct {
+	*side
+	operation string
+	arrays    []*gpu.Buffer
+	a, b, c   []gpu.Memory // slots of them
+	host      *gpu.Buffer  // pinned
+	timer     *timer
+	last      int
+}
+
+func newStream(pe *bench.PE, p result.Params) (bench.Body, error) {
+	b := &stream{operation: p.String("operation")}
+	if err := b.open(pe, p); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+func (b *stream) open(pe *bench.PE, p result.Params) (err error) {
+	if b.side, err = openSide(pe, pe.Device.Ordinal()); err != nil {
+		return err
+	}
+	if b.timer, err = newTimer(b.side, false); err != nil {
+		return err
+	}
+	size := int(p.Int("size_bytes"))
+	n, stride := slots(pe, p, size, b.side)
+	return b.here(func() error {
+		for _, list := range []*[]gpu.Memory{&b.a, &b.b, &b.c}[:arraysOf(b.operation)] {
+			buf, err := b.dev.Alloc(gpu.OnDevice, n*stride, gpu.DefaultPages)
+			if err != nil {
+				return err
+			}
+			b.arrays = append(b.arrays, buf)
+			for i := range n {
+				*list = append(*list, buf.Slice(i*stride, size))
+			}
+		}
+		if b.host, err = b.dev.Alloc(gpu.Pinned, chunk, gpu.DefaultPages); err != nil {
+			return err
+		}
+		if n > 1 && b.dev.Driver() == gpu.CPU { // what is stored is not read again before the cache has lost it
+			b.set.WorkingSet(2 * n * stride)
+		}
+		for which, array := range b.arrays[1:] {
+			if err := b.write(array.Memory(), which+1, stride); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// value is element i of array number which: no period that a wrong offset could hide in, and exact in the triad.
+func value(which, i int) float64 { return float64(i*which%8191 + which) }
+
+// want is what element i of the result must be.
+func (b *stream) want(i int) float64 {
+	if b.operation == opTriad {
+		return value(1, i) + scalar*value(2, i)
+	}
+	return value(1, i)
+}
+
+// write fills all slots of an array, which begin every stride bytes.
+func (b *stream) write(m gpu.Memory, which, stride int) error {
+	for off := 0; off < m.Len; off += chunk {
+		h := b.host.Slice(0, min(chunk, m.Len-off))
+		for i, x := 0, gpu.Of[float64](h); i < len(x); i++ {
+			x[i] = value(which, (off+8*i)%stride/8)
+		}
+		if err := errors.Join(b.stream.Copy(m.Slice(off, h.Len), h), b.stream.Sync()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Batch times n passes.
+func (b *stream) Batch(n int, clk *bench.Clock) error {
+	b.last = n
+	return b.timer.time(n, 1, clk, func(lo, hi int) error {
+		for i := lo; i < hi; i++ {
+			s := i % len(b.a)
+			var err error
+			if b.operation == opTriad {
+				err = b.set.Triad(b.stream, b.a[s], b.b[s], b.c[s], scalar)
+			} else {
+				err = b.set.Copy(b.stream, b.a[s], b.b[s])
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Poison overwrites the results with NaNs.
+func (b *stream) Poison() error {
+	b.last = 0
+	return b.here(func() error {
+		return errors.Join(b.stream.Fill(b.arrays[0].Memory(), 0xFF), b.stream.Sync())
+	})
+}
+
+// Inspect compares every element with its value.
+func (b *stream) Inspect() (v result.Validation, err error) {
+	err = b.here(func() error {
+		for s, m := range b.a[:min(len(b.a), b.last)] {
+			for off := 0; off < m.Len; off += chunk {
+				h := b.host.Slice(0, min(chunk, m.Len-off))
+				if err := errors.Join(b.stream.Copy(h, m.Slice(off, h.Len)), b.stream.Sync()); err != nil {
+					return err
+				}
+				for i, x := range gpu.Of[float64](h) {
+					if want := b.want(off/8 + i); x != want {
+						v.Errors++
+						if v.FirstError == "" {
+							v.FirstError = fmt.Sprintf("%s, array %d, element %d: expected %v, found %v", b.operation, s, off/8+i, want, x)
+						}
+					}
+				}
+			}
+			v.Checked += int64(m.Len / 8)
+			v.Sent += int64(m.Len / 8)
+		}
+		return nil
+	})
+	return v, err
+}
+
+// Check is another pass over all slots.
+func (b *stream) Check() (result.Validation, error) {
+	if err := b.Poison(); err != nil {
+		return result.Validation{}, err
+	}
+	if err := b.Batch(len(b.a), &bench.Clock{}); err != nil {
+		return result.Validation{}, err
+	}
+	return b.Inspect()
+}
+
+// Close frees all of it.
+func (b *stream) Close() error {
+	if b.side == nil {
+		return nil
+	}
+	var errs []error
+	if b.timer != nil {
+		errs = append(errs, b.timer.close())
+	}
+	errs = append(errs, b.here(func() (err error) {
+		b.set.WorkingSet(0)
+		for _, a := range append(b.arrays, b.host) {
+			if a != nil {
+				err = errors.Join(err, a.Free())
+			}
+		}
+		return err
+	}))
+	return errors.Join(append(errs, b.side.close())...)
+}

@@ -1,0 +1,11 @@
+// Stencil2D: one cell of one iteration, (itself + its four neighbours) / 5.
+#pragma once
+
+#include "shell.h"
+
+// T is double or a vector of doubles (never passed by value: how is a matter of the instruction set). The order of the
+// sum is part of the definition: every device gives the same bits.
+template <class T>
+GB_HD void gb_stencil(T &result, const T &centre, const T &west, const T &east, const T &south, const T &north) {
+	result = ((((centre + west) + east) + south) + north) * (1.0 / 5.0);
+}
