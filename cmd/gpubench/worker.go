@@ -23,6 +23,7 @@ import (
 	"gpubench/internal/plan"
 	"gpubench/internal/result"
 	"gpubench/internal/suite"
+	"gpubench/internal/suite/device"
 	"gpubench/internal/supervise"
 	"gpubench/kernels"
 	"gpubench/runtimes/transport"
@@ -240,6 +241,9 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		}
 		defer func() { err = errors.Join(err, w.dev.Close()) }()
 	}
+	others := &device.Pool{}
+	w.services[device.Others] = others
+	defer func() { err = errors.Join(err, others.Close()) }()
 	// Loaded once for all cases, and unloaded before the device is closed. A
 	// case that needs what is missing here says so itself.
 	if set, err := kernels.Load(w.dev); err == nil {

@@ -125,6 +125,9 @@ type Benchmark struct {
 	// are ways to do the same, and the best counts. Pure. nil, or none: nothing is
 	// known to.
 	Ceilings func(p result.Params) []limits.Ceiling
+	// Search makes what chooses the batches of a case and makes its figures; nil:
+	// batches are alike, and each is a sample. Bodies are Leveled.
+	Search func(p result.Params) (Search, error)
 	// Longest is the longest message of a case in bytes; nil: its size_bytes.
 	Longest func(p result.Params) int64
 	// Native says over which transports there is a loop of this benchmark whole
@@ -191,17 +194,17 @@ type Prober interface {
 	Probe() (buf gpu.Memory, peer int)
 }
 
+// Paired is implemented by bodies whose messages go between pairs of PEs, the
+// same on every PE. Without it the two are PEs 0 and 1.
+type Paired interface {
+	Pairs() [][2]int
+}
+
 // Balancer is implemented by bodies that balance their load. It is asked once,
 // before Close; counts of work that this PE has done are added up over the PEs.
 // nil: this case does not balance.
 type Balancer interface {
 	Balancing() *result.Balancing
-}
-
-// Paired is implemented by bodies whose messages go between pairs of PEs, the
-// same on every PE. Without it the two are PEs 0 and 1.
-type Paired interface {
-	Pairs() [][2]int
 }
 
 // Case is a benchmark with all its parameters fixed, to be run once. Params

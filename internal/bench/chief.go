@@ -14,6 +14,8 @@ type chief struct {
 	doing     task
 	n         int // iterations of the batch under way
 	pace      *pace
+	search    Search              // instead of pace, where the benchmark has one
+	level     int64               // of the search
 	checks    []result.Validation // by PE
 	checked   bool                // the final check has run
 	reports   []report            // of the last task, by PE
@@ -44,6 +46,9 @@ func (c *chief) decide(reports []report) order {
 	if o.Do == doBatch {
 		o.N = c.n
 	}
+	if c.search != nil && (o.Do == doBatch || o.Do == doCheck) {
+		o.Level = &c.level
+	}
 	if o.Do == doOpen && c.staging != nil {
 		o.Chunk = int(c.staging.ChunkBytes)
 	}
@@ -70,7 +75,7 @@ func (c *chief) after(done task) task {
 	case done == doLegs:
 		return doClose
 	}
-	if c.n = c.pace.next(); c.n > 0 {
+	if c.n = c.next(); c.n > 0 {
 		return doBatch
 	}
 	if c.s.c.Clocks != nil {
@@ -182,6 +187,10 @@ func (c *chief) start() {
 	if p.Has("seconds") {
 		seconds = p.Float("seconds")
 	}
+	if c.s.b.Search != nil {
+		c.searching()
+		return
+	}
 	var err error
 	if c.pace, err = newPace(count("iterations"), seconds, count("warmup"), c.s.b.MinBatch); err != nil {
 		c.end(result.Failed, err.Error())
@@ -217,7 +226,7 @@ func (c *chief) batch(reports []report) {
 	case b.seconds <= 0:
 		c.end(result.Failed, fmt.Sprintf("a batch of %d iterations took %g s by its clock", c.n, b.seconds))
 	default:
-		c.pace.note(b)
+		c.took(b)
 	}
 }
 

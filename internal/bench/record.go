@@ -40,7 +40,13 @@ func (c *chief) record(status result.Status, reason string) result.Record {
 		return r
 	}
 	r.Metrics, r.Samples = map[string]result.Metric{}, map[string]result.Samples{}
-	if err := c.metrics(&r); err != nil {
+	err := error(nil)
+	if c.search != nil {
+		r.Metrics, r.Samples, err = c.search.Result()
+	} else {
+		err = c.metrics(&r)
+	}
+	if err != nil {
 		r.Status, r.Reason = result.Failed, err.Error()
 		r.Metrics, r.Samples = nil, nil
 		return r

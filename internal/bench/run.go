@@ -70,6 +70,7 @@ const (
 type order struct {
 	Do     task
 	N      int           `json:",omitempty"` // iterations of a batch
+	Level  *int64        `json:",omitempty"` // of a batch or the untimed pass, where there is a search
 	Chunk  int           `json:",omitempty"` // before the body is made: of pipelined staging
 	Status result.Status `json:",omitempty"` // at the end
 	Broken *blame        `json:",omitempty"` // at the end: the PEs cannot go on
@@ -128,6 +129,9 @@ func (s *session) follow() (order, error) {
 // other. What goes wrong in the body is in the report.
 func (s *session) carryOut(o order) (r report, lost error) {
 	var err error
+	if o.Level != nil {
+		s.body.(Leveled).SetLevel(*o.Level)
+	}
 	switch o.Do {
 	case doPath:
 		err = s.setPath(0)

@@ -76,10 +76,16 @@ var mutants = []mutant{
 	{"a sum that forgets what there was", "internal/suite/collective/buffers.go",
 		"x[i] += y[i]", "x[i] = y[i]", "reduce allreduce reduce_scatter -n 3 --path host -m 64 -i 20",
 		`PE \d+: sum of step \d+, offset \d+: expected \d+, found \S+`},
-	{"a barrier that leaves a round out", "runtimes/mpi/collective.go",
-		"for d := 1; d < c.size; d *= 2 {", "for d := 1; d < c.size-1; d *= 2 {", "barrier -n 3 --path host --model mpi -i 20",
-		`PE \d+: PE \d+ has left a barrier that PE \d+ has not entered`},
+	{"a dependence left out", "internal/suite/taskbench/charm.go",
+		"ch != nil && inside(s.point, first, n) {", "ch != nil && inside(s.point, first, n) && s.point != b.id+1 {", tasks + "--model charm --path host", wrongInput},
+	{"a stale output", "internal/suite/taskbench/mpi.go",
+		"r.comm.Post(w.mem[(t-1)&1],", "r.comm.Post(w.mem[t&1],", tasks + "--model mpi --path host,staged", wrongInput},
 }
+
+const tasks = "taskbench --device emulated --width 4 --steps 9 --task-size 3 -i 2 -x 1 "
+
+// What a wrong input of a task is reported as.
+const wrongInput = `PE \d+: task \(\d+, \d+\): input from point \d+, offset \d+: expected 0x\w+, found 0x\w+`
 
 func TestMutants(t *testing.T) {
 	if testing.Short() {

@@ -10,11 +10,9 @@ import (
 	"gpubench/internal/result"
 )
 
-// Timed seconds of a case that is measured as a limit. It is in the case's id, so it is the same in every run.
-const (
-	limitSeconds      = 0.02
-	limitSecondsQuick = 0.005
-)
+// limitSeconds are the timed seconds of a case that is measured as a limit. They are in the case's id, so that they are the
+// same in every run.
+const limitSeconds = 0.02
 
 // bound plans what bounds the cases, and notes in each by what it is bounded. The jobs come before all others, in the
 // first trial, whatever the order of cases.
@@ -87,9 +85,6 @@ func (e *expander) ceilings(list []limits.Ceiling, benches map[string]Bench) (ou
 		}
 		maps.Copy(own, l.Own)
 		own["iterations"], own["warmup"], own["seconds"] = nil, int64(1), limitSeconds
-		if e.o.Quick {
-			own["seconds"] = limitSecondsQuick
-		}
 		own[limits.Purpose] = limits.ForLimit
 		c, misfit := e.alone(b, l.Device, "default", "same", own)
 		if misfit != nil || c.Skip != "" {

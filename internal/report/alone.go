@@ -48,11 +48,10 @@ func pairs(w io.Writer, bench string, recs []result.Record) {
 			metrics = append(metrics, "latency")
 		}
 		for _, name := range metrics {
-			m, ok := firstMetric(group, name)
-			if !ok && name != metrics[0] {
-				continue
+			if _, ok := firstMetric(group, name); !ok && name != metrics[0] {
+				continue // all failed, which one matrix tells
 			}
-			sc := scaleOf(name, m.Unit)
+			sc := scaleOf(name, map[string]string{"bandwidth": "B/s", "latency": "s"}[name])
 			fmt.Fprintf(w, "\n# %s on %s: %s (%s), %s, %s host memory, %s, %s B; rows are sources\n", bench, text(p, "device"), name, sc.unit,
 				text(p, "engine"), text(p, "host_space"), waysWords[text(p, "ways")], text(p, "size_bytes"))
 			table(w, pairRows(group, name, sc))
@@ -185,9 +184,13 @@ func limitTable(w io.Writer, recs []result.Record) {
 	}
 	fmt.Fprintf(w, "\n# limits, measured first: bandwidth (%s) of a device alone\n", sc.unit)
 	table(w, rows)
+	reasons := map[string]int{}
 	for _, r := range some {
 		if r.Status != result.OK {
-			fmt.Fprintf(w, "# limit %s: %s: %s\n", r.Benchmark, r.Status, r.Reason)
+			reasons[fmt.Sprintf("# limit by %s %s: %s", r.Benchmark, r.Status, r.Reason)]++
 		}
+	}
+	for _, line := range sorted(reasons) {
+		fmt.Fprintf(w, "%s (%d cases)\n", line, reasons[line])
 	}
 }

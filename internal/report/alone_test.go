@@ -84,14 +84,17 @@ func TestLimitsAreNotWhatWasAskedFor(t *testing.T) {
 		map[string]result.Metric{"bandwidth": metric("B/s", 2e12)})
 	ping := rec("pingpong", "mpi", "host", result.OK, result.Params{"size_bytes": int64(8192)}, map[string]result.Metric{"latency": metric("s", 1e-6)})
 	ping.Limit = &result.Limit{Name: "memory copy", Value: 2.5e-7, Unit: "s", Fraction: 0.25}
-	recs := []result.Record{limit(8192, 4e9), lost, stream, ping}
+	again := lost
+	again.Params = lost.Params.With("size_bytes", int64(131072))
+	recs := []result.Record{limit(8192, 4e9), lost, again, stream, ping}
 	got := render(t, "text", recs)
 	for _, want := range []string{
 		"# limits, measured first: bandwidth (MB/s) of a device alone\n",
 		"# size  devcopy cpu h2h copy one  stream cuda copy\n",
 		"8192                        4000                  \n",
 		"65536                     failed           2000000\n",
-		"# limit devcopy: failed: because\n",
+		"131072                    failed                  \n",
+		"# limit by devcopy failed: because (2 cases)\n",
 		"8192       1.000      0.25\n",
 		"# 1 ok, 0 failed, 0 skipped\n",
 	} {

@@ -27,7 +27,8 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		Validation: r.Validation, PathTaken: r.PathTaken, Limit: r.Limit,
 		Trial: r.Trial, ElapsedS: number(r.ElapsedS), Oversubscribed: r.Oversubscribed,
 		EnvID: textOrNull(r.EnvID), Staging: r.Staging, Clocks: r.Clocks, MPS: r.MPS, PlacementFound: textOrNull(r.PlacementFound),
-		Pairs: textOrNull(r.Pairs), Balancing: r.Balancing,
+		Pairs:     textOrNull(r.Pairs),
+		Balancing: r.Balancing,
 	}
 	if w.Params == nil {
 		w.Params = Params{}
@@ -62,7 +63,8 @@ func (r *Record) UnmarshalJSON(b []byte) error {
 		Validation: w.Validation, PathTaken: w.PathTaken, Limit: w.Limit,
 		Trial: w.Trial, ElapsedS: float64(w.ElapsedS), Oversubscribed: w.Oversubscribed,
 		EnvID: textOf(w.EnvID), Staging: w.Staging, Clocks: w.Clocks, MPS: w.MPS, PlacementFound: textOf(w.PlacementFound),
-		Pairs: textOf(w.Pairs), Balancing: w.Balancing,
+		Pairs:     textOf(w.Pairs),
+		Balancing: w.Balancing,
 	}
 	if w.Started != nil {
 		r.Started = *w.Started

@@ -5,7 +5,9 @@ package suite
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/device"
 	"gpubench/runtimes/charm"
 )
 
@@ -24,7 +26,10 @@ var bibandwidth = &bench.Benchmark{
 		(*ranks).exchange, (*player).exchange),
 	MinPEs:     2,
 	Iterations: osuBandwidthCounts,
-	Memory:     windowMemory,
+	Ceilings: func(p result.Params) []limits.Ceiling {
+		return device.Between(p, p.Int("size_bytes"), 2)
+	},
+	Memory: windowMemory,
 }
 
 // exchange posts the receives before the sends; then the first waits for its

@@ -9,13 +9,14 @@ import (
 	"gpubench/internal/suite/jacobi3d"
 	"gpubench/internal/suite/pic"
 	"gpubench/internal/suite/stencil2d"
+	"gpubench/internal/suite/taskbench"
 )
 
 // All lists the benchmarks in the order in which they are shown.
 func All() *bench.Registry {
 	list := []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth}
 	list = append(list, collective.Benchmarks...)
-	list = append(list, jacobi3d.Benchmark, stencil2d.Benchmark, pic.Benchmark)
+	list = append(list, jacobi3d.Benchmark, stencil2d.Benchmark, pic.Benchmark, taskbench.Benchmark, taskbench.METG)
 	list = append(list, device.Copies, device.Latencies, device.Streams)
 	return bench.NewRegistry(list...)
 }

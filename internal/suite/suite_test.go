@@ -61,7 +61,7 @@ func TestMetrics(t *testing.T) {
 func TestEveryBenchmarkIsListed(t *testing.T) {
 	want := []string{"pingpong", "bandwidth", "bibandwidth", "multi_latency", "multi_bandwidth",
 		"barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall", "reduce_scatter",
-		"jacobi3d", "stencil2d", "pic", "devcopy", "devlatency", "stream"}
+		"jacobi3d", "stencil2d", "pic", "taskbench", "metg", "devcopy", "devlatency", "stream"}
 	all := All().All()
 	if len(all) != len(want) {
 		t.Fatalf("%d benchmarks", len(all))

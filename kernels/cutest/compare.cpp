@@ -53,6 +53,9 @@ void pic_pack(const double *, const uint8_t *, const i64 *, const i64 *, double 
 void pic_fill(double *, const i64 *, const i64 *, i64, i64, i64);
 void pic_append(double *, const double *, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64);
 void pic_check(const double *, gb_check *, i64, i64, i64, double, double, double, double);
+void task_compute(uint8_t *, double *, i64, i64, i64, i64, i64);
+void task_memory(uint8_t *, u64 *, i64, i64, i64, i64, i64, i64, i64);
+void task_check(const uint8_t *, gb_check *, i64, i64, i64, i64);
 
 // The CPU's.
 #define BODY(name) void name(const uint64_t *, const gb_launch *);
@@ -62,6 +65,7 @@ BODY(gb_pattern_check) BODY(gb_reduce_sum) BODY(gb_reduce_max) BODY(gb_reduce_su
 BODY(gb_combine_sum) BODY(gb_combine_max) BODY(gb_stream_copy) BODY(gb_stream_triad) BODY(gb_vector_fill)
 BODY(gb_vector_check) BODY(gb_gate_wait) BODY(gb_gate_nothing) BODY(gb_stencil2d) BODY(gb_stencil2d_shell)
 BODY(gb_pic_move_all) BODY(gb_pic_scan) BODY(gb_pic_pack) BODY(gb_pic_fill) BODY(gb_pic_append) BODY(gb_pic_check_all)
+BODY(gb_task_compute) BODY(gb_task_memory) BODY(gb_task_check)
 #undef BODY
 }
 
@@ -345,6 +349,18 @@ static void test_stream() {
 	expect("stream_triad", {&a, &b, &c}, v);
 }
 
+// An open gate and one that nobody opens let both go on, and neither writes.
+static void test_gate() {
+	twin word(1);
+	const u64 value = (u64)pick(0, 3);
+	memcpy(word.host(), &value, 8);
+	word.same();
+	const std::vector<u64> v = {(u64)pick(0, 3), (u64)pick(0, 20)};
+	both("gate_wait", gate_wait, gb_gate_wait, {1, 1, 1}, {1, 1, 1}, {&word}, v);
+	expect("gate_wait", {&word}, v);
+	both("gate_nothing", gate_nothing, gb_gate_nothing, {1, 1, 1}, {1, 1, 1}, {}, {0});
+}
+
 // Particles of a block; a few of them in another block or nowhere, as damaged ones may be.
 static void test_pic() {
 	const i64 n = pick(0, 3) ? pick(0, 2000) : pick(0, 9), capacity = n + pick(0, 5), room = pick(0, 2) ? n : pick(0, n);
@@ -387,16 +403,29 @@ static void test_pic() {
 	join("pic_check", results, slots, v);
 }
 
-// An open gate and one that nobody opens let both go on, and neither writes.
-static void test_gate() {
-	twin word(1);
-	const u64 value = (u64)pick(0, 3);
-	memcpy(word.host(), &value, 8);
-	word.same();
-	const std::vector<u64> v = {(u64)pick(0, 3), (u64)pick(0, 20)};
-	both("gate_wait", gate_wait, gb_gate_wait, {1, 1, 1}, {1, 1, 1}, {&word}, v);
-	expect("gate_wait", {&word}, v);
-	both("gate_nothing", gate_nothing, gb_gate_nothing, {1, 1, 1}, {1, 1, 1}, {}, {0});
+static void test_task() {
+	const i64 n = pick(16, 1000), step = pick(0, 1000), point = pick(0, 64), blocks = pick(1, 3);
+	const dim3 grid = {(uint32_t)blocks, 1, 1}, lanes = {64, 1, 1};
+	twin out(n / 8 + 2), values(64 * blocks);
+	std::vector<u64> v = {(u64)n, (u64)step, (u64)point, (u64)pick(0, 50), (u64)blocks};
+	both("task_compute", task_compute, gb_task_compute, grid, lanes, {&out, &values}, v);
+	expect("task_compute", {&out, &values}, v);
+
+	const i64 pieces = pick(1, 5), words = 2 * pick(1, 200);
+	twin scratch(pieces * words);
+	v = {(u64)n, (u64)step, (u64)point, (u64)pick(0, 9), (u64)pick(0, 9), (u64)pieces, (u64)words};
+	both("task_memory", task_memory, gb_task_memory, grid, lanes, {&out, &scratch}, v);
+	expect("task_memory", {&out, &scratch}, v);
+
+	const i64 slots = pick(1, 5);
+	twin results(slots * 8);
+	if (pick(0, 1)) {
+		((uint8_t *)out.host())[pick(0, n - 1)] ^= 1 << pick(0, 7);
+		out.same();
+	}
+	v = {(u64)n, (u64)step, (u64)point, (u64)slots};
+	both("task_check", task_check, gb_task_check, {(uint32_t)slots, 1, 1}, {GB_CHECK_THREADS, 1, 1}, {&out, &results}, v);
+	join("task_check", results, slots, v);
 }
 
 int main(int argc, char **argv) {
@@ -404,8 +433,8 @@ int main(int argc, char **argv) {
 	const u64 seed = argc > 2 ? strtoull(argv[2], nullptr, 10) : std::random_device()();
 	rng.seed(seed);
 	printf("compare: %ld trials of every kernel, seed %llu\n", trials, (unsigned long long)seed);
-	void (*const tests[])() = {test_jacobi3d, test_stencil2d, test_faces,  test_field,  test_check, test_pattern,
-	                        test_reduce,   test_stream,    test_vector, test_gate, test_pic};
+	void (*const tests[])() = {test_jacobi3d, test_stencil2d, test_faces,  test_field, test_check, test_pattern, test_reduce,
+	                        test_stream,   test_vector,    test_gate,   test_pic,   test_task};
 	for (long i = 0; i < trials && failures < 10; i++)
 		for (auto *t : tests) t();
 	printf("compare: %d failures\n", failures);

@@ -94,6 +94,12 @@ func program(ep *transport.Endpoint) error {
 
 // Six chares on two PEs, which are threads of this process.
 func Example() {
+	onTwoPEs(program)
+	// Output: heat of all cells: 89
+}
+
+// onTwoPEs runs a program on two PEs.
+func onTwoPEs(program func(ep *transport.Endpoint) error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 	world := inproc.NewWorld(2)
 	var pes sync.WaitGroup
@@ -118,5 +124,4 @@ func Example() {
 		})
 	}
 	pes.Wait()
-	// Output: heat of all cells: 89
 }

@@ -27,8 +27,10 @@ var outsideCore = map[string][]string{
 	"match.go":       {"gpubench/gpu"},
 	"move.go":        {"gpubench/gpu", "gpubench/runtimes/transport"}, // Memory; MaxTag
 	"core.go":        {"gpubench/gpu"},                                // Memory
-	"migrate.go":     {"time", "gpubench/gpu"},                        // durations of BalanceStats; Buffer
+	"migrate.go":     {"time"},                                        // durations of BalanceStats
+	"cargo.go":       {"gpubench/gpu"},                                // Buffer
 	"sync.go":        {"time"},
+	"places.go":      {"time"},
 	"mobile.go":      {"time"},
 	"balancer.go":    {"gpubench/runtimes/transport"}, // Place
 }

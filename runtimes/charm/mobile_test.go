@@ -144,50 +144,53 @@ func emulated(rank int) (*gpu.Device, error) {
 // travel sends n caravans over w's PEs for so many sync points, and hands each PE's statistics to judge.
 func travel(t *testing.T, w world, b charm.Balancer, n, steps int, tweak func(c *caravan, at int), judge func(rt *charm.Runtime, arr charm.Array[caravan]) error) []error {
 	t.Helper()
-	return w.onPEs(t, func(rt *charm.Runtime) (err error) {
-		dev := rt.Endpoint().Device()
-		st, err := dev.NewStream()
-		if err != nil {
-			return err
-		}
-		defer func() { err = firstOf(err, st.Close()) }()
-		arr, err := charm.NewMobile(rt.PE(), "Caravan", charm.Grid(n), charm.Blocks, b,
-			func(self charm.Elem[caravan], at charm.Index) (*caravan, error) {
-				c, err := newCaravan(dev, st, self, at[0], steps)
-				if err == nil && tweak != nil {
-					tweak(c, at[0])
-				}
-				return c, err
-			},
-			func(self charm.Elem[caravan], at charm.Index, c *caravan) error {
-				c.Moves++
-				if c.told < 0 {
-					return errors.New("no room at the inn")
-				}
-				return nil
-			})
-		if err != nil {
-			return err
-		}
-		defer arr.EachLocal(rt.PE(), func(_ charm.Elem[caravan], c *caravan) { err = firstOf(err, c.free()) })
-		if err := rt.Run(func(pe *charm.PE) {
-			if pe.Rank() == 0 {
-				caravanGo.Broadcast(pe, arr.All(), struct{}{})
-			}
-		}); err != nil {
-			return err
-		}
-		arr.EachLocal(rt.PE(), func(self charm.Elem[caravan], c *caravan) {
-			at := self.Index(rt.PE())[0]
-			if bad := c.check(dev, st, at); bad != nil {
-				err = firstOf(err, fmt.Errorf("Caravan(%d): %w", at, bad))
-			}
-		})
-		if err == nil && judge != nil {
-			err = judge(rt, arr)
-		}
+	return w.onPEs(t, func(rt *charm.Runtime) error { return caravans(rt, b, n, steps, tweak, judge) })
+}
+
+// caravans is travel on one PE.
+func caravans(rt *charm.Runtime, b charm.Balancer, n, steps int, tweak func(c *caravan, at int), judge func(rt *charm.Runtime, arr charm.Array[caravan]) error) (err error) {
+	dev := rt.Endpoint().Device()
+	st, err := dev.NewStream()
+	if err != nil {
 		return err
+	}
+	defer func() { err = firstOf(err, st.Close()) }()
+	arr, err := charm.NewMobile(rt.PE(), "Caravan", charm.Grid(n), charm.Blocks, b,
+		func(self charm.Elem[caravan], at charm.Index) (*caravan, error) {
+			c, err := newCaravan(dev, st, self, at[0], steps)
+			if err == nil && tweak != nil {
+				tweak(c, at[0])
+			}
+			return c, err
+		},
+		func(self charm.Elem[caravan], at charm.Index, c *caravan) error {
+			c.Moves++
+			if c.told < 0 {
+				return errors.New("no room at the inn")
+			}
+			return nil
+		})
+	if err != nil {
+		return err
+	}
+	defer arr.EachLocal(rt.PE(), func(_ charm.Elem[caravan], c *caravan) { err = firstOf(err, c.free()) })
+	if err := rt.Run(func(pe *charm.PE) {
+		if pe.Rank() == 0 {
+			caravanGo.Broadcast(pe, arr.All(), struct{}{})
+		}
+	}); err != nil {
+		return err
+	}
+	arr.EachLocal(rt.PE(), func(self charm.Elem[caravan], c *caravan) {
+		at := self.Index(rt.PE())[0]
+		if bad := c.check(dev, st, at); bad != nil {
+			err = firstOf(err, fmt.Errorf("Caravan(%d): %w", at, bad))
+		}
 	})
+	if err == nil && judge != nil {
+		err = judge(rt, arr)
+	}
+	return err
 }
 
 func must(t *testing.T, errs []error) {
@@ -235,6 +238,9 @@ func TestBuffersMove(t *testing.T) {
 				if s.Syncs != 3 || s.Moves != 9 || s.Sent != sent || s.Bytes < 4*caravanBytes*sent || s.Bytes > 4*caravanBytes*sent+2000*sent {
 					return fmt.Errorf("%+v", s)
 				}
+				if err := again(rt, arr); err != nil {
+					return err
+				}
 				if s.Moving <= 0 || s.Waited < 0 || s.Decided < 0 {
 					return fmt.Errorf("times: %+v", s)
 				}
@@ -242,13 +248,27 @@ func TestBuffersMove(t *testing.T) {
 				arr.EachLocal(rt.PE(), func(self charm.Elem[caravan], c *caravan) {
 					here = append(here, self.Index(rt.PE())[0])
 				})
-				if want := [][]int{{2}, {0, 1}}[rt.PE().Rank()]; !slices.Equal(here, want) {
+				if want := [][]int{{0, 1}, {2}}[rt.PE().Rank()]; !slices.Equal(here, want) {
 					return fmt.Errorf("chares %v are here, want %v", here, want)
 				}
 				return nil
 			}))
 		})
 	}
+}
+
+// again is a second run, from where the first one left the chares.
+func again(rt *charm.Runtime, arr charm.Array[caravan]) error {
+	arr.EachLocal(rt.PE(), func(_ charm.Elem[caravan], c *caravan) { c.Left = 3 })
+	err := rt.Run(func(pe *charm.PE) {
+		if pe.Rank() == 0 {
+			caravanGo.Broadcast(pe, arr.All(), struct{}{})
+		}
+	})
+	if s := rt.Balancing(arr); err == nil && (s.Syncs != 6 || s.Moves != 18) {
+		err = fmt.Errorf("after the second run: %+v", s)
+	}
+	return err
 }
 
 // Loads are measured: the PE's time in methods and what AddLoad says; greedy evens them out.
@@ -304,7 +324,7 @@ func init() {
 	waiterGo = charm.Threaded("go", func(c *waiter, t *charm.Thread, _ struct{}) {
 		ch := charm.Connect(t.PE, c.self, c.Peer, 0)
 		if c.Slow {
-			for began := time.Now(); time.Since(began) < 30*time.Millisecond; {
+			for began := time.Now(); time.Since(began) < 80*time.Millisecond; {
 			}
 			ch.SendBytes(t.PE, []byte{1})
 		} else if _, err := ch.RecvBytes(t, make([]byte, 1)); err != nil {
@@ -336,7 +356,7 @@ func TestWaitingIsNoLoad(t *testing.T) {
 		}
 		return err
 	})
-	if s.LastBefore < 1.6 { // 2 where the other has no load at all
+	if s.LastBefore < 1.5 { // 2 where the other has no load at all
 		t.Errorf("imbalance %g of a chare that works and one that waits for it, want nearly 2", s.LastBefore)
 	}
 }

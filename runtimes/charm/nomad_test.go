@@ -1,6 +1,12 @@
 // Chares for scripted traces of sync points.
 package charm
 
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
 // nomad comes to sync points when it is told to.
 type nomad struct {
 	self Elem[nomad]
@@ -67,4 +73,46 @@ func (s *sim) nomads(n int, b Balancer) (arr Array[nomad]) {
 		}
 	}
 	return arr
+}
+
+// A broadcast that is late by sync points still reaches each chare once; one that is too late is an error.
+func TestLateBroadcasts(t *testing.T) {
+	for _, late := range []int{1, pastEpochs, pastEpochs + 1} {
+		t.Run(fmt.Sprint(late), func(t *testing.T) {
+			s := newSim(t, 2, 256, 2)
+			arr := s.nomads(2, mustBalancer(t, "rotate", BalanceConfig{}))
+			s.begin(nil)
+			nomadNote.Broadcast(s.pes[1], arr.All(), talk{N: 9})
+			wire := [2]int{1, 0}
+			held := s.wires[wire]
+			delete(s.wires, wire)
+			if len(held) != 1 {
+				t.Fatalf("%d messages under way", len(held))
+			}
+			for range late {
+				for i := range 2 {
+					nomadSync.Send(s.pes[0], arr.At(i), talk{})
+				}
+				s.run(t)
+			}
+			s.wires[wire] = held
+			s.run(t)
+			if late > pastEpochs {
+				if err := s.err(); err == nil || !strings.Contains(err.Error(), "has been under way while its chares moved at 17 sync points: at most 16") {
+					t.Fatal(err)
+				}
+				return
+			}
+			if err := s.err(); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 2 {
+				for _, pe := range s.pes {
+					if c, here := arr.At(i).Local(pe); here && c.N != 1 {
+						t.Errorf("%s has got %d notes, want 1", c.name, c.N)
+					}
+				}
+			}
+		})
+	}
 }

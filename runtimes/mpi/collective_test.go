@@ -3,6 +3,7 @@
 package mpi_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -398,4 +399,23 @@ func first(errs ...error) error {
 		}
 	}
 	return nil
+}
+
+// Where no library with collectives stands under the transport, each of them says so; and an operation that no library
+// knows is refused before it is asked for.
+func TestNoLibrary(t *testing.T) {
+	ranks(t, 2, func(c *mpi.Comm) error {
+		l := mpi.NewLibrary(c.Endpoint())
+		_, one := floats(2)
+		_, two := floats(4)
+		for i, err := range []error{
+			l.Barrier(), l.Bcast(one, 0), l.Reduce(one, two.Slice(0, 16), mpi.SumFloat64, 1), l.Allreduce(one, two.Slice(0, 16), mpi.SumFloat64),
+			l.Allgather(one, two), l.Alltoall(two, two), l.ReduceScatter(two, one, mpi.SumFloat64), l.Allreduce(one, one, mpi.MaxInt64),
+		} {
+			if !errors.Is(err, transport.ErrUnsupported) {
+				return fmt.Errorf("call %d: %v", i, err)
+			}
+		}
+		return nil
+	})
 }

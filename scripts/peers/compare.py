@@ -9,6 +9,7 @@ to itself shows what the machine's noise makes of a ratio. Writes Markdown, with
     scripts/peers/compare.py pingpong [--size 8,1024,65536,1048576,16777216] [--launches 10] [--pages default|huge]
     scripts/peers/compare.py ucx [--size 8,1024,65536,1048576] [--launches 10]
     scripts/peers/compare.py pic --prk FOLDER [--particles 100000] [--launches 10]   (FOLDER: a clone of github.com/ParRes/Kernels)
+    scripts/peers/compare.py metg [--pattern stencil_1d,no_comm,nearest] [--launches 10] [--source FOLDER]
     scripts/peers/compare.py commands --program 'C=mpirun -n 2 ./pp -s 8' --program 'Go=./other' [--key latency_s]
 
 The last takes any commands that print `latency_s 1.2e-07` on a line, or a line of JSON that has it (--key a.b.c names
@@ -219,6 +220,21 @@ def pic(o):
     compare(f"PIC, {o.particles} particles, 2 PEs, a step", programs, o, "PRK MPI1 PIC-static", "ms", 1e3)
 
 
+def metg(o):
+    """Against Task Bench's own MPI program, on 2 PEs, a task each. Only the rank model over MPI is the same thing."""
+    task_bench = os.path.join(PEERS, "taskbench.py")
+    source = ["--source", o.source] if o.source else []
+    for pattern in o.pattern.split(","):
+        common = ["metg", "--path", "host", "--pattern", pattern, "-n", "2", "--width", "2", "--steps", "1000"]
+        if pattern == "nearest":
+            common += ["--radix", "5"]
+        programs = [Program(f"gpubench, {model} model, {transport}", gpubench(*common, "--model", model, "--transport", transport),
+                            metric("metg", "median")) for transport in o.transport.split(",") for model in ("mpi", "charm")]
+        for again in ("", " (again)"):
+            programs.append(Program("Task Bench, nonblock" + again, [task_bench, "--pattern", pattern, *source], key("metg_s")))
+        compare(f"METG(50 %), {pattern}, 2 PEs", programs, o, "Task Bench, nonblock", "µs", 1e6)
+
+
 def commands(o):
     programs = []
     for text in o.program:
@@ -260,7 +276,7 @@ def compare(title, programs, o, reference, unit, scale):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["jacobi3d", "pingpong", "ucx", "pic", "commands"])
+    parser.add_argument("what", choices=["jacobi3d", "pingpong", "ucx", "pic", "metg", "commands"])
     parser.add_argument("--program", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--key", default="latency_s")
     parser.add_argument("--title", default="Commands")
@@ -276,12 +292,15 @@ def main():
     parser.add_argument("--pages", choices=["default", "huge"], default="default")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pattern", default="stencil_1d,no_comm,nearest")
+    parser.add_argument("--transport", default="mpi", help="of metg: a list")
+    parser.add_argument("--source", default="", help="of metg: where to clone Task Bench from")
     o = parser.parse_args()
     if o.launches < 2:
         parser.error("--launches is at least 2 (10 for a result)")
     if o.what == "commands" and len(o.program) < 2:
         parser.error("commands wants --program NAME=COMMAND at least twice")
-    {"jacobi3d": jacobi3d, "pingpong": pingpong, "ucx": ucx, "pic": pic, "commands": commands}[o.what](o)
+    {"jacobi3d": jacobi3d, "pingpong": pingpong, "ucx": ucx, "pic": pic, "metg": metg, "commands": commands}[o.what](o)
 
 
 if __name__ == "__main__":

@@ -147,6 +147,7 @@ func (c *collective) benchmark() *bench.Benchmark {
 		b.Metrics = append(b.Metrics, c.bandwidths()...)
 		b.Memory = func(p result.Params) int64 { return 4 * c.total(p) * p.Int("pes") }
 		b.Longest = c.unit
+		b.Ceilings = c.ceilings
 	}
 	b.Params = append(b.Params,
 		bench.Param{Name: "collective", Doc: "our own trees and rings, those of the MPI library (model mpi over mpi), or NCCL's (model mpi, path direct)",

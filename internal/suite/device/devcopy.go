@@ -32,13 +32,13 @@ var Copies = &bench.Benchmark{
 	Doc:  "copies between host and device, within a device and between two (as nvbandwidth measures them)",
 	Params: []bench.Param{
 		{Name: "size_bytes", Unit: "B", Doc: "bytes of a copy", Default: int64(64 << 20), Quick: int64(1 << 20)},
-		{Name: "direction", Flag: "direction", Doc: "h2d, d2h or d2d (two devices: peer copies); on cpu it is h2h",
+		{Name: "direction", Flag: "direction", Doc: "from host or device to which; d2d of two devices are peer copies, on cpu all is h2h",
 			Default: hostToDevice, Values: []string{hostToDevice, deviceToHost, deviceToDevice}, All: true},
-		{Name: "engine", Flag: "engine", Doc: "what copies: copy (the driver's copy engines) or kernel",
+		{Name: "engine", Flag: "engine", Doc: "what copies: the driver's copy engines, or a kernel that loads and stores",
 			Default: byCopy, Values: []string{byCopy, byKernel}, All: true},
-		{Name: "host_space", Flag: "host-space", Doc: "the host's memory: pinned or pageable",
+		{Name: "host_space", Flag: "host-space", Doc: "the host's memory of copies",
 			Default: "pinned", Values: []string{"pinned", "pageable"}, All: true},
-		{Name: "ways", Flag: "ways", Doc: "one, or both at once", Default: "one", Values: []string{"one", "both"}, All: true},
+		{Name: "ways", Flag: "ways", Doc: "ways of a copy at once", Default: "one", Values: []string{"one", "both"}, All: true},
 		{Name: "from", Flag: "from", Doc: "source devices by ordinal", Default: int64(0), Max: maxOrdinal, Devices: true},
 		{Name: "to", Flag: "to", Doc: "destination devices by ordinal", Default: int64(0), Max: maxOrdinal, Devices: true},
 		{Name: "iterations", Doc: "timed copies in all", Default: int64(50)},
@@ -72,7 +72,7 @@ func copyMemory(p result.Params) int64 { return 4 * p.Int("size_bytes") }
 // settleCopy writes a copy in one way only, so that combinations that are the same copy are one case.
 func settleCopy(p result.Params) (flag string, err error) {
 	if p.String("engine") == byKernel && p.Int("size_bytes")%8 != 0 {
-		return "-m", fmt.Errorf("a kernel copies 8 bytes at a time, and %d is no multiple: give other sizes, or --engine copy", p.Int("size_bytes"))
+		return "--engine", fmt.Errorf("a kernel copies 8 bytes at a time, and %d is no multiple: give copy, or other sizes (-m)", p.Int("size_bytes"))
 	}
 	if p.String("device") == string(gpu.CPU) {
 		p["direction"], p["host_space"], p["ways"], p["from"], p["to"] = hostToHost, "pageable", "one", nil, nil
@@ -175,7 +175,18 @@ func (b *copies) open(p result.Params) error {
 	if len(b.ways) == 2 {
 		err = b.ways[1].here(func() (err error) { b.other, err = b.ways[1].dev.NewEvent(false); return err })
 	}
-	return errors.Join(err, b.fill(0))
+	return errors.Join(err, b.fill(0), b.preload())
+}
+
+// preload makes each copy once: a driver that loads kernels when they are first launched, or peers' mappings when they
+// are first used, may wait for the device then, which must not stand behind a gate.
+func (b *copies) preload() error {
+	for _, w := range b.ways {
+		if err := w.here(func() error { return b.queue(w, 0, 1) }); err != nil {
+			return err
+		}
+	}
+	return b.settle()
 }
 
 // peers gives two devices access to each other: without it a peer copy is two, through the host.

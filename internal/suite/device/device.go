@@ -36,14 +36,17 @@ type side struct {
 // openSide opens device number ordinal of the PE's driver; the PE's own device is taken where it is that.
 func openSide(pe *bench.PE, ordinal int) (*side, error) {
 	s := &side{dev: pe.Device}
-	if ordinal != pe.Device.Ordinal() {
-		var err error
-		if s.dev, err = gpu.Open(pe.Device.Driver(), ordinal, pe.Device.Options()); err != nil {
-			return nil, err
-		}
-		s.own = true
+	var err error
+	if pool, ok := pe.Services[Others].(*Pool); ok {
+		s.dev, err = pool.device(pe, ordinal)
+	} else if ordinal != pe.Device.Ordinal() {
+		s.dev, err = gpu.Open(pe.Device.Driver(), ordinal, pe.Device.Options())
+		s.own = err == nil
 	}
-	err := s.here(func() (err error) {
+	if err != nil {
+		return nil, err
+	}
+	err = s.here(func() (err error) {
 		if s.set, err = kernels.Load(s.dev); err == nil {
 			s.stream, err = s.dev.NewStream()
 		}

@@ -32,8 +32,10 @@ func onDevice(t *testing.T, driver gpu.Driver, ordinal int, f func(pe *bench.PE)
 	ep, err := transport.New(d, transport.Config{Device: dev})
 	must(t, err)
 	defer func() { must(t, ep.Close()) }()
+	others := &Pool{}
+	defer func() { must(t, others.Close()) }()
 	f(&bench.PE{Size: 1, Device: dev, Endpoint: ep, Control: bench.NewControl(ep),
-		Services: map[string]any{CacheBytes: int64(1 << 16)}})
+		Services: map[string]any{CacheBytes: int64(1 << 16), Others: others}})
 }
 
 func must(t *testing.T, err error) {
@@ -218,7 +220,7 @@ func TestSettleCopy(t *testing.T) {
 		change result.Params
 		flag   string
 	}{
-		{result.Params{"engine": byKernel, "size_bytes": int64(12)}, "-m"},
+		{result.Params{"engine": byKernel, "size_bytes": int64(12)}, "--engine"},
 		{result.Params{"engine": byKernel, "host_space": "pageable"}, "--host-space"},
 		{result.Params{"ways": "both", "host_space": "pageable"}, "--host-space"},
 	} {
@@ -296,5 +298,24 @@ func TestQueueingIsNotTimed(t *testing.T) {
 			must(t, tm.close())
 			must(t, s.close())
 		}
+	})
+}
+
+// Other devices stay open from case to case, and without a pool each case closes its own.
+func TestOtherDevices(t *testing.T) {
+	onDevice(t, gpu.Emulated, 1, func(pe *bench.PE) {
+		p := params(t, Copies, gpu.Emulated, result.Params{"direction": deviceToDevice, "from": int64(0), "to": int64(1), "size_bytes": int64(64)})
+		right(t, run(t, pe, Copies, p))
+		pool := pe.Services[Others].(*Pool)
+		kept := pool.open[0]
+		if kept == nil || len(pool.open) != 1 {
+			t.Fatalf("%d devices are kept, want device 0 alone", len(pool.open))
+		}
+		right(t, run(t, pe, Copies, p))
+		if pool.open[0] != kept {
+			t.Error("device 0 was opened anew")
+		}
+		delete(pe.Services, Others)
+		right(t, run(t, pe, Copies, p))
 	})
 }

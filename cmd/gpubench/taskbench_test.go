@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"gpubench/internal/result"
+	"gpubench/internal/suite/taskbench/graph"
+)
+
+const taskArgs = "taskbench --device emulated --task-size 5 -i 2 -x 1 "
+
+// allPatterns is --pattern with all of them.
+func allPatterns() string {
+	var names []string
+	for _, p := range graph.Patterns {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ",")
+}
+
+// Task graphs are right input by input: patterns, widths that are no powers of two or less than the PEs, models, transports,
+// paths, kernels, several graphs, outputs longer than a header.
+func TestTaskBenchIsRight(t *testing.T) {
+	needMPI(t)
+	need(t, "ucx")
+	for _, c := range []struct {
+		args  string
+		cases int
+		long  bool // not under -short
+	}{
+		{"-n 1,2,3,4 --path host --steps 7 --width 1,3,6,8 --pattern " + allPatterns(), 4 * 4 * 11 * 2, false},
+		{"-n 3 --path host --steps 7 --width 2,4,5,7 --radix 4 --period 2 --pattern " + allPatterns(), 4 * 11 * 2, true},
+		{"-n 2 --path host --steps 4 --width 3 --graphs 3 --output-bytes 17,4K --pattern stencil_1d,dom,random_nearest", 2 * 3 * 2, false},
+		{"-n 2 --path host --steps 6 --task-kernel empty,busy_wait,memory_bound,load_imbalance --scratch-bytes 4K", 4 * 2, false},
+		{"-n 2 --path staged,direct --steps 5 --width 3 --pattern fft,stencil_1d_periodic --output-bytes 16,2K", 2 * 2 * 2 * 2, false},
+		{"-n 1 --path staged --steps 5 --width 2 --scratch-bytes 4K --task-kernel empty,busy_wait,memory_bound,load_imbalance --task-blocks 2", 4 * 2, true},
+		{"-n 2 --transport mpi,ucx --path host --steps 6 --width 5 --pattern tree,all_to_all,spread --output-bytes 16,64K", 2 * 3 * 2 * 2, true},
+		{"-n 2 --transport ucx --path staged --steps 5 --width 3 --output-bytes 4K", 2, true},
+	} {
+		if c.long && testing.Short() {
+			continue
+		}
+		t.Run(c.args, func(t *testing.T) {
+			recs := records(t, exitOK, strings.Fields(taskArgs+c.args)...)
+			if n := count(recs, func(r result.Record) bool { return r.Status == result.OK }); n != c.cases {
+				t.Errorf("%d cases are ok, want %d", n, c.cases)
+			}
+			for _, r := range recs {
+				checkedEach(t, r)
+			}
+		})
+	}
+}
+
+// checkedEach fails unless every input of the untimed pass's two runs was checked, by the graph's own count.
+func checkedEach(t *testing.T, r result.Record) {
+	t.Helper()
+	p, inputs, tasks := r.Params, 0, 0
+	for i := range int(p.Int("graphs")) {
+		g := graph.Graph{Index: i, Pattern: graph.Pattern(p.String("pattern")), Width: int(p.Int("width")), Steps: int(p.Int("steps")),
+			Radix: int(p.Int("radix")), Period: int(p.Int("period")), Fraction: p.Float("fraction")}
+		tasks += g.Tasks()
+		for step := range g.Steps {
+			first, n := g.Window(step)
+			for point := first; point < first+n; point++ {
+				inputs += len(g.Inputs(step, point))
+			}
+		}
+	}
+	if k := p.String("task_kernel"); k != "empty" && k != "memory_bound" {
+		inputs += tasks // what their kernels left
+	}
+	v := r.Validation
+	if v == nil || v.Errors != 0 || v.Checked != v.Sent || v.Checked < int64(2*inputs) {
+		t.Errorf("%v: %+v, want %d checked at least", p, v, 2*inputs)
+	}
+}
+
+// A damaged or a lost input makes the case failed, and the reason names PE, task and offset.
+func TestTaskBenchFaultsAreFound(t *testing.T) {
+	flips := "flip:30"
+	for n := 31; n < 90; n += 3 {
+		flips += fmt.Sprintf(",flip:%d", n)
+	}
+	for _, c := range []struct {
+		name, value, args string
+		want              []string
+	}{
+		{"GPUBENCH_FAULT", flips, "--model mpi --path host", []string{"PE", "task (", "input from point", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT", flips, "--model charm --path host", []string{"PE", "offset", "expected", "found"}},
+		{"GPUBENCH_FAULT", "truncate:70", "--model mpi --path host", []string{"PE", "task (", "offset", "expected", "found"}},
+		{"GPUBENCH_EMU_FLIP", "copy:150-", "--model mpi --path direct --output-bytes 2K --task-kernel empty", []string{"PE", "task (", "offset", "expected", "found"}},
+	} {
+		t.Run(c.value+" "+c.args, func(t *testing.T) {
+			t.Setenv(c.name, c.value)
+			args := taskArgs + "-n 2 --steps 20 --pattern stencil_1d_periodic --timeout 30s " + c.args
+			for _, r := range records(t, exitFailed, strings.Fields(args)...) {
+				for _, w := range c.want {
+					if r.Status != result.Failed || !strings.Contains(r.Reason, w) {
+						t.Errorf("%s, and the reason lacks %q: %s", r.Status, w, r.Reason)
+					}
+				}
+			}
+		})
+	}
+}
+
+// METG is found in one command: an interval that holds it, a curve on either side of 50 %, and the untimed pass.
+func TestMETGIsFound(t *testing.T) {
+	recs := records(t, exitOK, strings.Fields("metg -n 1 --path host --steps 40 --width 2 --repetitions 3 --task-kernel compute_bound,memory_bound --scratch-bytes 16K")...)
+	for _, r := range recs {
+		checkedEach(t, r)
+		m, e := r.Metrics["metg"], r.Samples["curve_efficiency"]
+		if r.Status != result.OK || !(m.Median > 0 && m.CILow <= m.Median && m.Median <= m.CIHigh) || m.N != 3 || m.Unit != "s" {
+			t.Errorf("%v: %s %s %+v", r.Params, r.Status, r.Reason, m)
+			continue
+		}
+		if len(e) < 3 || e[0] >= 0.5 || len(e) != len(r.Samples["curve_granularity"]) || r.Metrics["peak_rate"].Median <= 0 {
+			t.Errorf("%v: efficiencies %v, peak %+v", r.Params, e, r.Metrics["peak_rate"])
+		}
+	}
+	if len(recs) != 4 {
+		t.Errorf("%d records", len(recs))
+	}
+}
+
+// Where PEs share cores there is no METG, and the reason says so; without a kernel that works the command line is wrong.
+func TestMETGThatCannotBe(t *testing.T) {
+	recs := records(t, exitOK, strings.Fields("metg --model mpi --path staged --device emulated -n 4 --steps 5")...)
+	if len(recs) != 1 || recs[0].Status != result.Skipped || !strings.Contains(recs[0].Reason, "more threads run than there are CPUs") {
+		t.Errorf("%+v", recs)
+	}
+	got := call(t, strings.Fields("run metg --task-kernel empty")...)
+	if got.code != exitUsage || !strings.Contains(got.stderr, "--task-kernel") {
+		t.Errorf("exit %d: %s", got.code, got.stderr)
+	}
+}
+
+func TestTaskBenchFlagsThatDoNotFit(t *testing.T) {
+	for args, want := range map[string]string{
+		"--pattern random_spread":                        "--pattern",
+		"--output-bytes 8":                               "--output-bytes",
+		"--task-kernel memory_bound --scratch-bytes 100": "give a multiple of 256",
+		"--imbalance 3":                                  "--imbalance",
+	} {
+		got := call(t, append([]string{"run", "taskbench", "--path", "host"}, strings.Fields(args)...)...)
+		if got.code != exitUsage || !strings.Contains(got.stderr, want) {
+			t.Errorf("%s: exit %d, %s", args, got.code, got.stderr)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package taskbench
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"gpubench/internal/result"
+)
+
+// machine is a made-up machine: what a run of so many tasks takes, by the size of a task.
+type machine func(size int64) float64
+
+// play runs a search against it and counts the batches.
+func play(t *testing.T, m machine) (s *search, batches int) {
+	t.Helper()
+	p := result.Params{"pattern": "stencil_1d", "task_kernel": computeBound, "width": int64(2), "steps": int64(1000), "graphs": int64(1),
+		"radix": nil, "period": nil, "fraction": nil, "imbalance": nil, "scratch_bytes": nil, "scratch_pieces": nil,
+		"task_blocks": int64(1), "pes": int64(2), "repetitions": int64(15)}
+	made, err := newSearch(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = made.(*search)
+	for {
+		size, n := s.Next()
+		if n == 0 {
+			return s, batches
+		}
+		if batches++; batches > 1000 {
+			t.Fatal("the search has no end")
+		}
+		s.Note(float64(n) * m(size))
+	}
+}
+
+// overhead is a machine whose tasks cost a fixed time and some for each iteration, in seconds; METG(50 %) is twice the
+// former, whatever the latter.
+func overhead(fixed, each float64) machine {
+	return func(size int64) float64 { return 1000 * (fixed + each*float64(size)) }
+}
+
+func TestSearchFindsTwiceTheOverhead(t *testing.T) {
+	for _, c := range []struct{ fixed, each float64 }{
+		{540e-9, 3e-9}, {54e-9, 3e-9}, {50e-6, 3e-9}, {540e-9, 200e-9}, {1e-6, 1e-10}, {1e-6, 1e-6},
+	} {
+		s, batches := play(t, overhead(c.fixed, c.each))
+		metrics, samples, err := s.Result()
+		if err != nil {
+			t.Errorf("%+v: %v", c, err)
+			continue
+		}
+		// The line between two sizes lies below the curve, by more the farther they are apart; the peak is short by 1 %.
+		if m := metrics["metg"]; math.Abs(m.Median/(2*c.fixed)-1) > 0.06 || m.CILow != m.CIHigh || m.N != 15 {
+			t.Errorf("%+v: METG %+v after %d batches, want %g", c, m, batches, 2*c.fixed)
+		}
+		if rate := metrics["peak_rate"]; math.Abs(rate.Median/(2*128/c.each)-1) > 0.03 {
+			t.Errorf("%+v: peak %g, want %g", c, rate.Median, 2*128/c.each)
+		}
+		if e := samples["curve_efficiency"]; e[0] >= threshold || e[len(e)-1] != 1 {
+			t.Errorf("%+v: efficiencies %v", c, e)
+		}
+	}
+}
+
+// Noise, a slow batch now and then, and a machine that slows down by a fifth on the way.
+func TestSearchBearsNoise(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		ideal, calls := overhead(540e-9, 3e-9), 0.0
+		s, _ := play(t, func(size int64) float64 {
+			calls++
+			run := ideal(size) * math.Exp(0.05*rng.NormFloat64()) * (1 + 0.2*math.Min(1, calls/60))
+			if rng.IntN(10) == 0 {
+				run *= 5
+			}
+			return run
+		})
+		metrics, _, err := s.Result()
+		if err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+			continue
+		}
+		if m := metrics["metg"]; m.Median < 0.9*1.08e-6 || m.Median > 1.4*1.08e-6 || m.CILow >= m.CIHigh || m.CILow > m.Median || m.CIHigh < m.Median {
+			t.Errorf("seed %d: METG %+v", seed, m)
+		}
+	}
+}
+
+// Tasks that cost nothing but their work are efficient at every size: METG is then between none and one iteration.
+func TestSearchThatIsAlwaysAbove(t *testing.T) {
+	s, _ := play(t, overhead(1e-9, 1e-6))
+	metrics, _, err := s.Result()
+	if m := metrics["metg"]; err != nil || s.lo != 0 || s.hi != 1 || m.Median < 1e-9 || m.Median > 1.001e-6 {
+		t.Errorf("%v: METG %+v between %d and %d iterations", err, metrics["metg"], s.lo, s.hi)
+	}
+}
+
+// A machine that gains with every size has no peak, and so no METG: an error that says what to do.
+func TestSearchWithoutAPeak(t *testing.T) {
+	for name, m := range map[string]machine{
+		"work is free":    overhead(1e-3, 0),
+		"a run is longer": overhead(2e-3, 1e-9),
+	} {
+		s, _ := play(t, m)
+		if _, _, err := s.Result(); err == nil || !strings.Contains(err.Error(), "still grows") || !strings.Contains(err.Error(), "--steps") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestInterpolation(t *testing.T) {
+	for _, c := range []struct{ lowE, lowG, highE, highG, want float64 }{
+		{0.4, 1, 0.6, 2, 1.5}, {0, 1, 1, 3, 2}, {0.4, 1, 0.5, 2, 2},
+		{0.6, 1, 0.4, 2, 2}, // a larger task that was less efficient
+		{0.5, 3, 0.6, 2, 2}, // a larger task that took less time
+	} {
+		if got := interpolate(c.lowE, c.lowG, c.highE, c.highG); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%+v: %g", c, got)
+		}
+	}
+}
+
+func TestBlocksTileTheWidth(t *testing.T) {
+	for width := 1; width <= 40; width++ {
+		for pes := 1; pes <= 9; pes++ {
+			next := 0
+			for pe := range pes {
+				first, past := block(width, pe, pes)
+				if first != next {
+					t.Fatalf("width %d, %d PEs: PE %d begins at %d, want %d", width, pes, pe, first, next)
+				}
+				for p := first; p < past; p++ {
+					if owner(width, p, pes) != pe {
+						t.Fatalf("width %d, %d PEs: point %d belongs to PE %d, not %d", width, pes, p, owner(width, p, pes), pe)
+					}
+				}
+				next = past
+			}
+			if next != width {
+				t.Fatalf("width %d, %d PEs: %d points", width, pes, next)
+			}
+		}
+	}
+}

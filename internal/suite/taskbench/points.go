@@ -1,0 +1,329 @@
+// Points: one PE's share of the graphs, which both models work on. Buffers, what a task does, and its checks.
+
+package taskbench
+
+import (
+	"errors"
+	"fmt"
+
+	"gpubench/gpu"
+	"gpubench/internal/bench"
+	"gpubench/internal/result"
+	"gpubench/internal/suite/taskbench/graph"
+	"gpubench/kernels"
+)
+
+// points is one PE's share.
+type points struct {
+	pe     *bench.PE
+	p      result.Params
+	graphs []graph.Graph
+	sets   []int // dependence sets, by graph
+	even   []int // by graph: from this timestep on it and the one before have all points
+	kernel kernel
+	size   int64 // of a task: iterations of its kernel
+	blocks int
+	pieces int64
+	host   bool // the host writes outputs and checks them
+
+	set     *kernels.Set
+	stream  *gpu.Stream
+	space   gpu.Space
+	pages   gpu.Pages
+	buffers []*gpu.Buffer
+	lanes   gpu.Memory // what compute-bound tasks leave, one after the other
+	look    gpu.Memory // where the host reads what lies on the device
+
+	mine  [][]*point // by graph: points of this PE, from first(graph width) on
+	epoch int64      // added to the timestep in outputs: tells the runs of the untimed pass apart
+	check *checker   // in the untimed pass
+}
+
+// point is one point of a graph, in all timesteps.
+type point struct {
+	g       *graph.Graph
+	id      int           // in its graph
+	out     [2]gpu.Memory // what the task of an even or odd timestep puts out
+	in      []gpu.Memory  // where messages arrive
+	scratch gpu.Memory
+	draws   []float64 // of load_imbalance, by timestep
+	sets    []wiring  // by dependence set
+}
+
+// wiring is a point's dependencies in one set.
+type wiring struct {
+	from []source
+	to   []int // dependents
+}
+
+// source is one dependency.
+type source struct {
+	point int
+	here  *point // whose output is read where it lies; nil: a message brings it
+	slot  int    // of in
+}
+
+// block is a PE's points of a graph: first to past-1, in blocks as equal as can be, as Task Bench's programs have them.
+func block(width, pe, pes int) (first, past int) { return pe * width / pes, (pe + 1) * width / pes }
+
+// owner is the PE of a point.
+func owner(width, point, pes int) int { return ((point+1)*pes - 1) / width }
+
+// newPoints makes a PE's share. byPoint: every dependency is a message but a point's on itself; else those of the PE's own
+// points are read where they lie.
+func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err error) {
+	w = &points{pe: pe, p: p, graphs: graphs(p), kernel: kernelOf[p.String("task_kernel")], blocks: int(p.Int("task_blocks")),
+		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU}
+	if v, ok := p["task_size"].(int64); ok {
+		w.size = v
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	if w.set, err = kernels.Load(pe.Device); err != nil {
+		return w, err
+	}
+	if w.stream, err = pe.Device.NewStream(); err != nil {
+		return w, err
+	}
+	if w.space, err = gpu.ParseSpace(p.String("space")); err != nil {
+		return w, err
+	}
+	if w.pages, err = gpu.ParsePages(p.String("pages")); err != nil {
+		return w, err
+	}
+	if w.lanes, err = w.alloc(w.space, w.blocks*kernels.TaskLaneBytes); err != nil {
+		return w, err
+	}
+	if w.look, err = w.alloc(gpu.Pinned, max(w.lanes.Len, int(p.Int("scratch_bytes")))); err != nil {
+		return w, err
+	}
+	for i := range w.graphs {
+		g := &w.graphs[i]
+		if err = g.Check(); err != nil {
+			return w, err
+		}
+		w.sets, w.even = append(w.sets, g.Sets()), append(w.even, max(1, g.Settled()+1))
+		if err = w.add(g, byPoint); err != nil {
+			return w, err
+		}
+	}
+	return w, w.stream.Sync()
+}
+
+// kernel is what tasks do, as a number: a task may be no longer than two comparisons of words.
+type kernel uint8
+
+const (
+	kernelEmpty kernel = iota
+	kernelBusy
+	kernelCompute
+	kernelMemory
+)
+
+var kernelOf = map[string]kernel{
+	empty: kernelEmpty, busyWait: kernelBusy, computeBound: kernelCompute, loadImbalance: kernelCompute, memoryBound: kernelMemory,
+}
+
+// setAt is the dependence set of a graph at timestep t.
+func (w *points) setAt(i, t int) int {
+	if w.sets[i] == 1 {
+		return 0
+	}
+	return w.graphs[i].SetAt(t)
+}
+
+// bufferAlign keeps buffers on cache lines of their own.
+const bufferAlign = 128
+
+// alloc gives memory that is written before it is measured.
+func (w *points) alloc(space gpu.Space, n int) (gpu.Memory, error) {
+	b, err := w.pe.Device.Alloc(space, max(n, bufferAlign), w.pages)
+	if err != nil {
+		return gpu.Memory{}, err
+	}
+	w.buffers = append(w.buffers, b)
+	return b.Slice(0, n), w.fill(b.Memory(), poison)
+}
+
+// poison is what no output has in its first byte for long: runs of it stand for a timestep of -1.
+const poison = 0xff
+
+func (w *points) fill(m gpu.Memory, v byte) error {
+	if m.Space <= gpu.Pinned {
+		b := m.Bytes()
+		for i := range b {
+			b[i] = v
+		}
+		return nil
+	}
+	return w.stream.Fill(m, v)
+}
+
+// add makes the PE's points of a graph.
+func (w *points) add(g *graph.Graph, byPoint bool) error {
+	first, past := block(g.Width, w.pe.Rank, w.pe.Size)
+	own := make([]*point, past-first)
+	for i := range own {
+		own[i] = &point{g: g, id: first + i}
+	}
+	w.mine = append(w.mine, own)
+	for _, q := range own {
+		slots := 0
+		for set := range g.Sets() {
+			var wire wiring
+			wire.to = g.Dependents(set, q.id)
+			used := 0
+			for _, d := range g.Dependencies(set, q.id) {
+				s := source{point: d}
+				switch {
+				case d == q.id, !byPoint && first <= d && d < past:
+					s.here = own[d-first]
+				default:
+					s.slot = used
+					used++
+				}
+				wire.from = append(wire.from, s)
+			}
+			slots = max(slots, used)
+			q.sets = append(q.sets, wire)
+		}
+		if err := w.furnish(q, slots); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// furnish allocates a point's buffers.
+func (w *points) furnish(q *point, slots int) error {
+	n := int(w.p.Int("output_bytes"))
+	stride := (n + bufferAlign - 1) / bufferAlign * bufferAlign
+	all, err := w.alloc(w.space, (2+slots)*stride)
+	if err != nil {
+		return err
+	}
+	for i := range 2 + slots {
+		m := all.Slice(i*stride, n)
+		if i < 2 {
+			q.out[i] = m
+		} else {
+			q.in = append(q.in, m)
+		}
+	}
+	if w.kernel == kernelMemory {
+		if q.scratch, err = w.alloc(w.space, int(w.p.Int("scratch_bytes"))); err != nil {
+			return err
+		}
+		if err = w.prepare(q); err != nil {
+			return err
+		}
+	}
+	if w.p.Has("imbalance") {
+		q.draws = make([]float64, q.g.Steps)
+		for t := range q.draws {
+			q.draws[t] = graph.Uniform(q.g.Index, t, q.id)
+		}
+	}
+	return nil
+}
+
+// word is how a point names itself in its output: below the graph's number.
+func (q *point) word(id int) int64 { return int64(q.g.Index)<<32 | int64(id) }
+
+// input is where a dependency's output of timestep t-1 lies when the task of timestep t runs.
+func (q *point) input(s source, t int) gpu.Memory {
+	if s.here != nil {
+		return s.here.out[(t-1)&1]
+	}
+	return q.in[s.slot]
+}
+
+// iterations is the size of the point's task at timestep t.
+func (w *points) iterations(q *point, t int) int64 {
+	if q.draws == nil {
+		return w.size
+	}
+	return graph.Imbalanced(w.size, w.p.Float("imbalance"), q.draws[t])
+}
+
+// execute is one task: its inputs have arrived, its output may be overwritten.
+func (w *points) execute(q *point, t int) error {
+	if w.check != nil {
+		if err := w.checkInputs(q, t); err != nil {
+			return err
+		}
+	}
+	out, step := q.out[t&1], w.epoch+int64(t)
+	var err error
+	switch w.kernel {
+	case kernelCompute:
+		err = w.set.TaskCompute(w.stream, out, w.lanes, step, q.word(q.id), w.iterations(q, t), w.blocks)
+	case kernelMemory:
+		first := int64(t) * w.size % w.pieces
+		err = w.set.TaskMemory(w.stream, out, q.scratch, step, q.word(q.id), first, w.size, w.pieces, w.blocks)
+	default:
+		err = w.onHost(q, out, step)
+	}
+	if err == nil && w.check != nil {
+		err = w.checkWork(q, t)
+	}
+	return err
+}
+
+// onHost is a task whose kernel is the host's; its output is written where it lies.
+func (w *points) onHost(q *point, out gpu.Memory, step int64) error {
+	if w.host {
+		kernels.TaskBytes(out.Bytes(), step, q.word(q.id))
+	} else if err := w.set.TaskCompute(w.stream, out, w.lanes, step, q.word(q.id), 0, w.blocks); err != nil {
+		return err
+	}
+	if w.kernel == kernelBusy {
+		if v := kernels.TaskBusy(w.size); w.check != nil {
+			w.check.busy = v
+		}
+	}
+	return nil
+}
+
+// SetLevel sets the size of tasks: what a search varies.
+func (w *points) SetLevel(size int64) { w.size = size }
+
+// Probe names a message that carries data, and the PE it goes to.
+func (w *points) Probe() (gpu.Memory, int) {
+	for _, own := range w.mine {
+		for _, q := range own {
+			for _, wire := range q.sets {
+				for _, to := range wire.to {
+					if pe := owner(q.g.Width, to, w.pe.Size); pe != w.pe.Rank {
+						return q.out[0], pe
+					}
+				}
+			}
+		}
+	}
+	return gpu.Memory{}, -1
+}
+
+// Close frees the buffers.
+func (w *points) Close() error {
+	var errs []error
+	for _, b := range w.buffers {
+		errs = append(errs, b.Free())
+	}
+	w.buffers = nil
+	if w.stream != nil {
+		errs = append(errs, w.stream.Close())
+		w.stream = nil
+	}
+	return errors.Join(errs...)
+}
+
+func (q *point) name(t int) string {
+	if q.g.Index > 0 {
+		return fmt.Sprintf("task (%d, %d) of graph %d", t, q.id, q.g.Index)
+	}
+	return fmt.Sprintf("task (%d, %d)", t, q.id)
+}
