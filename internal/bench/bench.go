@@ -206,10 +206,15 @@ type Guard interface {
 
 // Prober is implemented by bodies that say which messages carry their data:
 // the record's lane is that of the first one. Without it the lane of a PE's
-// device is taken to be unknown.
+// device is taken to be unknown. peer is -1 where a PE sends no data, and
+// Elsewhere where what it sends does not go over the transport.
 type Prober interface {
 	Probe() (buf gpu.Memory, peer int)
 }
+
+// Elsewhere is the peer of data that a library beside the transport carries:
+// nothing here sees how.
+const Elsewhere = -2
 
 // Paired is implemented by bodies whose messages go between pairs of PEs, the
 // same on every PE. Without it the two are PEs 0 and 1.
