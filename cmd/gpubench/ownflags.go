@@ -45,12 +45,21 @@ func (f *runFlags) addOwn(s *pflag.FlagSet) {
 		}
 	}
 	for i, own := range f.own {
-		s.StringVarP(own.value, own.name, docs[i].Short, "", ownUsage(docs[i], own.params, of[i]))
+		usage := ownUsage(docs[i], own.params, of[i])
 		if _, truth := docs[i].Default.(bool); truth {
-			s.Lookup(own.name).NoOptDefVal = "true"
+			s.VarPF((*truths)(own.value), own.name, docs[i].Short, usage).NoOptDefVal = "true"
+			continue
 		}
+		s.StringVarP(own.value, own.name, docs[i].Short, "", usage)
 	}
 }
+
+// truths is true, false or a list of them; help and commands write its flag as any other that needs no value.
+type truths string
+
+func (t *truths) String() string     { return string(*t) }
+func (t *truths) Set(s string) error { *t = truths(s); return nil }
+func (t *truths) Type() string       { return "bool" }
 
 // ownUsage is a flag's help.
 func ownUsage(p bench.Param, sharing []plan.Param, of []string) string {
@@ -67,7 +76,7 @@ func ownUsage(p bench.Param, sharing []plan.Param, of []string) string {
 		}
 		value = strings.Join(words, ", ")
 	case bool:
-		value = "`true` or false"
+		value = "true or false"
 	case []int64:
 		var shapes []string
 		for _, s := range sharing {

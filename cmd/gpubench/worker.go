@@ -173,7 +173,7 @@ func services() map[string]any {
 	s := map[string]any{}
 	for _, c := range site().Caches {
 		if c.Type != "instruction" {
-			s[suite.CacheBytes] = c.Bytes // the last one is the largest
+			s[bench.CacheBytes] = c.Bytes // the last one is the largest
 		}
 	}
 	return s

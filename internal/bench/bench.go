@@ -165,6 +165,20 @@ type PE struct {
 	chunks map[string]result.Staging // PE 0's: chunk sizes that the job has found, by session.chunks
 }
 
+// CacheBytes is the service that tells the size of the host's last cache, an int64.
+const CacheBytes = "last_cache_bytes"
+
+// defaultCache stands for it where it is not known.
+const defaultCache = 64 << 20
+
+// LastCache is the size of the host's last cache: what rotating buffers must exceed.
+func (pe *PE) LastCache() int64 {
+	if n, ok := pe.Services[CacheBytes].(int64); ok && n > 0 {
+		return n
+	}
+	return defaultCache
+}
+
 // Body is one PE's part in a benchmark under one model. Every PE makes the
 // same calls in the same order, each after a barrier. Methods return errors
 // for the world and panic for bugs; either ends the case as failed, and names
@@ -192,10 +206,15 @@ type Guard interface {
 
 // Prober is implemented by bodies that say which messages carry their data:
 // the record's lane is that of the first one. Without it the lane of a PE's
-// device is taken to be unknown.
+// device is taken to be unknown. peer is -1 where a PE sends no data, and
+// Elsewhere where what it sends does not go over the transport.
 type Prober interface {
 	Probe() (buf gpu.Memory, peer int)
 }
+
+// Elsewhere is the peer of data that a library beside the transport carries:
+// nothing here sees how.
+const Elsewhere = -2
 
 // Paired is implemented by bodies whose messages go between pairs of PEs, the
 // same on every PE. Without it the two are PEs 0 and 1.

@@ -121,6 +121,9 @@ func (s *session) lane() *transport.Lane {
 		return nil
 	}
 	buf, peer := p.Probe()
+	if peer == Elsewhere {
+		return &transport.Lane{Name: transport.LaneUnknown, HowKnown: "not given to the transport", Detail: "another library carries the data"}
+	}
 	if peer < 0 || peer >= s.pe.Size {
 		return nil
 	}

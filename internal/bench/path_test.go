@@ -101,6 +101,7 @@ func TestSides(t *testing.T) {
 type exchanger struct {
 	pe   *PE
 	peer int // -1: idle
+	mute int // below 0: sends nothing, and that is what Probe gives
 	bufs [2]*gpu.Buffer
 }
 
@@ -110,6 +111,9 @@ func newExchanger(pe *PE, p result.Params) (Body, error) {
 		return nil, err
 	}
 	e := &exchanger{pe: pe, peer: 1 - pe.Rank}
+	if p.Has("mute") {
+		e.mute = int(p.Int("mute"))
+	}
 	for i := range e.bufs {
 		if e.bufs[i], err = pe.Device.Alloc(space, 4096, gpu.DefaultPages); err != nil {
 			return nil, err
@@ -123,6 +127,10 @@ func (e *exchanger) Batch(n int, clk *Clock) error {
 		return nil
 	}
 	clk.Start()
+	if e.mute < 0 {
+		n = 0
+		time.Sleep(time.Microsecond)
+	}
 	for range min(n, 3) {
 		r, err := e.pe.Endpoint.Irecv(transport.CtxModel, e.bufs[1].Memory(), e.peer, 1)
 		if err != nil {
@@ -142,7 +150,12 @@ func (e *exchanger) Batch(n int, clk *Clock) error {
 func (e *exchanger) Check() (result.Validation, error) {
 	return result.Validation{Checked: 1, Sent: 1}, nil
 }
-func (e *exchanger) Probe() (gpu.Memory, int) { return e.bufs[0].Memory(), e.peer }
+func (e *exchanger) Probe() (gpu.Memory, int) {
+	if e.mute < 0 {
+		return gpu.Memory{}, e.mute
+	}
+	return e.bufs[0].Memory(), e.peer
+}
 
 func (e *exchanger) Close() error {
 	for _, b := range e.bufs {
@@ -207,6 +220,8 @@ func TestPathsOnADevice(t *testing.T) {
 	}{
 		{gpu.CPU, result.Params{"path": "host", "space": "pinned"}, result.OK, "host"},
 		{gpu.Emulated, result.Params{"path": "direct", "space": "device", "device": "emulated"}, result.OK, "copy"},
+		{gpu.Emulated, result.Params{"path": "direct", "space": "device", "device": "emulated", "mute": int64(-1)}, result.OK, "copy"},
+		{gpu.Emulated, result.Params{"path": "direct", "space": "device", "device": "emulated", "mute": int64(Elsewhere)}, result.OK, "unknown"},
 		{gpu.Emulated, result.Params{"path": "staged", "space": "device", "device": "emulated", "staging": "simple"}, result.OK, "staged"},
 		{gpu.Emulated, result.Params{"path": "staged", "space": "device", "device": "emulated", "staging": "pipelined"}, result.OK, "staged"},
 		{gpu.Emulated, result.Params{"path": "host", "space": "device", "device": "emulated"}, result.Skipped, ""},

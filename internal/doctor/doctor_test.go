@@ -167,6 +167,9 @@ func TestStates(t *testing.T) {
 		{"run", "", OK, "90 cases, device cuda", "", healthy, func(*Facts) {}},
 		{"run", "", OK, "leaves out 1: direct over mpi: not aware", "", healthy, skipDirect},
 		{"run", "", Fail, "leaves out 1: direct over mpi: not aware", "asked for", healthy, both(skipDirect, func(f *Facts) { f.Ask.Paths = []string{"direct"} })},
+		{"run", "", OK, "device cuda$", "", healthy, both(skipDirect, func(f *Facts) {
+			f.Ask.Paths, f.Plan.Skipped[0].Misfit = []string{"direct"}, true
+		})},
 		{"run", "", OK, "not aware$", "", healthy, both(skipDirect, notAware, func(f *Facts) { f.Plan.Skipped[0].Skip += ": --mca pml ucx" })},
 		{"run", "", OK, "leaves out 1", "", healthy, both(skipDirect, func(f *Facts) { f.Ask.Transports = []string{"mpi"} })},
 		{"run", "", Fail, "leaves out 1", "", healthy, both(skipDirect, func(f *Facts) {

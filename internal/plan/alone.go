@@ -30,7 +30,7 @@ func (e *expander) expandAlone(b Bench) error {
 		}
 	}
 	if misfit != nil && unfit == len(e.cases)-first {
-		return misfit
+		return e.misfits(b, misfit, first)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func (e *expander) alone(b Bench, device, pages, buffers string, own result.Para
 	if skip == "" {
 		skip = e.whyAlone(b, device, p)
 	}
-	return Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p), Skip: skip}, misfit
+	return Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p), Skip: skip, Misfit: misfit != nil}, misfit
 }
 
 // whyAlone returns the reason why a case of a device alone cannot run, or "".

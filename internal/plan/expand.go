@@ -167,7 +167,7 @@ func (e *expander) expand(b Bench) error {
 		}
 	}
 	if misfit != nil && unfit == len(e.cases)-first {
-		return misfit
+		return e.misfits(b, misfit, first)
 	}
 	return nil
 }
@@ -209,6 +209,18 @@ func (e *expander) variants(b Bench, path string) []variant {
 	return out
 }
 
+// misfits is what comes of a benchmark none of whose cases, those from first on, fits: an error. One that nobody named, and
+// that a flag of all benchmarks does not suit, is left out, and the others run.
+func (e *expander) misfits(b Bench, misfit *UsageError, first int) error {
+	own := slices.ContainsFunc(b.Params, func(p Param) bool { return p.Flag != "" && p.Title() == misfit.Flag })
+	if own || len(e.o.Benchmarks) > 0 {
+		return misfit
+	}
+	e.cases = e.cases[:first]
+	e.notes = append(e.notes, fmt.Sprintf("%s is left out: %v", b.Name, misfit))
+	return nil
+}
+
 // add makes one case, or says why it cannot run. A misfit is of parameters that do not go together.
 func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces, v variant, own result.Params) (misfit *UsageError) {
 	device := e.device
@@ -235,7 +247,7 @@ func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces
 			skip = misfit.Error()
 		}
 	}
-	c := Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p), Skip: skip}
+	c := Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p), Skip: skip, Misfit: misfit != nil}
 	if e.seen[c.ID] { // a flag that does not concern this model
 		return nil
 	}

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +84,30 @@ func TestSomeCombinationsFit(t *testing.T) {
 	}
 	if len(p.Jobs) != 2 {
 		t.Errorf("%d jobs, want one for each number of PEs", len(p.Jobs))
+	}
+}
+
+// Where all are run, one that a flag of all does not suit is left out with a note; one that was named is an error.
+func TestOneOfAllDoesNotFit(t *testing.T) {
+	barrier := Bench{Name: "barrier", Models: []string{"mpi"}, MinPEs: 2, Iterations: benches[0].Iterations,
+		Settle: func(p result.Params) (string, error) {
+			if p.String("path") != "host" {
+				return "--path", errors.New("a barrier carries no data: give host")
+			}
+			return "", nil
+		}}
+	with := append(slices.Clone(benches), barrier)
+	p, err := Make(Options{Paths: []string{"staged"}}, with, all)
+	if err != nil || p.Cases() == 0 || !slices.Contains(p.Notes, "barrier is left out: --path: a barrier carries no data: give host") {
+		t.Errorf("%v: %d cases, notes %q", err, p.Cases(), p.Notes)
+	}
+	for _, c := range p.Skipped {
+		if c.Benchmark == "barrier" {
+			t.Errorf("skipped as well: %+v", c)
+		}
+	}
+	if _, err := Make(Options{Benchmarks: []string{"barrier"}, Paths: []string{"staged"}}, with, all); err == nil {
+		t.Error("a benchmark that was named fits nothing, and no error")
 	}
 }
 

@@ -106,6 +106,7 @@ type Case struct {
 	ID        string        `json:"id"`
 	Trial     int           `json:"trial"`
 	Skip      string        `json:"skip,omitempty"` // why it cannot run here
+	Misfit    bool          `json:"-"`              // or anywhere: its parameters do not go together
 	// Bounds are the cases that are measured first because they bound this one.
 	Bounds []limits.Bound `json:"bounds,omitempty"`
 }

@@ -12,15 +12,8 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
-	"gpubench/internal/suite/device"
 	"gpubench/kernels"
 )
-
-// defaultCache stands for the last cache's size where it is not known.
-const defaultCache = 64 << 20
-
-// CacheBytes is the service that tells the size of the last cache, an int64.
-const CacheBytes = device.CacheBytes
 
 // slotAlign keeps messages of a rotating buffer on cache lines of their own.
 const slotAlign = 128
@@ -115,11 +108,7 @@ func (m *messages) allocate(p result.Params) (err error) {
 	m.timed = 1
 	stride := (m.size + slotAlign - 1) / slotAlign * slotAlign
 	if p.String("buffers") == "rotate" {
-		cache, ok := pe.Services[CacheBytes].(int64)
-		if !ok || cache <= 0 {
-			cache = defaultCache
-		}
-		m.timed = max(m.window, int(2*cache)/max(stride, slotAlign)+1)
+		m.timed = max(m.window, int(2*pe.LastCache())/max(stride, slotAlign)+1)
 	}
 	slots := max(m.timed, min(m.window, checkBytes/max(stride, slotAlign)), 1)
 	for _, side := range []*[]gpu.Memory{&m.send, &m.recv} {

@@ -116,7 +116,7 @@ func TestPairsInOneProcess(t *testing.T) {
 			return func() error { freed.Add(1); return nil }, nil
 		}}, nil
 	}
-	j := pairsJob{pes: 5, deadline: 20 * time.Second, services: map[string]any{CacheBytes: int64(100e3), Pairings: find}}
+	j := pairsJob{pes: 5, deadline: 20 * time.Second, services: map[string]any{bench.CacheBytes: int64(100e3), Pairings: find}}
 	for _, b := range []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth} {
 		for _, m := range []string{"mpi", "charm"} {
 			for _, more := range []result.Params{

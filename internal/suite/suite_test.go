@@ -1,12 +1,13 @@
 package suite
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
-	"gpubench/internal/suite/collective"
 )
 
 // Defaults are OSU's: 10000 and 100 up to 8 KiB, 1000 and 10 above; windows 100
@@ -62,6 +63,10 @@ func TestEveryBenchmarkIsListed(t *testing.T) {
 	want := []string{"pingpong", "bandwidth", "bibandwidth", "multi_latency", "multi_bandwidth",
 		"barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall", "reduce_scatter",
 		"jacobi3d", "stencil2d", "pic", "taskbench", "metg", "devcopy", "devlatency", "stream"}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	all := All().All()
 	if len(all) != len(want) {
 		t.Fatalf("%d benchmarks", len(all))
@@ -70,12 +75,8 @@ func TestEveryBenchmarkIsListed(t *testing.T) {
 		if b.Name != want[i] || len(b.New) < 2 && !b.Alone {
 			t.Errorf("benchmark %d is %s with %d models", i, b.Name, len(b.New))
 		}
-	}
-}
-
-// The collectives, a package below, ask for the same service by the same name.
-func TestServiceNames(t *testing.T) {
-	if collective.CacheBytes != CacheBytes {
-		t.Errorf("%q and %q", collective.CacheBytes, CacheBytes)
+		if !strings.Contains(string(readme), "`"+b.Name+"`") {
+			t.Errorf("README does not name %s", b.Name)
+		}
 	}
 }

@@ -12,12 +12,6 @@ import (
 	"gpubench/kernels"
 )
 
-// CacheBytes is the service that tells the size of the last cache, an int64.
-const CacheBytes = "last_cache_bytes"
-
-// defaultCache stands for it where it is not known.
-const defaultCache = 64 << 20
-
 // slotAlign keeps buffers on cache lines of their own.
 const slotAlign = 128
 
@@ -62,11 +56,7 @@ func newBuffers(c *collective, pe *bench.PE, p result.Params) (b *buffers, err e
 	}
 	slots := 1
 	if p.String("buffers") == "rotate" {
-		cache, ok := pe.Services[CacheBytes].(int64)
-		if !ok || cache <= 0 {
-			cache = defaultCache
-		}
-		slots += int(2*cache) / (align(c.send(b.shape)) + align(c.recv(b.shape)))
+		slots += int(2*pe.LastCache()) / (align(c.send(b.shape)) + align(c.recv(b.shape)))
 	}
 	for _, side := range []struct {
 		to    *[]gpu.Memory

@@ -139,7 +139,7 @@ func (b *ranks) hear(tag int) error {
 // Probe says which messages carry the data: none of the transport's where NCCL moves it.
 func (b *ranks) Probe() (buf gpu.Memory, peer int) {
 	if b.gpus != nil {
-		return gpu.Memory{}, -1
+		return gpu.Memory{}, bench.Elsewhere
 	}
 	return b.buffers.Probe()
 }

@@ -13,16 +13,11 @@ import (
 	"gpubench/kernels"
 )
 
-// CacheBytes is the service that tells the size of the host's last cache, an int64.
-const CacheBytes = "last_cache_bytes"
-
 const (
 	// gateLimit is how long queueing what a gate holds may take: it takes milliseconds.
 	gateLimit = 10 * time.Second
 	// slotAlign keeps the slots of rotating buffers on cache lines of their own.
 	slotAlign = 256
-	// defaultCache stands for the last cache's size where it is not known.
-	defaultCache = 64 << 20
 )
 
 // side is one device of a case, and what is queued there.
@@ -181,10 +176,7 @@ func slots(pe *bench.PE, p result.Params, size int, sides ...*side) (n, stride i
 	if p.String("buffers") != "rotate" {
 		return 1, stride
 	}
-	cache, ok := pe.Services[CacheBytes].(int64)
-	if !ok || cache <= 0 {
-		cache = defaultCache
-	}
+	cache := pe.LastCache()
 	for _, s := range sides {
 		cache = max(cache, s.dev.Info().L2Bytes)
 	}

@@ -35,7 +35,7 @@ func onDevice(t *testing.T, driver gpu.Driver, ordinal int, f func(pe *bench.PE)
 	others := &Pool{}
 	defer func() { must(t, others.Close()) }()
 	f(&bench.PE{Size: 1, Device: dev, Endpoint: ep, Control: bench.NewControl(ep),
-		Services: map[string]any{CacheBytes: int64(1 << 16), Others: others}})
+		Services: map[string]any{bench.CacheBytes: int64(1 << 16), Others: others}})
 }
 
 func must(t *testing.T, err error) {

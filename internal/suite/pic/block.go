@@ -5,6 +5,7 @@ package pic
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"gpubench/gpu"
@@ -114,13 +115,11 @@ func (b *block) start(c *crowd) error {
 			charges = append(charges, sign(int64(x)))
 		}
 	}
-	if err := b.stream.Copy(a.Particles, gpu.HostMemory(gpu.Bytes(flat))); err != nil {
-		return err
-	}
-	if err := b.stream.Copy(a.Charges, gpu.HostMemory(gpu.Bytes(charges))); err != nil {
-		return err
-	}
-	return b.stream.Sync() // flat and charges live until here
+	err := errors.Join(b.stream.Copy(a.Particles, gpu.HostMemory(gpu.Bytes(flat))),
+		b.stream.Copy(a.Charges, gpu.HostMemory(gpu.Bytes(charges))), b.stream.Sync())
+	runtime.KeepAlive(flat) // copies may read them until the stream is done
+	runtime.KeepAlive(charges)
+	return err
 }
 
 // sign is that of a column's charges.
@@ -228,10 +227,11 @@ func (b *block) grow(capacity int) error {
 	if err == nil {
 		err = b.stream.Sync()
 	}
-	if err = errors.Join(err, b.particles.Free()); err != nil {
-		return errors.Join(err, bigger.Free())
+	err = errors.Join(err, b.particles.Free())
+	b.particles = bigger // with an error too: close frees what stands here, once
+	if err != nil {
+		return err
 	}
-	b.particles = bigger
 	return b.layOut(capacity)
 }
 

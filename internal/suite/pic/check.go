@@ -3,7 +3,9 @@
 package pic
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 
 	"gpubench/gpu"
 	"gpubench/internal/result"
@@ -54,10 +56,9 @@ func (b *block) check(v *result.Validation, a *result.Answer, c *crowd, here, ag
 	ids := make([]float64, b.n)
 	if b.n > 0 {
 		from := b.arrays.Particles.Slice(8*b.arrays.Capacity*kernels.PICID, 8*b.n)
-		if err := b.stream.Copy(gpu.HostMemory(gpu.Bytes(ids)), from); err != nil {
-			return err
-		}
-		if err := b.stream.Sync(); err != nil {
+		err := errors.Join(b.stream.Copy(gpu.HostMemory(gpu.Bytes(ids)), from), b.stream.Sync())
+		runtime.KeepAlive(ids) // the copy may still write them where queueing it has ended with an error
+		if err != nil {
 			return err
 		}
 	}
