@@ -18,6 +18,7 @@ type expander struct {
 	spaces Spaces
 	given  bool // --space was given
 	sized  bool // -m was given
+	tour   bool // --quick, and no transports named
 	paths  []string
 	at     string // device of the cases under way, of benchmarks of a device alone
 	cases  []Case
@@ -63,7 +64,7 @@ func (e *expander) resolve() error {
 	if len(o.Transports) == 0 {
 		o.Transports = []string{"inproc"}
 		if o.Quick {
-			o.Transports = []string{"inproc", "mpi", "ucx"}
+			o.Transports, e.tour = []string{"inproc", "mpi", "ucx"}, true
 		}
 	}
 	return e.resolveDevice()
@@ -149,7 +150,7 @@ func (e *expander) expand(b Bench) error {
 			e.notes = append(e.notes, fmt.Sprintf("%s left out: it needs %s PEs, and -n is %d", b.Name, what, pes))
 			continue
 		}
-		for _, transport := range e.o.Transports {
+		for _, transport := range e.over(b) {
 			for _, path := range e.paths {
 				spaces, ok := e.spacesOf(path)
 				if !ok {
@@ -170,6 +171,14 @@ func (e *expander) expand(b Bench) error {
 		return misfit
 	}
 	return nil
+}
+
+// over are the transports of a benchmark's cases. A tour shows each transport with a few benchmarks, and each benchmark.
+func (e *expander) over(b Bench) []string {
+	if e.tour && !b.Everywhere && len(e.o.Benchmarks) == 0 {
+		return e.o.Transports[:1]
+	}
+	return e.o.Transports
 }
 
 // variant is how a case is run, beyond transport and path.
