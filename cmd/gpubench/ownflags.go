@@ -96,7 +96,7 @@ func ownUsage(p bench.Param, sharing []plan.Param) string {
 				words = append(words, w)
 			}
 		}
-		d := strings.Trim(strings.ReplaceAll(fmt.Sprint(s.Default), " ", ","), "[]")
+		d := strings.TrimPrefix(orDefault(s.Default), ", default ")
 		if n, ok := s.Default.(int64); ok && s.Bytes {
 			d = plan.FormatSize(n)
 		}

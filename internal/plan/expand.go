@@ -26,11 +26,14 @@ type expander struct {
 	notes  []string
 }
 
-// Defaults of the flags, as OSU and INTERFACE have them.
-const defaultPEs = 2
+// Defaults of the flags, as OSU has them and README says.
+const (
+	defaultPEs   = 2
+	DefaultSizes = "1:4M" // as -m takes them; benchmarks of a device alone have their own
+)
 
 var (
-	defaultSizes = powers(1, 4<<20)
+	defaultSizes = powers(1, 4<<20) // DefaultSizes
 	quickSizes   = []int64{8, 1 << 10, 64 << 10, 1 << 20}
 )
 
