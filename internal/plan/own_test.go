@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -142,6 +143,27 @@ func TestQuickTransports(t *testing.T) {
 				t.Errorf("%+v: %s over %v, want %d transports", c.o, name, set, c.want[name])
 			}
 		}
+	}
+}
+
+// A benchmark that flags do not fit ends a run that names it, and is left out of one of all benchmarks.
+func TestMisfitOfOneOfAll(t *testing.T) {
+	barrier := benches[0]
+	barrier.Name = "barrier"
+	barrier.Settle = func(p result.Params) (string, error) {
+		if p.String("path") != "host" {
+			return "--path", errors.New("no data: give host")
+		}
+		return "", nil
+	}
+	o := Options{Paths: []string{"staged"}}
+	p, err := Make(o, []Bench{barrier, benches[1]}, all)
+	if err != nil || p.Cases() == 0 || len(p.Skipped) == 0 || p.Skipped[0].Benchmark != "barrier" {
+		t.Errorf("all: %v, %d cases, %d skipped", err, p.Cases(), len(p.Skipped))
+	}
+	o.Benchmarks = []string{"barrier"}
+	if _, err = Make(o, []Bench{barrier, benches[1]}, all); err == nil {
+		t.Error("a barrier that was asked for by name was left out without an error")
 	}
 }
 
