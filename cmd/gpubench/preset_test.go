@@ -145,7 +145,7 @@ func TestPresetUnderALauncher(t *testing.T) {
 	dir := t.TempDir()
 	cmd := l.Command(2, exe, "run", "--preset", "gpudirect-jacobi3d-strong", "--scale", "1e-5", "--transport", "mpi", "--path", "host",
 		"-i", "12", "--trial", "1", "-o", dir)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(cmd.Env, asProgram+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -105,6 +105,20 @@ func (c *Control) disseminate() error {
 // do when another PE fails. Its messages are no barrier's: a PE that has left a
 // batch with an error is at the next barrier already.
 func (c *Control) Meet(pes []int) error {
+	if err := c.meet(pes); err != nil {
+		return &unmetError{err}
+	}
+	return nil
+}
+
+// unmetError is that of a PE which waited for others between its own messages: theirs say more.
+type unmetError struct{ err error }
+
+func (e *unmetError) Error() string { return "barrier of the pairs: " + e.err.Error() }
+
+func (e *unmetError) Unwrap() error { return e.err }
+
+func (c *Control) meet(pes []int) error {
 	me, n := slices.Index(pes, c.rank), len(pes)
 	for d := 1; d < n; d *= 2 {
 		r, err := c.ep.Irecv(transport.CtxControl, gpu.Memory{}, pes[(me-d+n)%n], tagMeet)

@@ -266,3 +266,19 @@ func TestLimitsKeepTheirIDs(t *testing.T) {
 		}
 	}
 }
+
+// A suite of which no message can go is wrong flags, though devices alone could be measured; asked for by name they are.
+func TestDevicesAloneAreNoSuite(t *testing.T) {
+	o := Options{Transports: []string{"ucx"}, Paths: []string{"host"}}
+	if _, err := Make(o, withDevices(), all); err == nil || !strings.Contains(err.Error(), "transport ucx: not built") {
+		t.Errorf("%v", err)
+	}
+	for _, b := range withDevices() {
+		if b.Alone {
+			o.Benchmarks = append(o.Benchmarks, b.Name)
+		}
+	}
+	if p, err := Make(o, withDevices(), all); err != nil || p.Cases() == 0 {
+		t.Errorf("%d cases, %v", p.Cases(), err)
+	}
+}

@@ -223,7 +223,7 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 	}
 	before := e.bound(benches)
 	p.Jobs = append(before, group(e.cases, o)...)
-	if p.Cases() == 0 {
+	if p.Cases() == 0 || len(o.Benchmarks) == 0 && e.devicesAlone(chosen) {
 		return p, e.nothing()
 	}
 	return p, nil
@@ -276,11 +276,29 @@ func chooseBenches(names []string, all []Bench) ([]Bench, error) {
 	return out, nil
 }
 
+// devicesAlone says that of the whole suite only benchmarks of a device alone could run: flags that leave no message are wrong.
+func (e *expander) devicesAlone(suite []Bench) bool {
+	alone := map[string]bool{}
+	for _, b := range suite {
+		alone[b.Name] = b.Alone
+	}
+	messages := false
+	for _, c := range e.cases {
+		if !alone[c.Benchmark] && c.Skip == "" {
+			return false
+		}
+		messages = messages || !alone[c.Benchmark]
+	}
+	return messages
+}
+
 // nothing explains a plan that leaves nothing to run.
 func (e *expander) nothing() error {
 	reasons := map[string]int{}
 	for _, c := range e.cases {
-		reasons[c.Skip]++
+		if c.Skip != "" {
+			reasons[c.Skip]++
+		}
 	}
 	var list []string
 	for r := range reasons {
