@@ -243,6 +243,9 @@ func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces
 	skip := ""
 	if b.Settle != nil {
 		if flag, err := b.Settle(p); err != nil {
+			if flag == "--path" && len(e.o.Benchmarks) == 0 {
+				return nil // it has no such path, and was not asked for by name
+			}
 			misfit = &UsageError{Flag: flag, Text: err.Error()}
 			skip = misfit.Error()
 		}

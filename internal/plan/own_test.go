@@ -158,7 +158,7 @@ func TestMisfitOfOneOfAll(t *testing.T) {
 	}
 	o := Options{Paths: []string{"staged"}}
 	p, err := Make(o, []Bench{barrier, benches[1]}, all)
-	if err != nil || p.Cases() == 0 || len(p.Skipped) == 0 || p.Skipped[0].Benchmark != "barrier" {
+	if err != nil || p.Cases() == 0 || len(p.Skipped) > 0 {
 		t.Errorf("all: %v, %d cases, %d skipped", err, p.Cases(), len(p.Skipped))
 	}
 	o.Benchmarks = []string{"barrier"}
