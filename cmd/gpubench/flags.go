@@ -36,7 +36,7 @@ var limitsByDefault = true
 type ownFlag struct {
 	name   string
 	params []plan.Param
-	value  *string
+	value  *ownValue
 }
 
 func (f *runFlags) add(s *pflag.FlagSet) {
@@ -44,21 +44,21 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	list := func(v *[]string, name, usage string) { s.StringSliceVar(v, name, nil, usage) }
 	text := func(v *string, name, short, usage string) { s.StringVarP(v, name, short, "", usage) }
 	list(&f.models, "model", "mpi, charm (default both)")
-	list(&f.transports, "transport", "inproc: threads of one process; mpi: your MPI; ucx: UCX without MPI\n(default inproc; mpi in a job that a launcher started)")
-	text(&f.device, "device", "", "device of staged and direct cases: auto, cuda, emulated, cpu (default auto: cuda where\nthere is one, else emulated); host cases always run on cpu")
+	list(&f.transports, "transport", "inproc: threads of one process; mpi: your MPI; ucx: UCX without MPI (default inproc; mpi in a job that a launcher started)")
+	text(&f.device, "device", "", "device of staged and direct cases: auto, cuda, emulated, cpu (default auto: cuda where there is one, else emulated); host cases always run on cpu")
 	list(&f.paths, "path", "host, staged, direct (default all that the device has)")
-	text(&f.space, "space", "", "memory of the data, `SEND[:RECV]`: pageable, pinned, device, managed\n(default pageable on cpu, device elsewhere)")
+	text(&f.space, "space", "", "memory of the data, `SEND[:RECV]`: pageable, pinned, device, managed (default pageable on cpu, device elsewhere)")
 	list(&f.stagings, "staging", "pipelined, simple: whole buffer, then send (default pipelined)")
 	text(&f.stagingSpace, "staging-space", "", "host memory that staging goes through: pinned, pageable (default pinned)")
-	text(&f.chunk, "chunk", "", "bytes of a chunk of pipelined staging, `SIZE` with K M G, or auto: measured once a job, before its first\nsuch case (default auto)")
+	text(&f.chunk, "chunk", "", "bytes of a chunk of pipelined staging, `SIZE` with K M G, or auto: measured once a job, before its first such case (default auto)")
 	list(&f.pages, "pages", "pages of host buffers: default, huge")
 	list(&f.buffers, "buffers", "same: one warm buffer; rotate: a working set larger than the last cache (default same)")
-	list(&f.loops, "loop", "go: the public calls from Go; native: the loop whole in C, point to point over mpi and ucx;\nnative-am: the same by UCX's active messages (default go)")
+	list(&f.loops, "loop", "go: the public calls from Go; native: the loop whole in C, point to point over mpi and ucx; native-am: the same by UCX's active messages (default go)")
 	text(&f.pes, "pes", "n", "processing elements, `N` or a list (default 2)")
-	list(&f.scaling, "scaling", "strong: a problem of the size given, on any number of PEs; weak: of the size given for each PE\n(default strong)")
+	list(&f.scaling, "scaling", "strong: a problem of the size given, on any number of PEs; weak: of the size given for each PE (default strong)")
 	text(&f.sizes, "message-size", "m", "message sizes in bytes, `MIN:MAX` in powers of two, or a list; K M G are binary (default 1:4M)")
-	text(&f.iterations, "iterations", "i", "timed iterations in all, `N` (default as OSU's programs)")
-	text(&f.warmup, "warmup", "x", "warm-up iterations, `N` (default as OSU's programs)")
+	text(&f.iterations, "iterations", "i", "timed iterations in all, `N` (default as OSU's or the benchmark's own program)")
+	text(&f.warmup, "warmup", "x", "warm-up iterations, `N` (default as OSU's or the benchmark's own program)")
 	text(&f.time, "time", "", "timed `DURATION` of a case, instead of a count of iterations: 0.5s")
 	s.BoolVarP(&f.validate, "validate", "c", true, "check every answer; --validate=false does not")
 	text(&f.trials, "trials", "", "whole passes by freshly started PEs, `N` (default 1)")
@@ -66,8 +66,8 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	text(&f.order, "order", "", "order of the cases: random, listed (default random)")
 	text(&f.seed, "seed", "", "seed of the random order, `N` (default from the clock; printed)")
 	s.BoolVar(&f.limits, "limits", limitsByDefault, "measure first what the hardware allows, and say how near each figure comes to it; --limits=false does not")
-	s.BoolVar(&f.quick, "quick", false, "the whole flow at small sizes, under a minute")
-	text(&f.preset, "preset", "", "a published run, `NAME` (gpubench list shows them): its benchmarks and flags; flags given beside it\ncount instead")
+	s.BoolVar(&f.quick, "quick", false, "the whole flow at small sizes, under a minute: pingpong and jacobi3d over every transport, the others over inproc")
+	text(&f.preset, "preset", "", "a published run, `NAME` (gpubench list shows them): its benchmarks and flags; flags given beside it count instead")
 	text(&f.scale, "scale", "", "shrink a preset to `S` of its problem's size and to the PEs that fit here, or auto (default 1, as published)")
 	text(&f.format, "format", "", "what stdout gets: text, jsonl, csv, osu (default text)")
 	text(&f.output, "output", "o", "keep results.jsonl in `DIR`; without it nothing is written to disk")

@@ -95,6 +95,9 @@ func items(m plan.Machine) []item {
 			if p.All || p.Devices {
 				d = "all"
 			}
+			if p.Name == "size_bytes" && !b.Alone {
+				d = plan.DefaultSizes
+			}
 			i.Params = append(i.Params, paramItem{p.Name, p.Unit, p.Doc, d})
 		}
 		for _, x := range b.Metrics {
@@ -178,10 +181,19 @@ func listText(w io.Writer, m plan.Machine) error {
 			if p.Unit != "" {
 				unit = " (" + p.Unit + ")"
 			}
-			fmt.Fprintf(w, "  %-12s %s%s, default %v\n", p.Name, p.Doc, unit, p.Default)
+			fmt.Fprintf(w, "  %-14s %s%s%s\n", p.Name, p.Doc, unit, orDefault(p.Default))
 		}
 	}
 	return nil
+}
+
+// orDefault is a default as it would be typed.
+func orDefault(v any) string {
+	d := strings.Trim(strings.ReplaceAll(fmt.Sprint(v), " ", ","), "[]")
+	if d == "" {
+		return ""
+	}
+	return ", default " + d
 }
 
 func orNone(list []string) string {

@@ -56,6 +56,7 @@ below that can run here, and says what it left out and why.`,
 		},
 	}
 	f.add(c.Flags())
+	c.SetUsageFunc(runUsage)
 	return c
 }
 
@@ -141,7 +142,7 @@ func planBenches() []plan.Bench {
 	for _, b := range suite.All().All() {
 		p := plan.Bench{Name: b.Name, Native: b.Native, Models: modelsOf(b),
 			MinPEs: int64(b.MinPEs), MaxPEs: int64(b.MaxPEs), Iterations: b.Iterations, Memory: b.Memory, Settle: b.Settle,
-			Alone: b.Alone, Ceilings: b.Ceilings}
+			Alone: b.Alone, Everywhere: b.Everywhere, Ceilings: b.Ceilings}
 		for _, x := range b.Params {
 			if x.Flag != "" || plan.IsAxis(x.Name) {
 				p.Params = append(p.Params, ownParam(x))

@@ -87,8 +87,8 @@ func TestQuick(t *testing.T) {
 	needMPI(t)
 	need(t, "ucx")
 	dir := t.TempDir()
-	// The sizes of --quick itself are README's first command.
-	got := call(t, "run", "--quick", "--device", "emulated", "-o", dir, "-m", "8,64K", "--grid", "24,24,24")
+	// The sizes and transports of --quick itself are README's first command.
+	got := call(t, "run", "--quick", "--transport", "inproc,mpi,ucx", "--device", "emulated", "-o", dir, "-m", "8,64K", "--grid", "24,24,24")
 	if got.code != exitOK {
 		t.Fatalf("exit %d\n%s%s", got.code, got.stderr, got.stdout)
 	}
@@ -666,7 +666,8 @@ func TestListAndVersion(t *testing.T) {
 	help := call(t, "run", "--help")
 	for _, flag := range []string{"--model", "--transport", "--device", "--path", "--space", "--staging", "--chunk", "--pages", "--buffers", "--field",
 		"--loop", "--pes", "--message-size", "--iterations", "--warmup", "--window", "--time", "--validate", "--trials", "--trial", "--order", "--seed", "--grid",
-		"--blocks", "--odf", "--quick", "--format", "--output", "--resume", "--timeout", "--strict", "--limits"} {
+		"--blocks", "--odf", "--quick", "--format", "--output", "--resume", "--timeout", "--strict", "--limits",
+		"taskbench, metg:\n", "--grid X,Y[,Z]", "(default 192,192,192 or 2048,2048)", "(default 1M)"} {
 		if !strings.Contains(help.stdout, flag) {
 			t.Errorf("the help lacks %s", flag)
 		}

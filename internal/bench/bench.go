@@ -115,6 +115,8 @@ type Benchmark struct {
 	// Period is after how many iterations of a case something comes round, such as
 	// balancing: batches hold whole periods, as far as the iterations allow; nil: 1.
 	Period func(p result.Params) int64
+	// Everywhere says that --quick runs it over every transport; it runs others over the first alone.
+	Everywhere bool
 	// Iterations gives the default counts, timed and warm-up.
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
 	// Memory estimates what a case takes in bytes over all PEs; nil: little.

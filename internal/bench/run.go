@@ -201,10 +201,13 @@ func (s *session) batch(n int, r *report) (err, lost error) {
 }
 
 // derived says how likely an error is the trace of another PE's: 0 its own, 1 a wait for a PE that did not answer, 2 one
-// that ended because another PE has failed, or between a PE's own messages.
+// that ended because another PE has failed, 3 any between a PE's own messages.
 func derived(err error) int {
 	var unmet *unmetError
-	if errors.Is(err, transport.ErrAborted) || errors.As(err, &unmet) {
+	switch {
+	case errors.As(err, &unmet):
+		return 3
+	case errors.Is(err, transport.ErrAborted):
 		return 2
 	}
 	for _, kind := range []error{transport.ErrDeadline, transport.ErrPeerDied, transport.ErrCancelled} {

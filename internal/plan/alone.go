@@ -15,7 +15,6 @@ const aloneTransport = "inproc"
 func (e *expander) expandAlone(b Bench) error {
 	first := len(e.cases)
 	var misfit *UsageError
-	unfit := 0
 	for _, device := range e.inPlay() {
 		e.at = device
 		for _, pages := range e.o.Pages {
@@ -23,16 +22,12 @@ func (e *expander) expandAlone(b Bench) error {
 				for _, own := range e.ownParams(b, "") {
 					if wrong := e.addAlone(b, device, pages, buffers, own); wrong != nil {
 						misfit = wrong
-						unfit++
 					}
 				}
 			}
 		}
 	}
-	if misfit != nil && unfit == len(e.cases)-first {
-		return e.misfits(b, misfit, first)
-	}
-	return nil
+	return e.misfits(b, misfit, first)
 }
 
 // inPlay are the devices that the paths name.

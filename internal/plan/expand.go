@@ -18,6 +18,7 @@ type expander struct {
 	spaces Spaces
 	given  bool // --space was given
 	sized  bool // -m was given
+	tour   bool // --quick, and no transports named
 	paths  []string
 	at     string // device of the cases under way, of benchmarks of a device alone
 	cases  []Case
@@ -25,11 +26,14 @@ type expander struct {
 	notes  []string
 }
 
-// Defaults of the flags, as OSU and INTERFACE have them.
-const defaultPEs = 2
+// Defaults of the flags, as OSU has them and README says.
+const (
+	defaultPEs   = 2
+	DefaultSizes = "1:4M" // as -m takes them; benchmarks of a device alone have their own
+)
 
 var (
-	defaultSizes = powers(1, 4<<20)
+	defaultSizes = powers(1, 4<<20) // DefaultSizes
 	quickSizes   = []int64{8, 1 << 10, 64 << 10, 1 << 20}
 )
 
@@ -63,7 +67,7 @@ func (e *expander) resolve() error {
 	if len(o.Transports) == 0 {
 		o.Transports = []string{"inproc"}
 		if o.Quick {
-			o.Transports = []string{"inproc", "mpi", "ucx"}
+			o.Transports, e.tour = []string{"inproc", "mpi", "ucx"}, true
 		}
 	}
 	return e.resolveDevice()
@@ -136,7 +140,6 @@ func (e *expander) expand(b Bench) error {
 	}
 	first := len(e.cases)
 	var misfit *UsageError
-	unfit := 0
 	for _, pes := range e.o.PEs {
 		if pes < b.MinPEs || (b.MaxPEs > 0 && pes > b.MaxPEs) {
 			what := fmt.Sprintf("at least %d", b.MinPEs)
@@ -149,7 +152,7 @@ func (e *expander) expand(b Bench) error {
 			e.notes = append(e.notes, fmt.Sprintf("%s left out: it needs %s PEs, and -n is %d", b.Name, what, pes))
 			continue
 		}
-		for _, transport := range e.o.Transports {
+		for _, transport := range e.over(b) {
 			for _, path := range e.paths {
 				spaces, ok := e.spacesOf(path)
 				if !ok {
@@ -159,17 +162,21 @@ func (e *expander) expand(b Bench) error {
 					for _, own := range e.scaled(b, e.ownParams(b, v.model), pes) {
 						if wrong := e.add(b, pes, transport, path, spaces, v, own); wrong != nil {
 							misfit = wrong
-							unfit++
 						}
 					}
 				}
 			}
 		}
 	}
-	if misfit != nil && unfit == len(e.cases)-first {
-		return e.misfits(b, misfit, first)
+	return e.misfits(b, misfit, first)
+}
+
+// over are the transports of a benchmark's cases. A tour shows each transport with a few benchmarks, and each benchmark.
+func (e *expander) over(b Bench) []string {
+	if e.tour && !b.Everywhere && len(e.o.Benchmarks) == 0 {
+		return e.o.Transports[:1]
 	}
-	return nil
+	return e.o.Transports
 }
 
 // variant is how a case is run, beyond transport and path.
@@ -212,6 +219,9 @@ func (e *expander) variants(b Bench, path string) []variant {
 // misfits is what comes of a benchmark none of whose cases, those from first on, fits: an error. One that nobody named, and
 // that a flag of all benchmarks does not suit, is left out, and the others run.
 func (e *expander) misfits(b Bench, misfit *UsageError, first int) error {
+	if misfit == nil || slices.ContainsFunc(e.cases[first:], func(c Case) bool { return !c.Misfit }) {
+		return nil
+	}
 	own := slices.ContainsFunc(b.Params, func(p Param) bool { return p.Flag != "" && p.Title() == misfit.Flag })
 	if own || len(e.o.Benchmarks) > 0 {
 		return misfit
@@ -244,6 +254,9 @@ func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces
 	if b.Settle != nil {
 		if flag, err := b.Settle(p); err != nil {
 			misfit = &UsageError{Flag: flag, Text: err.Error()}
+			if flag == "--path" && len(e.o.Benchmarks) == 0 {
+				return misfit // it has no such path, and was not asked for by name
+			}
 			skip = misfit.Error()
 		}
 	}

@@ -138,6 +138,60 @@ func FuzzParseOwn(f *testing.F) {
 	})
 }
 
+// A tour of all benchmarks goes over all transports with those alone that are for it; what is named goes everywhere.
+func TestQuickTransports(t *testing.T) {
+	two := []Bench{benches[0], benches[1]}
+	two[0].Everywhere = true
+	a, b := two[0].Name, two[1].Name
+	for _, c := range []struct {
+		o    Options
+		want map[string]int // transports of each benchmark; this machine has two
+	}{
+		{Options{Quick: true}, map[string]int{a: 2, b: 1}},
+		{Options{Quick: true, Benchmarks: []string{b}}, map[string]int{b: 2}},
+		{Options{Quick: true, Transports: []string{"inproc", "mpi"}}, map[string]int{a: 2, b: 2}},
+		{Options{}, map[string]int{a: 1, b: 1}},
+	} {
+		c.o.Paths = []string{"host"}
+		p, err := Make(c.o, two, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		over := map[string]map[string]bool{a: {}, b: {}}
+		for _, j := range p.Jobs {
+			for _, k := range j.Cases {
+				over[k.Benchmark][j.Transport] = true
+			}
+		}
+		for name, set := range over {
+			if len(set) != c.want[name] {
+				t.Errorf("%+v: %s over %v, want %d transports", c.o, name, set, c.want[name])
+			}
+		}
+	}
+}
+
+// A benchmark that flags do not fit ends a run that names it, and is left out of one of all benchmarks.
+func TestMisfitOfOneOfAll(t *testing.T) {
+	barrier := benches[0]
+	barrier.Name = "barrier"
+	barrier.Settle = func(p result.Params) (string, error) {
+		if p.String("path") != "host" {
+			return "--path", errors.New("no data: give host")
+		}
+		return "", nil
+	}
+	o := Options{Paths: []string{"staged"}}
+	p, err := Make(o, []Bench{barrier, benches[1]}, all)
+	if err != nil || p.Cases() == 0 || len(p.Skipped) > 0 {
+		t.Errorf("all: %v, %d cases, %d skipped", err, p.Cases(), len(p.Skipped))
+	}
+	o.Benchmarks = []string{"barrier"}
+	if _, err = Make(o, []Bench{barrier, benches[1]}, all); err == nil {
+		t.Error("a barrier that was asked for by name was left out without an error")
+	}
+}
+
 // With --quick a benchmark may have one size of its own; sizes that are asked for count all the same.
 func TestQuickSize(t *testing.T) {
 	b := benches[0]

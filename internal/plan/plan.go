@@ -55,6 +55,8 @@ type Bench struct {
 	Native         map[string][]string
 	Alone          bool  // of a device alone: one PE, no model, transport or path
 	MinPEs, MaxPEs int64 // MaxPEs 0: any number
+	// Everywhere: --quick runs it over every transport, where none are named; others over the first alone.
+	Everywhere bool
 	// Iterations are the timed and warm-up counts by default.
 	Iterations func(sizeBytes int64, quick bool) (timed, warmup int64)
 	// Memory estimates what a case takes in bytes, over all PEs.

@@ -26,3 +26,15 @@ func TestMessageRates(t *testing.T) {
 		t.Errorf("the rates, or what goes with the main metric:\n%s", got)
 	}
 }
+
+// Rates of 1e11 and tasks of microseconds are read in units that fit them.
+func TestUnits(t *testing.T) {
+	for _, c := range []struct{ metric, unit, want string }{
+		{"task_time", "s", "us"}, {"metg", "s", "us"}, {"work_rate", "op/s", "Gop/s"}, {"peak_rate", "op/s", "Gop/s"},
+		{"peak_rate", "B/s", "MB/s"}, {"particle_rate", "op/s", "Mop/s"}, {"message_rate", "op/s", "op/s"}, {"run_time", "s", "ms"},
+	} {
+		if got := scaleOf(c.metric, c.unit); got.unit != c.want {
+			t.Errorf("%s in %s is shown in %s, want %s", c.metric, c.unit, got.unit, c.want)
+		}
+	}
+}

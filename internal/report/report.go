@@ -85,8 +85,12 @@ type scale struct {
 
 func scaleOf(metric, unit string) scale {
 	switch {
-	case metric == "latency", slices.Contains(legNames, metric):
+	case metric == "latency", metric == "task_time", metric == "metg", slices.Contains(legNames, metric):
 		return scale{"us", 1e6}
+	case metric == "work_rate" && unit == "op/s", metric == "peak_rate" && unit == "op/s":
+		return scale{"Gop/s", 1e-9}
+	case metric == "particle_rate":
+		return scale{"Mop/s", 1e-6}
 	case unit == "s":
 		return scale{"ms", 1e3}
 	case unit == "B/s":

@@ -61,7 +61,7 @@ var multiBandwidth = &bench.Benchmark{
 }
 
 var bandwidthParams = []bench.Param{
-	{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(1 << 20)},
+	{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(1 << 20), Quick: int64(64 << 10)},
 	windowParam,
 	pairingParam,
 	{Name: "iterations", Doc: "timed windows in all", Default: int64(100)},

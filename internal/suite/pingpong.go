@@ -12,7 +12,7 @@ import (
 var pingpong = &bench.Benchmark{
 	Name:   "pingpong",
 	Doc:    "half the round trip of one message between PEs 0 and 1 (osu_latency)",
-	Params: pingpongParams,
+	Params: pingpongParams(nil),
 	Metrics: []bench.Metric{{
 		Name: "latency", Unit: "s",
 		Doc:   "half of the time from a send's start to the reply's arrival, mean over a batch",
@@ -20,6 +20,7 @@ var pingpong = &bench.Benchmark{
 	}},
 	New:        pingpongBodies(),
 	MinPEs:     2,
+	Everywhere: true,
 	Iterations: osuLatencyCounts,
 	Memory:     messageMemory,
 	Ceilings:   copied,
@@ -29,7 +30,7 @@ var pingpong = &bench.Benchmark{
 var multiLatency = &bench.Benchmark{
 	Name:   "multi_latency",
 	Doc:    "half the round trip of a message, of all pairs of PEs at once (osu_multi_lat)",
-	Params: pingpongParams,
+	Params: pingpongParams(int64(8)),
 	Metrics: []bench.Metric{{
 		Name: "latency", Unit: "s",
 		Doc:   "half of the time from a send's start to the reply's arrival, each begun after a barrier of all pairs; mean over a batch and over the pairs",
@@ -43,10 +44,13 @@ var multiLatency = &bench.Benchmark{
 	Ceilings:   copied,
 }
 
-var pingpongParams = []bench.Param{
-	{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(8)},
-	pairingParam,
-	{Name: "iterations", Doc: "timed round trips in all", Default: int64(10000)},
+// pingpongParams: quick is the one size with --quick; nil: the sizes of all benchmarks.
+func pingpongParams(quick any) []bench.Param {
+	return []bench.Param{
+		{Name: "size_bytes", Unit: "B", Doc: "payload of a message", Default: int64(8), Quick: quick},
+		pairingParam,
+		{Name: "iterations", Doc: "timed round trips in all", Default: int64(10000)},
+	}
 }
 
 func halfRoundTrip(_ result.Params, n int, seconds float64) float64 { return seconds / float64(n) / 2 }

@@ -191,7 +191,7 @@ func bytesPerSecond(p result.Params, n int, seconds float64) float64 {
 // counts are timed and warm-up operations: many of small ones, which cost microseconds each.
 func counts(size int64, quick bool) (timed, warmup int64) {
 	switch {
-	case quick && size > 1<<20:
+	case quick && size >= 1<<20:
 		return 10, 2
 	case quick:
 		return 200, 20

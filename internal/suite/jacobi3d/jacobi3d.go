@@ -14,12 +14,13 @@ import (
 
 // Benchmark is jacobi3d.
 var Benchmark = stencil.New(&stencil.Problem{
-	Name:     "jacobi3d",
-	Doc:      "7-point Jacobi iterations on a grid in blocks, faces exchanged while interiors are computed",
-	Axes:     3,
-	Grid:     []int64{192, 192, 192},
-	Quick:    []int64{48, 48, 48},
-	Update:   (*kernels.Set).Jacobi3D,
-	Shell:    (*kernels.Set).Jacobi3DShell,
-	Constant: stencil.Constant{Field: "charm", Interior: 0, Low: 1, High: 1},
+	Name:       "jacobi3d",
+	Doc:        "7-point Jacobi iterations on a grid in blocks, faces exchanged while interiors are computed",
+	Axes:       3,
+	Grid:       []int64{192, 192, 192},
+	Quick:      []int64{48, 48, 48},
+	Everywhere: true,
+	Update:     (*kernels.Set).Jacobi3D,
+	Shell:      (*kernels.Set).Jacobi3DShell,
+	Constant:   stencil.Constant{Field: "charm", Interior: 0, Low: 1, High: 1},
 })

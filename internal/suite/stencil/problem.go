@@ -19,6 +19,7 @@ type Problem struct {
 	Name, Doc   string
 	Axes        int     // 2 or 3
 	Grid, Quick []int64 // default interior cells along each axis
+	Everywhere  bool    // as bench.Benchmark's
 
 	// Update does one iteration over a box of a block, and Shell over what the
 	// box of kernels.Block3D.Inner leaves.
@@ -72,6 +73,7 @@ func New(q *Problem) *bench.Benchmark {
 		},
 		Settle:     Settle,
 		MinPEs:     1,
+		Everywhere: q.Everywhere,
 		MinBatch:   minBatch,
 		Iterations: counts,
 		Memory:     q.memory,
