@@ -41,6 +41,7 @@ func TestBadInput(t *testing.T) {
 		{args: "bogus", want: `unknown command "bogus"|run, list, report, doctor, version`},
 		{args: "run pingpnog", want: `unknown benchmark "pingpnog"|did you mean pingpong?`},
 		{args: "run xyz", want: "unknown benchmark|give pingpong, bandwidth, "},
+		{args: "run stencil2d --phases true,false", want: `unknown benchmark "true,false"|--phases=true,false`},
 		{args: "run --modle mpi", want: "unknown flag: --modle|--help"},
 		{args: "run --model mpy", want: `--model: "mpy" is not known|did you mean mpi?`},
 		{args: "run --model mpi,,charm", want: `--model: "" is not known`},

@@ -165,3 +165,18 @@ func TestALostRankInALibrarysCollective(t *testing.T) {
 		})
 	}
 }
+
+// A thread that dies ends its case and its job: the other PEs of the process do not wait for it until they are killed.
+func TestDeadThreadEndsTheJob(t *testing.T) {
+	for _, fault := range []string{"die:9@0", "die:9@1"} {
+		t.Setenv("GPUBENCH_FAULT", fault)
+		began := time.Now()
+		recs := records(t, exitFailed, strings.Fields("allreduce --device cpu --model charm -n 3 -m 64 -i 3 -x 1 --limits=false --timeout 50s")...)
+		if took := time.Since(began); took > 40*time.Second {
+			t.Errorf("%s: the job took %v", fault, took)
+		}
+		if len(recs) != 1 || recs[0].Status != result.Failed || !strings.Contains(recs[0].Reason, "died") {
+			t.Errorf("%s: %+v", fault, recs)
+		}
+	}
+}

@@ -46,6 +46,17 @@ func TestPICIsRight(t *testing.T) {
 	}
 }
 
+// A particle that crosses no border is no message: that is an answer, and no staged case that was not staged.
+func TestPICWithoutMessages(t *testing.T) {
+	recs := records(t, exitOK, strings.Fields("pic --device emulated -n 2 --cells 998 --particles 1 -i 1 -x 0")...)
+	allOK(t, recs)
+	for _, r := range recs {
+		if r.Params.String("path") == "staged" && (r.PathTaken == nil || r.PathTaken.Lane != "copy") {
+			t.Errorf("%v: lane %+v", r.Params, r.PathTaken)
+		}
+	}
+}
+
 // picIsRight looks at one record: all particles are there, their numbers add up, and chares have moved where they should.
 func picIsRight(t *testing.T, r result.Record) {
 	t.Helper()

@@ -54,6 +54,21 @@ func TestTaskBenchIsRight(t *testing.T) {
 	}
 }
 
+// Graphs too short for a message between PEs are right on every path, and no lane is claimed for what none carried.
+func TestTaskBenchWithoutMessages(t *testing.T) {
+	recs := records(t, exitOK, strings.Fields(taskArgs+"-n 3 --width 6 --path staged,direct --steps 1,2 --pattern stencil_1d,tree")...)
+	allOK(t, recs)
+	for _, r := range recs {
+		want := "copy"
+		if steps := r.Params.Int("steps"); steps == 2 && r.Params.String("pattern") == "stencil_1d" && r.Params.String("path") == "staged" {
+			want = "staged"
+		}
+		if r.PathTaken == nil || r.PathTaken.Lane != want {
+			t.Errorf("%v: lane %+v, want %s", r.Params, r.PathTaken, want)
+		}
+	}
+}
+
 // checkedEach fails unless every input of the untimed pass's two runs was checked, by the graph's own count.
 func checkedEach(t *testing.T, r result.Record) {
 	t.Helper()

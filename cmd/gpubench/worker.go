@@ -132,6 +132,7 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 			if rank == 0 {
 				p.emit = emit
 			}
+			p.kill = func() { w.Kill(rank) }
 			errs[rank] = p.run(func(dev *gpu.Device) (transport.Driver, error) { return w.Driver(rank, dev) })
 			if errs[rank] != nil {
 				w.Kill(rank) // the others must not wait for it
@@ -223,7 +224,8 @@ type worker struct {
 	dev         *gpu.Device
 	budget      machine.Budget
 	environment string
-	found       found // on PE 0
+	kill        func() // tells the process's other PEs that this one is lost; nil for a rank, whose end they notice
+	found       found  // on PE 0
 	clocks      func() *result.Clocks
 }
 
@@ -264,14 +266,19 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		return fatal(fmt.Errorf("%s: %w", faulty.Env, err))
 	}
 	if !faults.Empty() {
-		faults.Device = w.dev
+		faults.Device, faults.Die = w.dev, w.kill
 		d = faulty.Wrap(d, faults)
 	}
 	ep, err := transport.New(d, transport.Config{Device: w.dev, Yield: w.budget.Oversubscribed})
 	if err != nil {
 		return fatal(err)
 	}
-	defer func() { err = errors.Join(err, ep.Close()) }()
+	defer func() {
+		if err != nil && w.kill != nil {
+			w.kill() // before it closes: one that has closed is only done, and nobody's wait would end
+		}
+		err = errors.Join(err, ep.Close())
+	}()
 	pe := &bench.PE{Rank: w.rank, Size: w.size, Device: w.dev, Endpoint: ep, Control: bench.NewControl(ep),
 		Oversubscribed: w.budget.Oversubscribed, Services: w.services}
 	w.services[suite.Pairings] = w.partners

@@ -74,8 +74,8 @@ func parseOne(sharing []Param, text string) (v any, err error) {
 		if err == nil {
 			return v, nil
 		}
-		if first == nil {
-			first = err
+		if l, list := v.([]int64); first == nil || list && len(l) == p.Len {
+			first = err // of several, that of the benchmark for which the list is long enough
 		}
 	}
 	return nil, first

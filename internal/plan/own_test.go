@@ -43,6 +43,8 @@ func TestParseOwn(t *testing.T) {
 		{[]Param{gridOf3, grid2}, "8,9", []any{[]int64{8, 9}}, ""},
 		{[]Param{gridOf3}, "8,9", nil, `"8,9" has 2 numbers: give 3, X,Y,Z`},
 		{[]Param{gridOf3}, "0,1,1", nil, "0 is out of range: each of X,Y,Z is 1 to 1048576"},
+		{[]Param{gridOf3, grid2}, "0,9", nil, "0 is out of range: each of X,Y is 1 to 1048576"},
+		{[]Param{gridOf3, grid2}, "8", nil, `"8" has one number: give 3, X,Y,Z`},
 		{[]Param{gridOf3}, "a,b,c", nil, `"a" is no whole number: give X,Y,Z as in 64,64,64`},
 		{[]Param{gridOf3}, "1,2,99999999", nil, "out of range"},
 	} {

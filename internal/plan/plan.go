@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"strings"
 
 	"gpubench/internal/limits"
 	"gpubench/internal/result"
@@ -269,6 +270,8 @@ func chooseBenches(names []string, all []Bench) ([]Bench, error) {
 			hint := ""
 			if near := Nearest(n, known); near != "" {
 				hint = fmt.Sprintf(" (did you mean %s?)", near)
+			} else if first, _, _ := strings.Cut(n, ","); first == "true" || first == "false" {
+				hint = fmt.Sprintf(" (a flag that may stand alone takes its value by =, as in --phases=%s)", n)
 			}
 			return nil, usage("", "unknown benchmark %q%s: give %s", n, hint, oneOf(known))
 		}

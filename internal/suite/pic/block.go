@@ -160,6 +160,7 @@ func (b *block) leave() (again bool, err error) {
 		return true, b.pack()
 	}
 	b.n -= n
+	b.w.left += int64(n)
 	return false, nil
 }
 

@@ -265,6 +265,9 @@ func (b *chare) exchange(t *charm.Thread, in, out func(i int) gpu.Memory) error 
 
 // Probe names a message that carries data, and the PE it goes to: another one if there is one.
 func (c *chares) Probe() (gpu.Memory, int) {
+	if c.left == 0 {
+		return gpu.Memory{}, -1
+	}
 	for _, b := range c.blocks {
 		for _, n := range b.near {
 			at := b.w.at(n.block)

@@ -127,9 +127,9 @@ func (r *ranks) exchange(tag int, in, out func(i int) gpu.Memory) error {
 	return r.comm.Waitall(r.sends)
 }
 
-// Probe names a message that carries data, and the PE it goes to.
+// Probe names a message that carries data, and the PE it goes to. Few particles may have crossed no border.
 func (r *ranks) Probe() (gpu.Memory, int) {
-	if len(r.b.near) == 0 {
+	if len(r.b.near) == 0 || r.left == 0 {
 		return gpu.Memory{}, -1
 	}
 	return r.b.out.Memory(), r.b.near[0].block

@@ -20,6 +20,7 @@ type part struct {
 	blocks  []*block // those that live here now
 	spare   []gear   // of blocks that have moved away
 	applied int64    // steps since the start
+	left    int64    // particles that left a block here since then
 }
 
 func (q problem) newPart(pe *bench.PE, p result.Params) (*part, error) {

@@ -291,13 +291,16 @@ func (w *points) onHost(q *point, out gpu.Memory, step int64) error {
 // SetLevel sets the size of tasks: what a search varies.
 func (w *points) SetLevel(size int64) { w.size = size }
 
-// Probe names a message that carries data, and the PE it goes to.
+// Probe names a message that carries data, and the PE it goes to. Few timesteps may have none, whatever the pattern.
 func (w *points) Probe() (gpu.Memory, int) {
-	for _, own := range w.mine {
+	for i, own := range w.mine {
 		for _, q := range own {
-			for _, wire := range q.sets {
-				for _, to := range wire.to {
-					if pe := owner(q.g.Width, to, w.pe.Size); pe != w.pe.Rank {
+			for t := 1; t < min(q.g.Steps, w.even[i]+w.sets[i]); t++ {
+				if !q.g.Has(t-1, q.id) {
+					continue
+				}
+				for _, to := range q.sets[w.setAt(i, t)].to {
+					if pe := owner(q.g.Width, to, w.pe.Size); pe != w.pe.Rank && q.g.Has(t, to) {
 						return q.out[0], pe
 					}
 				}
