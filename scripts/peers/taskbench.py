@@ -25,8 +25,15 @@ LARGEST = 1 << 14  # iterations of a task at the peak: some 50 µs, against an o
 CXX = ["-std=c++11", "-O3", "-mavx2", "-mfma"]  # as its Makefiles have it on a machine with AVX2
 
 
+# What mpirun says of itself now and then, before it has started anything.
+AGAIN = "The PMIx server's listener thread failed to start"
+
+
 def run(*command, cwd=None):
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    for _ in range(3):
+        done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode == 0 or AGAIN not in done.stdout:
+            break
     if done.returncode != 0:
         sys.exit(f"taskbench: {' '.join(command)} ended with {done.returncode}\n{done.stdout}")
     return done.stdout
