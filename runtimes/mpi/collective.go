@@ -137,10 +137,11 @@ func (c *Comm) Gather(send, recv gpu.Memory, root int) error {
 func (c *Comm) Allgather(send, recv gpu.Memory) error {
 	checkBlocks(c.size, send, recv)
 	p := c.cut(recv, 1)
-	if err := c.move(p.at(c.rank), send); err != nil {
+	// From where it lies: a copy just made would still be in this core's cache.
+	if err := c.ringGather(&p, send, c.rank, 0); err != nil {
 		return err
 	}
-	return c.ringGather(&p, c.rank, 0)
+	return c.move(p.at(c.rank), send)
 }
 
 // Alltoall sends block r of send to rank r and puts what rank r sends into

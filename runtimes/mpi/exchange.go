@@ -126,13 +126,16 @@ func (c *Comm) ringReduce(p *pieces, in gpu.Memory, op Op, shift int) error {
 }
 
 // ringGather passes pieces on until every rank has all. The ring's place of
-// this rank is at; it begins with piece at+shift.
-func (c *Comm) ringGather(p *pieces, at, shift int) error {
+// this rank is at; it begins with piece at+shift, which may lie elsewhere: first.
+func (c *Comm) ringGather(p *pieces, first gpu.Memory, at, shift int) error {
 	next, before := c.mod(c.rank+1), c.mod(c.rank-1)
+	out := first
 	for k := range c.size - 1 {
-		if err := c.exchange(p.at(c.mod(at+shift-k)), next, p.at(c.mod(at+shift-k-1)), before); err != nil {
+		in := p.at(c.mod(at + shift - k - 1))
+		if err := c.exchange(out, next, in, before); err != nil {
 			return err
 		}
+		out = in
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ func (c *Comm) allreduceRing(acc gpu.Memory, op Op) error {
 	if err := c.ringReduce(&p, in, op, 0); err != nil {
 		return err
 	}
-	return c.ringGather(&p, c.rank, 1)
+	return c.ringGather(&p, p.at(c.mod(c.rank+1)), c.rank, 1)
 }
 
 // reduceRing combines pieces around the ring and gathers them at the root.
@@ -72,5 +72,5 @@ func (c *Comm) bcastRing(buf gpu.Memory, root int) error {
 			}
 		}
 	}
-	return c.ringGather(&p, at, 0)
+	return c.ringGather(&p, p.at(at), at, 0)
 }

@@ -24,13 +24,17 @@ func (m *Team) ringReduce(t *charm.Thread, p *pieces, in gpu.Memory, op Op, shif
 	return nil
 }
 
-// ringGather passes pieces on until every member has all. The ring's place of this one is at; it begins with piece at+shift.
-func (m *Team) ringGather(t *charm.Thread, p *pieces, at, shift int) error {
+// ringGather passes pieces on until every member has all. The ring's place of this one is at; it begins with piece at+shift,
+// which may lie elsewhere: first.
+func (m *Team) ringGather(t *charm.Thread, p *pieces, first gpu.Memory, at, shift int) error {
 	next, before := m.mod(m.rank+1), m.mod(m.rank-1)
+	out := first
 	for k := range m.size - 1 {
-		if err := m.exchange(t, p.at(m.mod(at+shift-k)), next, p.at(m.mod(at+shift-k-1)), before); err != nil {
+		in := p.at(m.mod(at + shift - k - 1))
+		if err := m.exchange(t, out, next, in, before); err != nil {
 			return err
 		}
+		out = in
 	}
 	return nil
 }
@@ -48,7 +52,7 @@ func (m *Team) allreduceRing(t *charm.Thread, send, acc gpu.Memory, op Op) error
 	if err := m.ringReduce(t, &p, in, op, 0); err != nil {
 		return err
 	}
-	return m.ringGather(t, &p, m.rank, 1)
+	return m.ringGather(t, &p, p.at(m.mod(m.rank+1)), m.rank, 1)
 }
 
 // reduceRing combines pieces around the ring and gathers them at the root.
@@ -101,5 +105,5 @@ func (m *Team) bcastRing(t *charm.Thread, buf gpu.Memory, root int) error {
 			}
 		}
 	}
-	return m.ringGather(t, &p, at, 0)
+	return m.ringGather(t, &p, p.at(at), at, 0)
 }

@@ -124,10 +124,11 @@ func (m *Team) Allgather(t *charm.Thread, send, recv gpu.Memory) error {
 		panic(fmt.Sprintf("team: %d members' blocks of %d B in %d B", m.size, send.Len, recv.Len))
 	}
 	p := m.cut(recv, 1)
-	if err := m.move(t, p.at(m.rank), send); err != nil {
+	// From where it lies: a copy just made would still be in this core's cache.
+	if err := m.ringGather(t, &p, send, m.rank, 0); err != nil {
 		return err
 	}
-	return m.ringGather(t, &p, m.rank, 0)
+	return m.move(t, p.at(m.rank), send)
 }
 
 // Alltoall sends block r of send to member r and puts what member r sends into block r of recv: n−1 rounds, in each of which
