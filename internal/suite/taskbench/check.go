@@ -97,23 +97,33 @@ func (w *points) checkInputs(q *point, t int) error {
 
 // compare holds an input against what its task must have put out, and says what is wrong.
 func (w *points) compare(q *point, s source, t int, epoch int64) (wrong string, err error) {
-	m := q.input(s, t)
+	return w.holds(q.input(s, t), epoch+int64(t-1), q.word(s.point), fmt.Sprintf("%s: input from point %d", q.name(t), s.point))
+}
+
+// holds says what is wrong with memory that must hold what the task of a point put out at a step.
+func (w *points) holds(m gpu.Memory, step, word int64, what string) (wrong string, err error) {
 	var r kernels.PatternResult
 	if w.host {
-		r = kernels.CheckTaskBytes(m.Bytes(), epoch+int64(t-1), q.word(s.point))
-	} else if r, err = w.set.TaskCheck(w.stream, m, epoch+int64(t-1), q.word(s.point)); err != nil {
+		r = kernels.CheckTaskBytes(m.Bytes(), step, word)
+	} else if r, err = w.set.TaskCheck(w.stream, m, step, word); err != nil {
 		return "", err
 	}
 	if r.Errors == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("PE %d: %s: input from point %d, offset %d: expected %#02x, found %#02x (%d of %d bytes differ)",
-		w.pe.Rank, q.name(t), s.point, r.First, r.Expected, r.Found, r.Errors, m.Len), nil
+	return fmt.Sprintf("PE %d: %s, offset %d: expected %#02x, found %#02x (%d of %d bytes differ)",
+		w.pe.Rank, what, r.First, r.Expected, r.Found, r.Errors, m.Len), nil
 }
 
-// checkWork checks that a task's kernel did what it must.
+// checkWork checks that a task's kernel did what it must; of an empty one that is its output.
 func (w *points) checkWork(q *point, t int) error {
 	switch w.kernel {
+	case kernelEmpty:
+		wrong, err := w.holds(q.out[t&1], w.epoch+int64(t), q.word(q.id), q.name(t)+": output")
+		if err != nil {
+			return err
+		}
+		w.check.count(wrong)
 	case kernelCompute:
 		return w.checkLanes(q, t)
 	case kernelBusy:
