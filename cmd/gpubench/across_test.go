@@ -138,18 +138,10 @@ func TestMPIWithoutCUDA(t *testing.T) {
 // Ranks that mpirun started meet through PMIx for ucx, alone and beside MPI.
 func TestUCXUnderMPIRun(t *testing.T) {
 	env := cudaAware(t)
-	l, err := launch.FindLauncher(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, transports := range []string{"ucx", "ucx,mpi"} {
-		cmd := l.Command(3, exe, "run", "jacobi3d", "--transport", transports, "--device", "emulated", "--grid", "12,12,12",
+		cmd := underMPIRun(t, 3, "run", "jacobi3d", "--transport", transports, "--device", "emulated", "--grid", "12,12,12",
 			"-i", "20", "-x", "2", "--format", "jsonl")
-		cmd.Env = append(append(cmd.Env, asProgram+"=1"), env...)
+		cmd.Env = append(cmd.Env, env...)
 		var errs bytes.Buffer
 		cmd.Stderr = &errs
 		out, err := cmd.Output()

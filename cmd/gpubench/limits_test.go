@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"gpubench/internal/launch"
 	"gpubench/internal/limits"
 	"gpubench/internal/result"
 )
@@ -132,17 +131,8 @@ func TestLimitsOfEachKind(t *testing.T) {
 // Devices alone are measured by rank 0 of a launcher's job, once, while the others wait; host memory gets no limits there.
 func TestDevicesAloneUnderALauncher(t *testing.T) {
 	needMPI(t)
-	l, err := launch.FindLauncher(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := l.Command(2, exe, "run", "devcopy", "pingpong", "--device", "emulated", "--path", "host,direct,staged", "--direction", "d2d",
+	cmd := underMPIRun(t, 2, "run", "devcopy", "pingpong", "--device", "emulated", "--path", "host,direct,staged", "--direction", "d2d",
 		"--engine", "copy", "--ways", "one", "-m", "16K", "-i", "20", "--model", "mpi", "--format", "jsonl", "--limits")
-	cmd.Env = append(cmd.Env, asProgram+"=1")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("mpirun: %v\n%s", err, reasons(string(out)))

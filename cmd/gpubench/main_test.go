@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"gpubench/internal/launch"
 	"gpubench/internal/result"
 )
 
@@ -45,6 +46,19 @@ func process(args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(exe, args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}
+
+// underMPIRun is a command that runs the program as n ranks of the launcher that is found here.
+func underMPIRun(t *testing.T, n int, args ...string) *exec.Cmd {
+	t.Helper()
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := process(args...)
+	cmd := l.Command(n, append([]string{as.Path}, args...)...)
+	cmd.Env = append(cmd.Env, asProgram+"=1")
 	return cmd
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"gpubench/internal/derive"
-	"gpubench/internal/launch"
 	"gpubench/internal/plan"
 	"gpubench/internal/preset"
 	"gpubench/internal/result"
@@ -134,18 +132,9 @@ func TestPresetsRun(t *testing.T) {
 // folders of their own make one table.
 func TestPresetUnderALauncher(t *testing.T) {
 	needMPI(t)
-	l, err := launch.FindLauncher(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	cmd := l.Command(2, exe, "run", "--preset", "gpudirect-jacobi3d-strong", "--scale", "1e-5", "--transport", "mpi", "--path", "host",
+	cmd := underMPIRun(t, 2, "run", "--preset", "gpudirect-jacobi3d-strong", "--scale", "1e-5", "--transport", "mpi", "--path", "host",
 		"-i", "12", "--trial", "1", "-o", dir)
-	cmd.Env = append(cmd.Env, asProgram+"=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

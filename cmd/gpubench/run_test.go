@@ -514,17 +514,8 @@ func commandOf(pid int) string {
 // Under mpirun by hand and by itself: the same cases with the same ids.
 func TestUnderALauncher(t *testing.T) {
 	needMPI(t)
-	l, err := launch.FindLauncher(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	args := []string{"run", "pingpong", "jacobi3d", "--path", "host", "-m", "8,4K", "-i", "20", "-x", "2", "--grid", "12,12,12", "--format", "jsonl"}
-	cmd := l.Command(4, append([]string{exe}, args...)...)
-	cmd.Env = append(cmd.Env, asProgram+"=1")
+	cmd := underMPIRun(t, 4, args...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -555,20 +546,11 @@ func TestUnderALauncher(t *testing.T) {
 // Each launch is a trial of its own in the same folder, and one that is done is not run again.
 func TestTrialsUnderALauncher(t *testing.T) {
 	needMPI(t)
-	l, err := launch.FindLauncher(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	for i, c := range []struct{ folder, trial string }{{"-o", "0"}, {"--resume", "1"}, {"--resume", "0"}} {
-		args := []string{exe, "run", "pingpong", "--path", "host,direct", "--device", "emulated", "--model", "mpi", "-m", "8,64", "-i", "20",
+		args := []string{"run", "pingpong", "--path", "host,direct", "--device", "emulated", "--model", "mpi", "-m", "8,64", "-i", "20",
 			c.folder, dir, "--trial", c.trial}
-		cmd := l.Command(2, args...)
-		cmd.Env = append(cmd.Env, asProgram+"=1")
+		cmd := underMPIRun(t, 2, args...)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("launch %d: %v\n%s", i, err, out)
@@ -602,14 +584,6 @@ func TestTrialsUnderALauncher(t *testing.T) {
 // What does not fit a launcher's job is said once, by rank 0.
 func TestBadInputUnderALauncher(t *testing.T) {
 	needMPI(t)
-	l, err := launch.FindLauncher(os.Getenv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct{ args, want string }{
 		{"run --transport inproc", "--transport: inproc has its PEs in one process"},
 		{"run -n 3", "-n: 3 PEs were asked for, but the launcher started 2"},
@@ -617,8 +591,7 @@ func TestBadInputUnderALauncher(t *testing.T) {
 		{"run pingpnog", "did you mean pingpong?"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			cmd := l.Command(2, append([]string{exe}, strings.Fields(c.args)...)...)
-			cmd.Env = append(cmd.Env, asProgram+"=1")
+			cmd := underMPIRun(t, 2, strings.Fields(c.args)...)
 			out, _ := cmd.CombinedOutput()
 			if code := cmd.ProcessState.ExitCode(); code != exitUsage {
 				t.Errorf("exit %d, want 2\n%s", code, out)
