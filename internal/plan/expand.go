@@ -146,7 +146,7 @@ func (e *expander) expand(b Bench) error {
 			if b.MaxPEs == b.MinPEs {
 				what = fmt.Sprintf("exactly %d", b.MinPEs)
 			}
-			if len(e.o.Benchmarks) > 0 && len(e.o.PEs) == 1 {
+			if len(e.o.Benchmarks) == 1 && len(e.o.PEs) == 1 {
 				return usage("-n", "%s needs %s PEs, got %d", b.Name, what, pes)
 			}
 			e.notes = append(e.notes, fmt.Sprintf("%s left out: it needs %s PEs, and -n is %d", b.Name, what, pes))
@@ -216,14 +216,14 @@ func (e *expander) variants(b Bench, path string) []variant {
 	return out
 }
 
-// misfits is what comes of a benchmark none of whose cases, those from first on, fits: an error. One that nobody named, and
-// that a flag of all benchmarks does not suit, is left out, and the others run.
+// misfits is what comes of a benchmark none of whose cases, those from first on, fits: an error. One among others, which
+// a flag of all benchmarks does not suit, is left out, and the others run.
 func (e *expander) misfits(b Bench, misfit *UsageError, first int) error {
 	if misfit == nil || slices.ContainsFunc(e.cases[first:], func(c Case) bool { return !c.Misfit }) {
 		return nil
 	}
 	own := slices.ContainsFunc(b.Params, func(p Param) bool { return p.Flag != "" && p.Title() == misfit.Flag })
-	if own || len(e.o.Benchmarks) > 0 {
+	if own || len(e.o.Benchmarks) == 1 {
 		return misfit
 	}
 	e.cases = e.cases[:first]
@@ -254,8 +254,8 @@ func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces
 	if b.Settle != nil {
 		if flag, err := b.Settle(p); err != nil {
 			misfit = &UsageError{Flag: flag, Text: err.Error()}
-			if flag == "--path" && len(e.o.Benchmarks) == 0 {
-				return misfit // it has no such path, and was not asked for by name
+			if flag == "--path" && len(e.o.Benchmarks) != 1 {
+				return misfit // it has no such path, and was not asked for alone
 			}
 			skip = misfit.Error()
 		}

@@ -89,7 +89,7 @@ func TestSomeCombinationsFit(t *testing.T) {
 	}
 }
 
-// Where all are run, one that a flag of all does not suit is left out with a note; one that was named is an error.
+// Where several are run, one that a flag of all does not suit is left out with a note; one that was named alone is an error.
 func TestOneOfAllDoesNotFit(t *testing.T) {
 	barrier := Bench{Name: "barrier", Models: []string{"mpi"}, MinPEs: 2, Iterations: benches[0].Iterations,
 		Settle: func(p result.Params) (string, error) {
@@ -109,7 +109,15 @@ func TestOneOfAllDoesNotFit(t *testing.T) {
 		}
 	}
 	if _, err := Make(Options{Benchmarks: []string{"barrier"}, Paths: []string{"staged"}}, with, all); err == nil {
-		t.Error("a benchmark that was named fits nothing, and no error")
+		t.Error("a benchmark that was named alone fits nothing, and no error")
+	}
+	two := Options{Benchmarks: []string{"barrier", "pingpong"}, Paths: []string{"staged"}}
+	if p, err := Make(two, with, all); err != nil || p.Cases() == 0 || len(p.Notes) == 0 {
+		t.Errorf("named beside another: %v, %d cases, notes %q", err, p.Cases(), p.Notes)
+	}
+	two.Benchmarks, two.Paths, two.PEs = []string{"barrier", "jacobi3d"}, []string{"host"}, []int64{1}
+	if p, err := Make(two, with, all); err != nil || p.Cases() == 0 || len(p.Notes) == 0 {
+		t.Errorf("with too few PEs beside another: %v, %d cases, notes %q", err, p.Cases(), p.Notes)
 	}
 }
 
