@@ -160,6 +160,29 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
+// A share is left out where runs differ by more than there is communication.
+func TestOverlapOfAlmostNothing(t *testing.T) {
+	for _, c := range []struct {
+		comm float64
+		told bool
+	}{{20, true}, {0.1, false}} {
+		var recs []result.Record
+		for trial := range 6 {
+			noise := float64(trial%3) - 1
+			for _, x := range []struct {
+				part any
+				v    float64
+			}{{nil, 101 + noise}, {"compute", 100 - noise}, {"comm", c.comm}} {
+				recs = append(recs, rec(trial, x.v, result.Params{"part": x.part, "pes": int64(2)}))
+			}
+		}
+		share := only(t, recs, "overlap").Rows[0].Figures[2].Estimate
+		if math.IsNaN(share) == c.told {
+			t.Errorf("communication of %g: hidden share %g", c.comm, share)
+		}
+	}
+}
+
 // Trials are what intervals draw from: ten that agree and ten that do not have the same samples within.
 func TestIntervalsGoByTrials(t *testing.T) {
 	width := func(spread float64) float64 {

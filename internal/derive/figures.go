@@ -133,7 +133,17 @@ func overlap(series []*kase) []Row {
 		f[3] = combined(func(c []float64) float64 { return overPEs(c, exposed) }, sides...)
 		f[4] = combined(func(c []float64) float64 { return overPEs(c, hidden) }, sides...)
 	}
+	f[2], f[4] = told(f[2]), told(f[4])
 	return []Row{{whole.params, f}}
+}
+
+// told leaves out a share of which the runs say nothing, since its interval is wider than all that it may be: there is so little
+// communication that the differences between runs are as long.
+func told(share stats.Interval) stats.Interval {
+	if share.High-share.Low > 1 {
+		return exactly(math.NaN())
+	}
+	return share
 }
 
 // exposed is what of the communication lengthens an iteration (docs/MEASURING.md, Overlap): c is T, C and what follows.
