@@ -46,9 +46,14 @@ func (k *Set) PatternCheck(s *gpu.Stream, m gpu.Memory, step, sender int) (Patte
 	if m.Len == 0 {
 		return PatternResult{First: -1}, s.Sync()
 	}
+	return k.checkBytes(s, patternCheck, m, step, sender)
+}
+
+// checkBytes runs a kernel that compares the bytes of m with those that two numbers stand for, and waits for its result.
+func (k *Set) checkBytes(s *gpu.Stream, kernel id, m gpu.Memory, step, who int) (PatternResult, error) {
 	n := slotsFor(ceil(m.Len, 64))
-	err := k.launch(s, patternCheck, gpu.Dim3{X: n, Y: 1, Z: 1}, gpu.Dim3{X: checkThreads, Y: 1, Z: 1},
-		uint64(m.Addr), uint64(k.results.Memory().Addr), uint64(m.Len), uint64(step), uint64(sender), uint64(n))
+	err := k.launch(s, kernel, gpu.Dim3{X: n, Y: 1, Z: 1}, gpu.Dim3{X: checkThreads, Y: 1, Z: 1},
+		uint64(m.Addr), uint64(k.results.Memory().Addr), uint64(m.Len), uint64(step), uint64(who), uint64(n))
 	if err != nil {
 		return PatternResult{}, err
 	}

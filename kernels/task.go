@@ -23,7 +23,6 @@ import "C"
 
 import (
 	"encoding/binary"
-	"math"
 	"unsafe"
 
 	"gpubench/gpu"
@@ -81,18 +80,7 @@ func (k *Set) TaskMemory(s *gpu.Stream, out, scratch gpu.Memory, step, point, fi
 // TaskCheck compares every byte of m with the output of a task, on the device. It waits for the stream.
 func (k *Set) TaskCheck(s *gpu.Stream, m gpu.Memory, step, point int64) (PatternResult, error) {
 	mustHold("input", m, m.Len)
-	n := slotsFor(ceil(m.Len, 64))
-	err := k.launch(s, taskCheck, gpu.Dim3{X: n, Y: 1, Z: 1}, gpu.Dim3{X: checkThreads, Y: 1, Z: 1},
-		uint64(m.Addr), uint64(k.results.Memory().Addr), uint64(m.Len), uint64(step), uint64(point), uint64(n))
-	if err != nil {
-		return PatternResult{}, err
-	}
-	v, err := k.joinSlots(s, n)
-	if err != nil {
-		return PatternResult{}, err
-	}
-	return PatternResult{Checked: v[0], Errors: v[1], First: v[2], Found: byte(math.Float64frombits(uint64(v[3]))),
-		Expected: byte(math.Float64frombits(uint64(v[4])))}, nil
+	return k.checkBytes(s, taskCheck, m, int(step), int(point))
 }
 
 // TaskBusy keeps the calling thread busy, and returns the value that proves it: 113·139^iterations modulo 2^31-1.

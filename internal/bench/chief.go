@@ -101,7 +101,7 @@ func (c *chief) note(done task, reports []report) {
 		r := &reports[pe]
 		c.over = c.over || r.Over
 		if r.Check != nil {
-			add(&c.checks[pe], *r.Check)
+			AddValidation(&c.checks[pe], *r.Check)
 		}
 		if r.Traffic != nil {
 			c.traffic.add(*r.Traffic)
@@ -269,7 +269,7 @@ func (c *chief) validation() result.Validation {
 		if a := v.Answer; a != nil {
 			sums, expected = append(sums, a.Sum), append(expected, a.ExpectedSum)
 		}
-		add(&total, v)
+		AddValidation(&total, v)
 	}
 	if total.Errors > 0 && total.FirstError == "" {
 		total.FirstError = fmt.Sprintf("%d errors, of which the body says nothing", total.Errors)

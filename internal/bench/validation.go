@@ -8,9 +8,9 @@ import (
 	"gpubench/internal/stats"
 )
 
-// add adds v to total. Of answers the last one counts for sums, the largest
+// AddValidation adds v to total. Of answers the last one counts for sums, the largest
 // for errors and iterations: a body gives one, at the end.
-func add(total *result.Validation, v result.Validation) {
+func AddValidation(total *result.Validation, v result.Validation) {
 	total.Checked += v.Checked
 	total.Sent += v.Sent
 	total.Errors += v.Errors

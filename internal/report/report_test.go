@@ -90,21 +90,26 @@ func render(t *testing.T, format string, recs []result.Record) string {
 func TestGolden(t *testing.T) {
 	for _, format := range Names() {
 		t.Run(format, func(t *testing.T) {
-			got := render(t, format, fixed())
-			file := filepath.Join("testdata", "run."+format)
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s differs from %s:\n%s", format, file, got)
-			}
+			golden(t, "run."+format, render(t, format, fixed()))
 		})
+	}
+}
+
+// golden holds what was printed against a file of testdata, or writes that anew.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("this differs from %s:\n%s", file, got)
 	}
 }
 

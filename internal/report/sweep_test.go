@@ -2,8 +2,6 @@ package report
 
 import (
 	"encoding/csv"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -35,20 +33,7 @@ func sweep() []result.Record {
 // is derived, of hardware alone.
 func TestSweepGolden(t *testing.T) {
 	for _, format := range []string{"text", "osu"} {
-		got := render(t, format, sweep())
-		file := filepath.Join("testdata", "sweep."+format)
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s differs:\n%s", file, got)
-		}
+		golden(t, "sweep."+format, render(t, format, sweep()))
 	}
 }
 

@@ -289,12 +289,7 @@ func (m *messages) check(batch func(n int) error, perBatch int) (result.Validati
 		if err != nil {
 			return total, err
 		}
-		total.Checked += v.Checked
-		total.Sent += v.Sent
-		total.Errors += v.Errors
-		if total.FirstError == "" {
-			total.FirstError = v.FirstError
-		}
+		bench.AddValidation(&total, v)
 	}
 	return total, nil
 }

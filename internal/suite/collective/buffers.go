@@ -219,12 +219,7 @@ func (b *buffers) check(one func() error) (total result.Validation, err error) {
 		if err != nil {
 			return total, err
 		}
-		total.Checked += v.Checked
-		total.Sent += v.Sent
-		total.Errors += v.Errors
-		if total.FirstError == "" {
-			total.FirstError = v.FirstError
-		}
+		bench.AddValidation(&total, v)
 	}
 	return total, nil
 }
