@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
@@ -27,6 +27,7 @@ type block struct {
 	gear
 	incoming [kernels.PICClasses - 1]int
 	arriving [kernels.PICClasses - 1]gpu.Memory // where incoming ones go
+	attached bool                               // appending is to be accounted for
 }
 
 // newBlock makes a block with its particles of the start.
@@ -127,7 +128,7 @@ func sign(x int64) float64 { return float64(1 - 2*(x%2)) }
 
 // move moves the particles and packs those that leave; `packed` tells when leave can be asked.
 func (b *block) move() error {
-	if err := b.stream.Record(b.began); err != nil {
+	if err := b.kernels.Begin(b.stream); err != nil {
 		return err
 	}
 	if err := b.w.set.PICMove(b.stream, b.geom, &b.arrays, b.n); err != nil {
@@ -137,10 +138,10 @@ func (b *block) move() error {
 }
 
 func (b *block) pack() error {
-	if err := b.w.set.PICPack(b.stream, &b.arrays, b.n); err != nil {
+	if err := b.packing.Around(b.stream, func() error { return b.w.set.PICPack(b.stream, &b.arrays, b.n) }); err != nil {
 		return err
 	}
-	if err := b.stream.Record(b.ended); err != nil {
+	if err := b.kernels.End(b.stream); err != nil {
 		return err
 	}
 	if err := b.stream.Copy(b.host.Slice(0, kernels.PICTotalsBytes), b.arrays.Totals); err != nil {
@@ -245,20 +246,38 @@ func (b *block) short(i, found, expected int) error {
 
 // attach takes in the particles that have come.
 func (b *block) attach() error {
-	if err := b.w.set.PICAppend(b.stream, &b.arrays, b.in.Memory(), b.n, b.incoming); err != nil {
-		return err
-	}
+	err := b.unpacking.Around(b.stream, func() error {
+		return b.w.set.PICAppend(b.stream, &b.arrays, b.in.Memory(), b.n, b.incoming)
+	})
 	for i := range b.near {
 		b.n += b.incoming[i]
 	}
-	return nil
+	b.attached = b.w.phases
+	return err
 }
 
 // account adds the time of the step's kernels to the clock, when `packed` has come, and returns it in seconds.
 func (b *block) account(clk *bench.Clock) (float64, error) {
-	s, err := b.ended.Since(b.began)
-	clk.Lap(lapCompute, time.Duration(s*1e9))
+	if err := b.previous(clk); err != nil {
+		return 0, err
+	}
+	if b.w.phases {
+		if err := phases.Lap(clk, phases.Pack, b.packing); err != nil {
+			return 0, err
+		}
+	}
+	s, err := b.kernels.Seconds()
+	clk.Lap(lapCompute, phases.Duration(s))
 	return s, err
+}
+
+// previous adds the time of appending in the step before, which is over, where phases are timed.
+func (b *block) previous(clk *bench.Clock) error {
+	if !b.attached {
+		return nil
+	}
+	b.attached = false
+	return phases.Lap(clk, phases.Unpack, b.unpacking)
 }
 
 func (b *block) close() error {

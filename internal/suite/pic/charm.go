@@ -11,6 +11,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/runtimes/charm"
 )
 
@@ -47,6 +48,7 @@ type chares struct {
 	every int64 // steps from sync point to sync point; 0: none
 	clk   *bench.Clock
 	comm  time.Duration // of all blocks of a batch
+	wait  time.Duration // the part of it that is phases.Wait, where phases are timed
 	waits int64         // how many steps of blocks that was
 	cost  time.Duration // of sync points until the batch before
 }
@@ -137,20 +139,30 @@ func (c *chares) arrive(self charm.Elem[chare], at charm.Index, b *chare) error 
 }
 
 func (c *chares) Batch(n int, clk *bench.Clock) error {
-	c.clk, c.comm, c.waits = clk, 0, 0
+	before := c.pe.Endpoint.CopySeconds()
+	c.clk, c.comm, c.wait, c.waits = clk, 0, 0, 0
 	err := c.rt.Run(func(pe *charm.PE) {
 		c.arr.EachLocal(pe, func(self charm.Elem[chare], _ *chare) { chareRun.Send(pe, self, steps{n}) })
 	})
 	c.applied += int64(n)
 	if c.waits > 0 {
-		clk.Lap(lapComm, c.comm*time.Duration(n)/time.Duration(c.waits))
+		clk.Lap(lapComm, c.perBlock(c.comm, n))
+		if c.phases {
+			clk.Lap(phases.Wait, c.perBlock(c.wait, n))
+		}
 	}
+	c.lapCopies(clk, before)
 	if c.every > 0 {
 		s := c.rt.Balancing(c.arr)
 		clk.Lap(lapBalance, s.Waited+s.Moving-c.cost)
 		c.cost = s.Waited + s.Moving
 	}
 	return err
+}
+
+// perBlock is the mean over the blocks, in n steps, of what all of a batch took together.
+func (c *chares) perBlock(d time.Duration, n int) time.Duration {
+	return d * time.Duration(n) / time.Duration(c.waits)
 }
 
 func (b *chare) run(t *charm.Thread, s steps) {
@@ -195,7 +207,10 @@ func (b *chare) finish(t *charm.Thread) error {
 	if err := b.stream.Record(b.packed); err != nil {
 		return err
 	}
-	return t.WaitEvent(b.packed)
+	if err := t.WaitEvent(b.packed); err != nil {
+		return err
+	}
+	return b.previous(b.home.clk)
 }
 
 func (b *chare) step(t *charm.Thread) error {
@@ -236,6 +251,7 @@ func (b *chare) step(t *charm.Thread) error {
 // exchange sends to and receives from every neighbour; what is empty is not sent.
 func (b *chare) exchange(t *charm.Thread, in, out func(i int) gpu.Memory) error {
 	b.ops = b.ops[:0]
+	began := b.w.now()
 	for i, ch := range b.ch {
 		var op *charm.Op
 		if m := in(i); m.Len > 0 {
@@ -248,6 +264,7 @@ func (b *chare) exchange(t *charm.Thread, in, out func(i int) gpu.Memory) error 
 			b.ops = append(b.ops, ch.Isend(t.PE, m, nil)) // packed already
 		}
 	}
+	posted := b.w.now()
 	for i := range b.ch {
 		if b.ops[i] == nil {
 			continue
@@ -260,7 +277,12 @@ func (b *chare) exchange(t *charm.Thread, in, out func(i int) gpu.Memory) error 
 			return b.short(i, n, in(i).Len)
 		}
 	}
-	return t.WaitAll(b.ops[len(b.ch):])
+	if err := t.WaitAll(b.ops[len(b.ch):]); err != nil || !b.w.phases {
+		return err
+	}
+	b.home.clk.Lap(phases.Post, time.Duration(posted-began))
+	b.home.wait += time.Duration(b.w.now() - posted)
+	return nil
 }
 
 // Probe names a message that carries data, and the PE it goes to: another one if there is one.

@@ -14,6 +14,7 @@ package pic
 import (
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 	"gpubench/runtimes/charm"
 )
@@ -46,6 +47,7 @@ var Benchmark = &bench.Benchmark{
 			Models: ofCharm},
 		{Name: "balance_every", Doc: "steps from one sync point to the next", Default: int64(20), Flag: "balance-every", Min: 1, Max: 1 << 30,
 			Models: ofCharm},
+		phases.Param,
 		{Name: "iterations", Doc: "timed steps in all; warm-up moves the particles too", Default: int64(100)},
 	},
 	Metrics: []bench.Metric{
@@ -55,6 +57,11 @@ var Benchmark = &bench.Benchmark{
 		{Name: "comm_time", Unit: "s", Lap: lapComm, Doc: "time from a block's packed particles to the arrival of its neighbours', counts first; mean over the PE's blocks; largest PE"},
 		{Name: "balance_time", Unit: "s", Lap: lapBalance, Doc: "time at sync points a step: the wait for word of the new places, and the moves; largest PE",
 			When: balances},
+		phases.Metric(phases.Pack, phases.On, "time of the packing kernels in a step, by the device's events, a part of compute_time; largest PE"),
+		phases.Metric(phases.Copy, phases.Copies, "time of the staging copies in a step, both ways, those of blocks that move too, by the device's events; largest PE"),
+		phases.Metric(phases.Post, phases.On, "time in the calls that start a step's receives and sends, of numbers and of particles; largest PE"),
+		phases.Metric(phases.Wait, phases.On, "time from there to the end of a block's receives and sends, of numbers and of particles, mean over the PE's blocks; largest PE"),
+		phases.Metric(phases.Unpack, phases.On, "time of the kernels that append what came in a step, by the device's events; largest PE"),
 	},
 	New: map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error){
 		bench.MPI:   newMPI,

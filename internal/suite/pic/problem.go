@@ -8,6 +8,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
@@ -18,6 +19,7 @@ type problem struct {
 	k, m   int64
 	pes    int
 	pages  gpu.Pages
+	phases bool
 }
 
 // settle makes the decomposition out of the flags, sets to null what does not concern the distribution or the balancer,
@@ -123,7 +125,7 @@ func settleSpeed(p result.Params, cells int64) (flag string, err error) {
 }
 
 func newProblem(p result.Params) (problem, error) {
-	q := problem{k: p.Int("speed_x"), m: p.Int("speed_y"), pes: int(p.Int("pes"))}
+	q := problem{k: p.Int("speed_x"), m: p.Int("speed_y"), pes: int(p.Int("pes")), phases: phases.On(p)}
 	q.kind, q.particles, q.cells = p.String("distribution"), p.Int("particles"), p.Int("cells")
 	switch q.kind {
 	case "geometric":
