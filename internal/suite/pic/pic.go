@@ -13,7 +13,9 @@ package pic
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/device"
 	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 	"gpubench/runtimes/charm"
@@ -75,6 +77,7 @@ var Benchmark = &bench.Benchmark{
 	Iterations: counts,
 	Memory:     memory,
 	Longest:    longest,
+	Ceilings:   ceilings,
 }
 
 const (
@@ -115,6 +118,15 @@ func rate(p result.Params, n int, seconds float64) float64 {
 func memory(p result.Params) int64 {
 	cells := p.Int("cells")
 	return p.Int("particles")*kernels.PICBytes*3/2 + 8*cells*cells
+}
+
+// ceilings: positions and velocities of all particles are read and written once at least, whoever has how many of them.
+func ceilings(p result.Params) []limits.Ceiling {
+	q, err := newProblem(p)
+	if err != nil {
+		panic("pic: " + err.Error()) // it has been settled
+	}
+	return device.InPlace(p, 4*8*q.least())
 }
 
 // longest is guessed: what leaves a block in one step if its particles are spread evenly.

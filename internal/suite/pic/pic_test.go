@@ -35,14 +35,54 @@ func TestAsManyAsPRKPlaces(t *testing.T) {
 	}
 }
 
-// The n-th number of the sequence is what n single steps give.
-func TestJumps(t *testing.T) {
-	d := dice(lcgSeed)
-	for n := range uint64(200) {
-		if got := lcg(n); got != d {
-			t.Fatalf("after %d numbers: %d, want %d", n, got, d)
+// At least so many, by the deviations, are placed: never more than the draws give, and nearly as many where there are many cells.
+func TestLeast(t *testing.T) {
+	for _, c := range []struct {
+		s      spread
+		nearly float64
+	}{
+		{spread{kind: "geometric", particles: 100000, cells: 998, rho: 0.99}, 0.98},
+		{spread{kind: "sinusoidal", particles: 100000, cells: 998}, 0.98},
+		{spread{kind: "linear", particles: 100000, cells: 998, alpha: 1, beta: 3}, 0.98},
+		{spread{kind: "patch", particles: 100000, cells: 998, right: 200, bottom: 100, top: 200}, 0.99},
+		{spread{kind: "geometric", particles: 500000, cells: 40, rho: 0.9}, 0.95},
+		{spread{kind: "patch", particles: 500000, cells: 40, right: 8, bottom: 4, top: 8}, 0.85},
+		{spread{kind: "uniform", particles: 100000, cells: 200}, 0.98},
+		{spread{kind: "geometric", particles: 1, cells: 40, rho: 0.9}, 0},
+	} {
+		total := drawCrowd(c.s).total
+		if got := c.s.least(); got > total || float64(got) < c.nearly*float64(total) {
+			t.Errorf("%+v: at least %d particles, and there are %d", c.s, got, total)
 		}
-		d.next()
+	}
+}
+
+// All that are placed bound a step, wherever they are; few particles are bounded by nothing.
+func TestCeilings(t *testing.T) {
+	for _, c := range []struct {
+		more result.Params
+		some bool
+	}{
+		{result.Params{"particles": int64(100000)}, true},
+		{result.Params{"particles": int64(100000), "odf": int64(4), "balance": "greedy"}, true},
+		{result.Params{"particles": int64(16000)}, false},
+	} {
+		p := params(998, c.more).With("device", "cpu").With("placement", result.Node)
+		if _, err := settle(p); err != nil {
+			t.Fatal(err)
+		}
+		got := ceilings(p)
+		if !c.some {
+			if got != nil {
+				t.Errorf("%v: %+v", c.more, got)
+			}
+			continue
+		}
+		all := 32 * drawCrowd(spread{kind: "geometric", particles: 100000, cells: 998, rho: 0.9}).total
+		if len(got) != 1 || got[0].Benchmark != "stream" || got[0].Bytes > all || got[0].Bytes < all*98/100 ||
+			got[0].Own.Int("size_bytes") != got[0].Bytes/2 {
+			t.Errorf("%v: %+v, want copies of %d bytes or a little less", c.more, got, all)
+		}
 	}
 }
 
