@@ -34,11 +34,26 @@ func settle(p result.Params) (flag string, err error) {
 	}
 	if !balances(p) {
 		p["balance_every"] = nil
+	} else if flag, err = settlePeriod(p); err != nil {
+		return flag, err
 	}
 	if flag, err = settleBlocks(p, cells); err != nil {
 		return flag, err
 	}
 	return settleSpeed(p, cells)
+}
+
+// settlePeriod: a case with a balancer has a sync point at least. Where steps are counted by time a batch has a whole period.
+func settlePeriod(p result.Params) (flag string, err error) {
+	if !p.Has("iterations") {
+		return "", nil
+	}
+	steps, warmup := p.Int("iterations"), p.Int("warmup")
+	if every := p.Int("balance_every"); every > steps+warmup {
+		return "--balance-every", fmt.Errorf("%d steps from one sync point to the next, and the case has %d: nothing would be balanced; give %d at most, more -i, or --balance none",
+			every, steps+warmup, steps+warmup)
+	}
+	return "", nil
 }
 
 func settleSpread(p result.Params, cells int64) (flag string, err error) {
