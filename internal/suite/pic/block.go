@@ -16,7 +16,7 @@ import (
 // block is one block of the grid.
 type block struct {
 	w    *part
-	at   [2]int
+	at   [3]int
 	geom kernels.PICBlock
 	near []neighbour
 
@@ -32,7 +32,7 @@ type block struct {
 
 // newBlock makes a block with its particles of the start.
 func (w *part) newBlock(i int) (*block, error) {
-	b := &block{w: w, at: w.at(i)}
+	b := &block{w: w, at: w.At(i)}
 	c := w.crowd()
 	g := w.geometry(b.at)
 	c.within(int64(g.Left), int64(g.Right), int64(g.Bottom), int64(g.Top), func(_, _ int64, n int, _ int64) { b.n += n })
@@ -192,7 +192,7 @@ func (b *block) expect() error {
 	for i := range b.near {
 		n := gpu.Of[int64](b.coming(i))[0]
 		if most := b.w.crowd().total; n < 0 || n > most {
-			at := b.w.at(b.near[i].block)
+			at := b.w.At(b.near[i].block)
 			return fmt.Errorf("block (%d,%d), number from block (%d,%d) at offset 0: expected at most %d particles, found %d",
 				b.at[0], b.at[1], at[0], at[1], most, n)
 		}
@@ -239,7 +239,7 @@ func (b *block) grow(capacity int) error {
 
 // short is a message of particles with another length than was announced.
 func (b *block) short(i, found, expected int) error {
-	at := b.w.at(b.near[i].block)
+	at := b.w.At(b.near[i].block)
 	return fmt.Errorf("block (%d,%d), particles from block (%d,%d) at offset %d: expected %d bytes, found %d",
 		b.at[0], b.at[1], at[0], at[1], min(found, expected), expected, found)
 }

@@ -74,10 +74,10 @@ func newCharm(pe *bench.PE, p result.Params) (bench.Body, error) {
 
 // populate makes the chares, mobile ones where there is a balancer.
 func (c *chares) populate(p result.Params) (err error) {
-	place := charm.MapFunc("pic", func(at charm.Index, _ charm.Shape, _ int) int { return c.owner(c.index([2]int{at[0], at[1]})) })
-	shape := charm.Grid(c.problem.blocks[0], c.problem.blocks[1])
+	place := charm.MapFunc("pic", func(at charm.Index, _ charm.Shape, _ int) int { return c.Owner(c.Index(at)) })
+	shape := charm.Grid(c.Along[0], c.Along[1])
 	construct := func(self charm.Elem[chare], at charm.Index) (*chare, error) {
-		b, err := c.newBlock(c.index([2]int{at[0], at[1]}))
+		b, err := c.newBlock(c.Index(at))
 		c.blocks = append(c.blocks, b)
 		return &chare{block: b, self: self, home: c}, err
 	}
@@ -100,8 +100,7 @@ func (c *chares) populate(p result.Params) (err error) {
 
 func (b *chare) connect() {
 	for _, n := range b.near {
-		at := b.w.at(n.block)
-		b.ch = append(b.ch, charm.Connect(b.home.rt.PE(), b.self, b.home.arr.At(at[0], at[1]), 0))
+		b.ch = append(b.ch, charm.Connect(b.home.rt.PE(), b.self, b.home.arr.AtIndex(b.w.At(n.block)), 0))
 	}
 }
 
@@ -125,7 +124,7 @@ func (b *chare) Pup(p *charm.Pup) {
 
 // arrive gives a chare that has moved what belongs to its new PE.
 func (c *chares) arrive(self charm.Elem[chare], at charm.Index, b *chare) error {
-	b.home, b.self, b.w, b.at = c, self, c.part, [2]int{at[0], at[1]}
+	b.home, b.self, b.w, b.at = c, self, c.part, at
 	err := b.equip()
 	if err == nil {
 		err = b.layOut(b.arrays.Capacity)
@@ -292,8 +291,7 @@ func (c *chares) Probe() (gpu.Memory, int) {
 	}
 	for _, b := range c.blocks {
 		for _, n := range b.near {
-			at := b.w.at(n.block)
-			if pe := c.arr.At(at[0], at[1]).PE(c.rt.PE()); pe != c.pe.Rank {
+			if pe := c.arr.AtIndex(b.w.At(n.block)).PE(c.rt.PE()); pe != c.pe.Rank {
 				return b.out.Memory(), pe
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gpubench/internal/result"
+	"gpubench/internal/suite/cut"
 	"gpubench/kernels"
 )
 
@@ -113,10 +114,10 @@ func TestBlocksShareParticlesOut(t *testing.T) {
 		}
 		c := q.crowd()
 		seen := make([]bool, c.total+1)
-		for i := range q.count() {
-			at := q.at(i)
-			if q.index(at) != i || q.owner(i) >= q.pes {
-				t.Fatalf("block %d: at %v, owner %d", i, at, q.owner(i))
+		for i := range q.Count() {
+			at := q.At(i)
+			if q.Index(at) != i || q.Owner(i) >= q.PEs {
+				t.Fatalf("block %d: at %v, owner %d", i, at, q.Owner(i))
 			}
 			g := q.geometry(at)
 			c.within(int64(g.Left), int64(g.Right), int64(g.Bottom), int64(g.Top), func(x, y int64, n int, first int64) {
@@ -133,7 +134,7 @@ func TestBlocksShareParticlesOut(t *testing.T) {
 					t.Fatalf("particle %d is found in (%d,%d), and is in (%d,%d)", first, fx, fy, x, y)
 				}
 				ex, ey := q.expected(x, y, 1)
-				to := q.index(q.blockOf(ex, ey))
+				to := q.Index(q.blockOf(ex, ey))
 				near := q.neighbours(at)
 				found := to == i
 				for _, n := range near {
@@ -156,10 +157,10 @@ func TestBlocksShareParticlesOut(t *testing.T) {
 func TestNeighboursKnowEachOther(t *testing.T) {
 	for across := 1; across < 6; across++ {
 		for up := 1; up < 6; up++ {
-			q := problem{spread: spread{cells: 60}, blocks: [2]int{across, up}, pes: 1}
+			q := problem{spread: spread{cells: 60}, Blocks: cut.Blocks{Along: [3]int{across, up, 1}, PEs: 1}}
 			known := map[[2]int]int{}
-			for i := range q.count() {
-				for _, n := range q.neighbours(q.at(i)) {
+			for i := range q.Count() {
+				for _, n := range q.neighbours(q.At(i)) {
 					known[[2]int{i, n.block}]++
 					if n.block == i || n.class == kernels.PICHere {
 						t.Errorf("%d × %d: block %d is its own neighbour", across, up, i)
@@ -189,9 +190,9 @@ func TestSettle(t *testing.T) {
 		{998, result.Params{"blocks": []int64{16, 1}}, []int64{16, 1}, ""},
 		{41, nil, nil, "--cells 41 is odd"},
 		{8, result.Params{"odf": int64(64)}, nil, "--cells 8 × 16 blocks do not fit into 8 × 8 cells"},
-		{40, result.Params{"blocks": []int64{41, 1}}, nil, "--blocks 41 × 1 blocks over 40 × 40 cells"},
+		{40, result.Params{"blocks": []int64{41, 1}}, nil, "--blocks 41 blocks along X, but the grid has 40 cells there: give fewer blocks or a larger --cells"},
 		{40, result.Params{"blocks": []int64{3, 1}}, nil, "--blocks 3 × 1 = 3 blocks do not divide over 2 PEs"},
-		{40, result.Params{"model": "mpi", "odf": nil, "blocks": []int64{4, 1}}, nil, "--blocks 4 × 1 = 4 blocks for 2 ranks"},
+		{40, result.Params{"model": "mpi", "odf": nil, "blocks": []int64{4, 1}}, nil, "--blocks 4 × 1 blocks for 2 ranks: a rank has one block, so give 2"},
 		{40, result.Params{"blocks": []int64{8, 1}, "speed_x": int64(2)}, []int64{8, 1}, ""},
 		{40, result.Params{"blocks": []int64{8, 1}, "speed_x": int64(3)}, nil, "--speed-x particles would move 7 cells a step, past a whole block of 5"},
 		{40, result.Params{"blocks": []int64{1, 8}, "speed_y": int64(-6)}, nil, "--speed-y particles would move 6 cells a step, past"},
