@@ -1,8 +1,10 @@
 // Jacobi3D over a box of rows with the vectors of one instruction set: included by jacobi3d.cpp once for each, inside a
 // namespace with GB_LANES, vec, load, store and stream. No include guard for that reason.
 
-// A row's cells from x0 to x1. Whole vectors begin at x = 1 modulo GB_LANES, where rows are aligned; the ends are done
-// cell by cell. `ahead` is how far, in cells, to prefetch.
+#include "row.h"
+
+// A row's cells from x0 to x1. Whole vectors begin at x = 1 modulo GB_LANES, where rows are aligned. `ahead` is how
+// far, in cells, to prefetch.
 template <bool STREAM>
 static inline void row(const double *in, double *out, int64_t x0, int64_t x1, int64_t pitch, int64_t plane,
                        int64_t ahead) {
@@ -10,19 +12,7 @@ static inline void row(const double *in, double *out, int64_t x0, int64_t x1, in
 	double *o = out + x0;
 #define CELL(T, R, L)                                                                                                  \
 	gb_jacobi<T>(R, L(c), L(c - 1), L(c + 1), L(c - pitch), L(c + pitch), L(c - plane), L(c + plane))
-#define SCALAR(p) (*(p))
-	for (; c < end && ((uintptr_t)o & (GB_LANES * 8 - 1)); c++, o++) CELL(double, *o, SCALAR);
-	for (; c + GB_LANES <= end; c += GB_LANES, o += GB_LANES) {
-		__builtin_prefetch(c + ahead);
-		vec result;
-		CELL(vec, result, load);
-		if (STREAM)
-			stream(o, result);
-		else
-			store(o, result);
-	}
-	for (; c < end; c++, o++) CELL(double, *o, SCALAR);
-#undef SCALAR
+	GB_ROW(CELL, __builtin_prefetch(c + ahead));
 #undef CELL
 }
 

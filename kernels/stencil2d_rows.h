@@ -1,24 +1,14 @@
 // Stencil2D over rows with the vectors of one instruction set: included by stencil2d.cpp once for each, inside a
 // namespace with GB_LANES, vec, load, store and stream. No include guard for that reason.
 
-// A row's cells from x0 to x1. Whole vectors begin at x = 1 modulo GB_LANES, where rows are aligned; the ends are done
-// cell by cell.
+#include "row.h"
+
+// A row's cells from x0 to x1. Whole vectors begin at x = 1 modulo GB_LANES, where rows are aligned.
 template <bool STREAM> static inline void row(const double *in, double *out, int64_t x0, int64_t x1, int64_t pitch) {
 	const double *c = in + x0, *end = in + x1;
 	double *o = out + x0;
 #define CELL(T, R, L) gb_stencil<T>(R, L(c), L(c - 1), L(c + 1), L(c - pitch), L(c + pitch))
-#define SCALAR(p) (*(p))
-	for (; c < end && ((uintptr_t)o & (GB_LANES * 8 - 1)); c++, o++) CELL(double, *o, SCALAR);
-	for (; c + GB_LANES <= end; c += GB_LANES, o += GB_LANES) {
-		vec result;
-		CELL(vec, result, load);
-		if (STREAM)
-			stream(o, result);
-		else
-			store(o, result);
-	}
-	for (; c < end; c++, o++) CELL(double, *o, SCALAR);
-#undef SCALAR
+	GB_ROW(CELL, (void)0);
 #undef CELL
 }
 

@@ -1,6 +1,8 @@
 // Copy and triad of n float64s with the vectors of one instruction set: included by stream.cpp once for each. No
 // include guard for that reason.
 
+#include "row.h"
+
 // lead is how many float64s come before the first that is aligned for a vector store.
 static inline int64_t lead(const double *p, int64_t n) {
 	const int64_t k = (int64_t)((0 - (uintptr_t)p) & (GB_LANES * 8 - 1)) / 8;
@@ -11,10 +13,7 @@ template <bool STREAM> static void copy(double *dst, const double *src, int64_t 
 	int64_t i = 0;
 	for (const int64_t k = lead(dst, n); i < k; i++) dst[i] = src[i];
 	for (; i + GB_LANES <= n; i += GB_LANES)
-		if (STREAM)
-			stream(dst + i, load(src + i));
-		else
-			store(dst + i, load(src + i));
+		put<STREAM>(dst + i, load(src + i));
 	for (; i < n; i++) dst[i] = src[i];
 }
 
@@ -24,10 +23,7 @@ template <bool STREAM> static void triad(double *a, const double *b, const doubl
 	for (; i + GB_LANES <= n; i += GB_LANES) {
 		vec sum;
 		gb_triad(sum, load(b + i), load(c + i), scalar);
-		if (STREAM)
-			stream(a + i, sum);
-		else
-			store(a + i, sum);
+		put<STREAM>(a + i, sum);
 	}
 	for (; i < n; i++) gb_triad(a[i], b[i], c[i], scalar);
 }
