@@ -72,7 +72,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	text(&f.format, "format", "", "what stdout gets: text, jsonl, csv, osu (default text)")
 	text(&f.output, "output", "o", "keep results.jsonl in `DIR`; without it nothing is written to disk")
 	text(&f.resume, "resume", "", "go on with the run in `DIR`: cases that are done there are left out")
-	text(&f.timeout, "timeout", "", "time limit of a case, `DURATION` (default 5m)")
+	text(&f.timeout, "timeout", "", "time limit of a case, `DURATION`; of a wait for one message a fifth of it (default 5m)")
 	s.BoolVar(&f.strict, "strict", false, "a skipped case is a failure")
 	f.addOwn(s)
 }

@@ -89,7 +89,7 @@ func (r *runCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.carryOut(ctx, jobs, out, supervise.Config{Start: startJob})
+	return r.carryOut(ctx, jobs, out, supervise.Config{Start: r.startJob})
 }
 
 // checkEnvironment checks the variables that no flag stands for.
@@ -390,12 +390,12 @@ func pesOf(p plan.Plan) string {
 }
 
 // startJob starts a job's PEs: threads of a child, or an mpirun of children.
-func startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
+func (r *runCommand) startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	order := workOrder{Job: job}
+	order := workOrder{Job: job, Deadline: deadlineOf(r.s.timeout)}
 	var l launch.Launcher
 	t := transportOf(job.Transport)
 	if !t.threads {
