@@ -133,17 +133,17 @@ func TestPresetsRun(t *testing.T) {
 func TestPresetUnderALauncher(t *testing.T) {
 	needMPI(t)
 	dir := t.TempDir()
-	cmd := underMPIRun(t, 2, "run", "--preset", "gpudirect-jacobi3d-strong", "--scale", "1e-5", "--transport", "mpi", "--path", "host",
+	got := underMPIRun(t, 2, nil, "run", "--preset", "gpudirect-jacobi3d-strong", "--scale", "1e-5", "--transport", "mpi", "--path", "host",
 		"-i", "12", "--trial", "1", "-o", dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if got.code != exitOK {
+		t.Fatalf("exit %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
 	for _, r := range readResults(t, dir).Records {
 		if r.Status != result.OK || r.Params.Int("pes") != 2 || r.Trial != 1 {
 			t.Errorf("%s %v, trial %d: %s", r.Status, r.Params, r.Trial, r.Reason)
 		}
 	}
-	if got := call(t, "report", dir); !strings.Contains(got.stdout, "# 2 ok, 0 failed, 0 skipped") {
+	if got = call(t, "report", dir); !strings.Contains(got.stdout, "# 2 ok, 0 failed, 0 skipped") {
 		t.Errorf("%s%s", got.stdout, got.stderr)
 	}
 }

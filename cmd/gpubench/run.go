@@ -203,6 +203,10 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 // carryOut runs jobs and keeps what comes of them.
 func (r *runCommand) carryOut(ctx context.Context, jobs []plan.Job, out *sink, c supervise.Config) error {
 	c.Sink, c.Timeout, c.OnStart = out, r.s.timeout, out.progress.start
+	c.OnAgain = func(how string) {
+		out.progress.clear()
+		fmt.Fprintf(r.stderr, "gpubench: the PEs ended before their first case, and are started once more: %s\n", how)
+	}
 	err := supervise.Run(ctx, jobs, c)
 	out.progress.clear()
 	return r.finish(out, err)

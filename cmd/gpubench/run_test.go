@@ -527,14 +527,11 @@ func commandOf(pid int) string {
 func TestUnderALauncher(t *testing.T) {
 	needMPI(t)
 	args := []string{"run", "pingpong", "jacobi3d", "--path", "host", "-m", "8,4K", "-i", "20", "-x", "2", "--grid", "12,12,12", "--format", "jsonl"}
-	cmd := underMPIRun(t, 4, args...)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("mpirun -n 4: %v\n%s%s", err, reasons(string(out)), errs.String())
+	got := underMPIRun(t, 4, nil, args...)
+	if got.code != exitOK {
+		t.Fatalf("mpirun -n 4: exit %d\n%s%s", got.code, reasons(got.stdout), got.stderr)
 	}
-	hand, err := result.Read(bytes.NewReader(out))
+	hand, err := result.Read(strings.NewReader(got.stdout))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -562,13 +559,12 @@ func TestTrialsUnderALauncher(t *testing.T) {
 	for i, c := range []struct{ folder, trial string }{{"-o", "0"}, {"--resume", "1"}, {"--resume", "0"}} {
 		args := []string{"run", "pingpong", "--path", "host,direct", "--device", "emulated", "--model", "mpi", "-m", "8,64", "-i", "20",
 			c.folder, dir, "--trial", c.trial}
-		cmd := underMPIRun(t, 2, args...)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("launch %d: %v\n%s", i, err, out)
+		got := underMPIRun(t, 2, nil, args...)
+		if got.code != exitOK {
+			t.Fatalf("launch %d: exit %d\n%s%s", i, got.code, got.stdout, got.stderr)
 		}
-		if strings.Contains(string(out), "give its flags again") {
-			t.Errorf("launch %d takes another trial for another run:\n%s", i, out)
+		if strings.Contains(got.stderr, "give its flags again") {
+			t.Errorf("launch %d takes another trial for another run:\n%s", i, got.stderr)
 		}
 	}
 	file, err := result.ReadFile(filepath.Join(dir, resultsFile))
@@ -603,13 +599,12 @@ func TestBadInputUnderALauncher(t *testing.T) {
 		{"run pingpnog", "did you mean pingpong?"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
-			cmd := underMPIRun(t, 2, strings.Fields(c.args)...)
-			out, _ := cmd.CombinedOutput()
-			if code := cmd.ProcessState.ExitCode(); code != exitUsage {
-				t.Errorf("exit %d, want 2\n%s", code, out)
+			got := underMPIRun(t, 2, nil, strings.Fields(c.args)...)
+			if got.code != exitUsage {
+				t.Errorf("exit %d, want 2\n%s", got.code, got.stderr)
 			}
-			if n := strings.Count(string(out), "gpubench: "); n != 1 || !strings.Contains(string(out), c.want) {
-				t.Errorf("want %q once:\n%s", c.want, out)
+			if n := strings.Count(got.stdout+got.stderr, "gpubench: "); n != 1 || !strings.Contains(got.stderr, c.want) {
+				t.Errorf("want %q once:\n%s%s", c.want, got.stdout, got.stderr)
 			}
 		})
 	}
