@@ -119,7 +119,7 @@ func (o workOrder) direct() bool {
 // runThreads makes every PE a locked thread.
 func runThreads(o workOrder, emit func(supervise.Event)) error {
 	n := int(o.Job.PEs)
-	budget := machine.NewBudget(cpusAllowed(), n, 0, n*busyThreads(o.Job.Device))
+	budget := machine.NewBudget(cpusAllowed(), n, machine.Cores(cpusAllowed(), max(n, int(o.Job.MostPEs))), n*busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), budget.GOMAXPROCS))
 	seat, err := seatOf(o.Job.Device)
 	if err != nil {
@@ -214,7 +214,7 @@ func newRankWorker(o workOrder, d *opened, emit func(supervise.Event)) (*worker,
 		return w, err
 	}
 	w.choice = machine.Assign(w.seats)
-	w.budget = rankBudget(w.seats, w.rank, busyThreads(o.Job.Device))
+	w.budget = rankBudget(w.seats, w.rank, int(o.Job.MostPEs), busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), w.budget.GOMAXPROCS))
 	return w, nil
 }
