@@ -364,10 +364,11 @@ func (s *sink) keep(r result.Record) error {
 
 // title is what describes the run in text formats.
 func (r *runCommand) title(p plan.Plan) []string {
-	lines := []string{
-		headline(),
-		fmt.Sprintf("%s, %d left out, %s, seed %d", plural(p.Cases(), "case"), len(p.Skipped), pesOf(p), r.o.Seed),
+	what := plural(p.Cases(), "case")
+	if n := p.Limits(); n > 0 {
+		what += " and " + plural(n, "limit")
 	}
+	lines := []string{headline(), fmt.Sprintf("%s, %d left out, %s, seed %d", what, len(p.Skipped), pesOf(p), r.o.Seed)}
 	return append(append(lines, r.preset...), p.Notes...)
 }
 
