@@ -111,6 +111,9 @@ func TestOneOfAllDoesNotFit(t *testing.T) {
 	if _, err := Make(Options{Benchmarks: []string{"barrier"}, Paths: []string{"staged"}}, with, all); err == nil {
 		t.Error("a benchmark that was named alone fits nothing, and no error")
 	}
+	if p, err := Make(Options{Benchmarks: []string{"barrier"}}, with, all); err != nil || p.Cases() == 0 || len(p.Skipped) > 0 {
+		t.Errorf("alone, and no path asked for: %v, %d cases, left out %+v", err, p.Cases(), p.Skipped)
+	}
 	two := Options{Benchmarks: []string{"barrier", "pingpong"}, Paths: []string{"staged"}}
 	if p, err := Make(two, with, all); err != nil || p.Cases() == 0 || len(p.Notes) == 0 {
 		t.Errorf("named beside another: %v, %d cases, notes %q", err, p.Cases(), p.Notes)
