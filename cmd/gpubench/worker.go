@@ -119,7 +119,8 @@ func (o workOrder) direct() bool {
 // runThreads makes every PE a locked thread.
 func runThreads(o workOrder, emit func(supervise.Event)) error {
 	n := int(o.Job.PEs)
-	budget := machine.NewBudget(cpusAllowed(), n, machine.Cores(cpusAllowed(), max(n, int(o.Job.MostPEs))), n*busyThreads(o.Job.Device))
+	team := machine.Cores(cpusAllowed(), max(n, int(o.Job.MostPEs)))
+	budget := machine.NewBudget(cpusAllowed(), n, team, n*busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), budget.GOMAXPROCS))
 	seat, err := seatOf(o.Job.Device)
 	if err != nil {
