@@ -9,8 +9,8 @@ type Budget struct {
 	Oversubscribed bool `json:"oversubscribed"` // more runnable threads than CPUs: waits yield, figures count for correctness alone
 }
 
-// NewBudget shares cpus CPUs among pes PEs of a process. threads is the size of a PE's team, 0 for ⌊cpus/pes⌋ but at
-// least 1; busy counts threads that run beside them.
+// NewBudget shares cpus CPUs among pes PEs of a process. threads is the size of a PE's team, 0 for Cores(cpus, pes);
+// busy counts threads that run beside them.
 //
 // Go gets a processor for each PE, which holds its thread and spins, and one more: a garbage collection, or a goroutine
 // that a PE waits for, must find a place at once. The teams are C's threads and need none.
@@ -19,10 +19,13 @@ func NewBudget(cpus, pes, threads, busy int) Budget {
 		panic("machine: a budget for no CPUs or no PEs")
 	}
 	if threads <= 0 {
-		threads = max(1, cpus/pes)
+		threads = Cores(cpus, pes)
 	}
 	return Budget{TeamThreads: threads, GOMAXPROCS: pes + 1, Oversubscribed: pes*threads+busy > cpus}
 }
+
+// Cores is the share of one of pes PEs in cpus CPUs: ⌊cpus/pes⌋, but at least 1.
+func Cores(cpus, pes int) int { return max(1, cpus/max(pes, 1)) }
 
 // UsableCPUs returns how many CPUs the process can keep busy: those allowed, or fewer under a quota; at least 1.
 func (h Host) UsableCPUs() int {
@@ -77,5 +80,5 @@ func TeamThreads(allowed []CPUSet, pe int) int {
 			sharing++
 		}
 	}
-	return max(1, allowed[pe].Count()/max(sharing, 1))
+	return Cores(allowed[pe].Count(), sharing)
 }

@@ -111,6 +111,23 @@ func TestOneOfAllDoesNotFit(t *testing.T) {
 	if _, err := Make(Options{Benchmarks: []string{"barrier"}, Paths: []string{"staged"}}, with, all); err == nil {
 		t.Error("a benchmark that was named alone fits nothing, and no error")
 	}
+	if p, err := Make(Options{Benchmarks: []string{"barrier"}}, with, all); err != nil || p.Cases() == 0 || len(p.Skipped) > 0 {
+		t.Errorf("alone, and no path asked for: %v, %d cases, left out %+v", err, p.Cases(), p.Skipped)
+	}
+	whole := barrier
+	whole.Params = []Param{{Name: "size_bytes", Default: int64(1 << 20), Bytes: true}}
+	whole.Settle = func(p result.Params) (string, error) {
+		if p.Int("size_bytes")%8 != 0 {
+			return "-m", errors.New("give multiples of 8")
+		}
+		return "", nil
+	}
+	for _, sizes := range [][]int64{nil, {4, 8}} {
+		p, err := Make(Options{Benchmarks: []string{"barrier"}, Sizes: sizes}, []Bench{whole}, all)
+		if err != nil || p.Cases() == 0 || (len(p.Skipped) > 0) != (sizes != nil) {
+			t.Errorf("sizes %v: %v, %d cases, %d left out", sizes, err, p.Cases(), len(p.Skipped))
+		}
+	}
 	two := Options{Benchmarks: []string{"barrier", "pingpong"}, Paths: []string{"staged"}}
 	if p, err := Make(two, with, all); err != nil || p.Cases() == 0 || len(p.Notes) == 0 {
 		t.Errorf("named beside another: %v, %d cases, notes %q", err, p.Cases(), p.Notes)

@@ -46,6 +46,9 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	if repeated(recs) {
 		fmt.Fprintln(w, spreadNote)
 	}
+	if slices.ContainsFunc(recs, overComputes) {
+		fmt.Fprintln(w, overNote)
+	}
 	notes(w, recs)
 	if note := leftNote(left); note != "" {
 		fmt.Fprintln(w, note)
@@ -177,7 +180,7 @@ func list(w io.Writer, bench string, recs []result.Record) {
 			rows = append(rows, append(append(row, lane(c)), checked(c)...))
 		}
 	}
-	table(w, rows)
+	table(w, withoutLast(rows))
 }
 
 // near says how near the PEs' devices are, where all cases with one agree: one device is no way between two.
@@ -253,6 +256,14 @@ func notes(w io.Writer, recs []result.Record) {
 		fmt.Fprintf(w, "# %s: %s\n", k, whyNotDirect[k])
 	}
 }
+
+// overComputes reports whether a stencil's comm_time has the update of the interior in it: on cpu the PE does that itself.
+func overComputes(r result.Record) bool {
+	_, comm := r.Metrics["comm_time"]
+	return comm && r.Params.Has("grid") && r.Params["part"] == nil && r.Params["device"] == "cpu"
+}
+
+const overNote = "# comm on cpu: from packed faces to the arrival of the neighbours', and with it the update of the interior in between"
 
 // whyNotDirect explains the paths of direct cases that byLane gave another name.
 var whyNotDirect = map[string]string{
