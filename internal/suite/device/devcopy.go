@@ -85,8 +85,11 @@ func settleCopy(p result.Params) (flag string, err error) {
 		p["to"] = nil
 	default:
 		p["host_space"] = nil
-		if p.Int("from") == p.Int("to") { // there is one way alone
+		switch from, to := p.Int("from"), p.Int("to"); {
+		case from == to: // there is one way alone
 			p["ways"] = "one"
+		case p.String("ways") == "both": // each pair is one case, whichever is named first
+			p["from"], p["to"] = min(from, to), max(from, to)
 		}
 		return "", nil
 	}
