@@ -160,7 +160,8 @@ func (e *expander) expand(b Bench) error {
 				}
 				for _, v := range e.variants(b, path) {
 					for _, own := range e.scaled(b, e.ownParams(b, v.model), pes) {
-						if wrong := e.add(b, pes, transport, path, spaces, v, own); wrong != nil {
+						wrong := e.add(b, pes, transport, path, spaces, v, own)
+						if wrong != nil && (misfit == nil || wrong.Flag != "--model") { // another reason is the one to mend
 							misfit = wrong
 						}
 					}
@@ -254,8 +255,8 @@ func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces
 	if b.Settle != nil {
 		if flag, err := b.Settle(p); err != nil {
 			misfit = &UsageError{Flag: flag, Text: err.Error()}
-			if flag == "--path" && len(e.o.Benchmarks) != 1 {
-				return misfit // it has no such path, and was not asked for alone
+			if flag == "--model" || flag == "--path" && len(e.o.Benchmarks) != 1 {
+				return misfit // of that model, or on that path of one benchmark among others, there is no such case
 			}
 			skip = misfit.Error()
 		}
