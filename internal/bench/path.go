@@ -75,7 +75,7 @@ func SideSpace(s string, side int) (gpu.Space, error) {
 
 // traffic is what the proof needs of an endpoint's counters.
 type traffic struct {
-	Staged  transport.Traffic // messages that the endpoint staged, sent and received
+	Staged  transport.Traffic // messages that the endpoint staged, sent and received, and collectives of the library
 	Direct  transport.Traffic
 	Copies  int64 // staging copies
 	Copied  int64 // bytes of them
@@ -94,6 +94,10 @@ func trafficOf(c transport.Counters) *traffic {
 		t.Copies += k.Messages
 		t.Copied += k.Bytes
 	}
+	t.Staged.Messages += c.Collectives[transport.Staged].Messages
+	t.Staged.Bytes += c.Collectives[transport.Staged].Bytes
+	t.Direct.Messages += c.Collectives[transport.Direct].Messages
+	t.Direct.Bytes += c.Collectives[transport.Direct].Bytes
 	t.Headers = c.HeadersSent.Messages
 	return &t
 }

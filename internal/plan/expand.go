@@ -330,6 +330,13 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 			}
 			return fmt.Sprintf("direct over %s: %s", transport, reason)
 		}
+		if a := t.Collectives[device][b.Name]; p["collective"] == LibrarysOwn && !a.OK {
+			reason := a.Reason
+			if reason == "" {
+				reason = "was not tried on device memory"
+			}
+			return fmt.Sprintf("direct over %s: the library's own %s %s", transport, b.Name, reason)
+		}
 	}
 	if b.Memory != nil {
 		need := b.Memory(p)

@@ -89,7 +89,12 @@ type Transport struct {
 	Availability
 	// Direct says whether device memory can be given to it, by driver.
 	Direct map[string]Availability `json:"direct"`
+	// Collectives says it of the library's own collectives, by driver and benchmark, as far as these were tried.
+	Collectives map[string]map[string]Availability `json:"collectives,omitempty"`
 }
+
+// LibrarysOwn is the value of a benchmark's parameter `collective` for which a library is given the data, not messages.
+const LibrarysOwn = "library"
 
 // Machine is what the plan is told of the machine.
 type Machine struct {

@@ -245,9 +245,8 @@ func (c *collective) settle(p result.Params) (flag string, err error) {
 		case p.String("transport") != "mpi":
 			return "--collective", fmt.Errorf("%s stands on no library with collectives: give --transport mpi, or --collective own",
 				p.String("transport"))
-		case p.String("path") != "host":
-			return "--collective", fmt.Errorf("the library's collectives are not given device memory (its non-blocking sums would run " +
-				"on the host, and crash): give --path host, or --collective own")
+		case p.String("path") == "staged": // in one piece, whatever was asked for
+			p["staging"], p["chunk_bytes"] = "simple", nil
 		}
 	}
 	switch {
