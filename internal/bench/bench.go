@@ -219,6 +219,12 @@ type Prober interface {
 // nothing here sees how.
 const Elsewhere = -2
 
+// Carried is implemented by bodies that send data Elsewhere, and say what carries
+// it: a library, its version, its file.
+type Carried interface {
+	Carrier() string
+}
+
 // Paired is implemented by bodies whose messages go between pairs of PEs, the
 // same on every PE. Without it the two are PEs 0 and 1.
 type Paired interface {

@@ -126,7 +126,11 @@ func (s *session) lane() *transport.Lane {
 	}
 	buf, peer := p.Probe()
 	if peer == Elsewhere {
-		return &transport.Lane{Name: transport.LaneUnknown, HowKnown: "not given to the transport", Detail: "another library carries the data"}
+		l := &transport.Lane{Name: transport.LaneUnknown, HowKnown: "not given to the transport", Detail: "another library carries the data"}
+		if c, ok := s.body.(Carried); ok {
+			l.Detail = c.Carrier() + " carries the data"
+		}
+		return l
 	}
 	if peer < 0 || peer >= s.pe.Size {
 		return nil

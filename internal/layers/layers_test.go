@@ -52,7 +52,7 @@ var may = []struct {
 	{"internal/suite", []string{"gpu", "gpu/nccl", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "runtimes/charm/", "internal/bench", "internal/limits", "internal/result", "internal/stats", "internal/suite/"}},
 	{"internal/layers", nil},
 	{"internal/mutate", nil},
-	{"cmd/gpubench", []string{"gpu", "gpu/witness", "kernels", "runtimes/", "internal/"}},
+	{"cmd/gpubench", []string{"gpu", "gpu/nccl", "gpu/witness", "kernels", "runtimes/", "internal/"}},
 	{"scripts", []string{"gpu", "gpu/gputest", "kernels", "runtimes/", "internal/"}},
 }
 

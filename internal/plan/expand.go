@@ -322,7 +322,7 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 			return "the " + v.loop + " loop has the host path alone"
 		}
 	}
-	if path == "direct" {
+	if path == "direct" && p["collective"] != ByNCCL {
 		if a, ok := t.Direct[device]; !ok || !a.OK {
 			reason := a.Reason
 			if reason == "" {

@@ -93,8 +93,12 @@ type Transport struct {
 	Collectives map[string]map[string]Availability `json:"collectives,omitempty"`
 }
 
-// LibrarysOwn is the value of a benchmark's parameter `collective` for which a library is given the data, not messages.
-const LibrarysOwn = "library"
+// Values of a benchmark's parameter `collective` for which data is no transport's message: the transport's library is given it
+// whole, or NCCL is, whatever the transport takes.
+const (
+	LibrarysOwn = "library"
+	ByNCCL      = "nccl"
+)
 
 // Machine is what the plan is told of the machine.
 type Machine struct {

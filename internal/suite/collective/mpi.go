@@ -20,7 +20,10 @@ type ranks struct {
 	op   mpi.Op
 }
 
-var _ bench.Guard = (*ranks)(nil)
+var (
+	_ bench.Guard   = (*ranks)(nil)
+	_ bench.Carried = (*ranks)(nil)
+)
 
 func newMPI(c *collective, pe *bench.PE, p result.Params) (bench.Body, error) {
 	buf, err := newBuffers(c, pe, p)
@@ -143,6 +146,9 @@ func (b *ranks) Probe() (buf gpu.Memory, peer int) {
 	}
 	return b.buffers.Probe()
 }
+
+// Carrier is NCCL, where it moves the data.
+func (b *ranks) Carrier() string { return b.gpus.name }
 
 // Close frees the buffers.
 func (b *ranks) Close() error {

@@ -21,6 +21,7 @@ type gpus struct {
 	nccl  *nccl.Comm
 	done  *gpu.Event // behind an operation
 	id    nccl.ID    // here, for a gpu.Memory does not keep it alive
+	name  string     // the library, its version and file
 	given bool       // an operation did not end: NCCL is not waited for any more
 }
 
@@ -34,6 +35,11 @@ func newGPUs(b *buffers, comm *mpi.Comm) (*gpus, error) {
 	if err != nil {
 		return nil, err
 	}
+	version, err := lib.Version()
+	if err != nil {
+		return nil, err
+	}
+	g.name = fmt.Sprintf("NCCL %s (%s)", version, lib.File())
 	if b.rank == 0 {
 		if g.id, err = lib.NewID(); err != nil {
 			return nil, err
