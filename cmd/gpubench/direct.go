@@ -33,6 +33,9 @@ type said struct {
 	Ranks int    `json:"ranks,omitempty"`
 	OK    bool   `json:"ok,omitempty"`
 	Why   string `json:"why,omitempty"` // not
+	// Of a try of collectives: one that is over, and what was wrong with it, which any rank may say.
+	Tried string `json:"tried,omitempty"`
+	Wrong string `json:"wrong,omitempty"`
 }
 
 // probeDirect finds out whether device memory can be given to a transport, and notes it in m.
@@ -54,40 +57,44 @@ func probeDirect(ctx context.Context, m plan.Machine, transport, device string) 
 
 // tryDirect starts the ranks and reads what became of them.
 func tryDirect(ctx context.Context, t transportEntry, device string) plan.Availability {
-	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, probeLimit) // the caller's may be nearer
-	defer cancel()
-	for again := false; ; again = true {
-		cmd, err := directRanks(ctx, t, device)
-		if err != nil {
-			return plan.Availability{Reason: err.Error()}
-		}
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &stdout, &stderr, time.Second
-		stdin, err := cmd.StdinPipe() // held open: ranks end when it closes
-		if err != nil {
-			return plan.Availability{Reason: err.Error()}
-		}
-		err = cmd.Run()
-		_ = stdin.Close()
-		if cmd.Process != nil {
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		}
-		if ctx.Err() == context.DeadlineExceeded {
-			err = fmt.Errorf("no answer within %v", time.Since(began).Round(time.Second))
-		}
-		if err == nil || again || !launch.NeverStarted(stderr.String()) {
-			return verdict(&stdout, stderr.String(), err)
-		}
+	o := runTry(ctx, t, device, 2, "")
+	if o.cannot != nil {
+		return plan.Availability{Reason: o.cannot.Error()}
 	}
+	return verdict(&o.stdout, o.stderr.String(), o.ended)
 }
 
-// directRanks is the command of the try: two ranks, or one alone where those of the library cannot be started here.
-func directRanks(ctx context.Context, t transportEntry, device string) (*exec.Cmd, error) {
+// tried is what ranks of a try said, and how they ended.
+type tried struct {
+	stdout, stderr bytes.Buffer
+	ended          error
+	cannot         error // they could not be started
+	alone          bool  // one process without a launcher
+}
+
+// runTry starts ranks of a try, in a launch of its own, and waits for their end. A launcher that did not come up gets a
+// second chance.
+func runTry(ctx context.Context, t transportEntry, device string, ranks int, collectives string) *tried {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit) // the caller's may be nearer
+	defer cancel()
+	o := runTryOnce(ctx, t, device, ranks, collectives)
+	if o.ended != nil && launch.NeverStarted(o.stderr.String()) {
+		o = runTryOnce(ctx, t, device, ranks, collectives)
+	}
+	return o
+}
+
+func runTryOnce(ctx context.Context, t transportEntry, device string, ranks int, collectives string) *tried {
+	o := &tried{}
 	exe, err := os.Executable()
 	if err != nil {
-		return nil, err
+		o.cannot = err
+		return o
 	}
+	began := time.Now()
+	argv := []string{exe, "_direct", "--collectives=" + collectives, t.name, device}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // alone, sending to itself
+	cmd.Env = launch.Detached(os.Environ())
 	l, shim, err := t.launcher()
 	if job, joined := launch.Joined(os.Getenv); joined {
 		var own string
@@ -97,19 +104,33 @@ func directRanks(ctx context.Context, t transportEntry, device string) (*exec.Cm
 		}
 	}
 	if err != nil {
-		return nil, err
+		o.cannot = err
+		return o
 	}
-	argv := []string{exe, "_direct", t.name, device, shim}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // alone, sending to itself
-	env := os.Environ()
-	if l.Path != "" {
-		c := l.Command(2, argv...)
-		cmd.Path, cmd.Args, env = c.Path, c.Args, c.Env
+	if o.alone = l.Path == ""; !o.alone {
+		c := l.Command(ranks, append(argv, shim)...)
+		cmd.Path, cmd.Args = c.Path, c.Args
+		cmd.Env = launch.Detached(c.Env)
+	} else {
+		cmd.Args = append(cmd.Args, shim)
 	}
-	cmd.Env = launch.Detached(env)
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &o.stdout, &o.stderr, time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                                // with what it starts
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) } // a launcher leaves nothing then
-	return cmd, nil
+	stdin, err := cmd.StdinPipe()                                                        // held open: ranks end when it closes
+	if err != nil {
+		o.cannot = err
+		return o
+	}
+	defer stdin.Close()
+	o.ended = cmd.Run()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	if ctx.Err() == context.DeadlineExceeded {
+		o.ended = fmt.Errorf("no answer within %v", time.Since(began).Round(time.Second))
+	}
+	return o
 }
 
 // verdict reads what the try's rank 0 said, and how it ended.
@@ -147,21 +168,24 @@ func verdict(stdout io.Reader, stderr string, ended error) plan.Availability {
 }
 
 func newDirect() *cobra.Command {
-	return &cobra.Command{
+	var collectives []string
+	c := &cobra.Command{
 		Use: "_direct", Hidden: true, Args: cobra.ExactArgs(3),
 		RunE: func(c *cobra.Command, args []string) error {
 			endWithParent(c.InOrStdin())
 			out := json.NewEncoder(c.OutOrStdout())
-			if err := direct(transportOf(args[0]), args[1], args[2], func(s said) { _ = out.Encode(s) }); err != nil {
+			if err := direct(transportOf(args[0]), args[1], args[2], collectives, func(s said) { _ = out.Encode(s) }); err != nil {
 				return fail(exitFailed, "%v", err)
 			}
 			return nil
 		},
 	}
+	c.Flags().StringSliceVar(&collectives, "collectives", nil, "the library's own to try, and no messages")
+	return c
 }
 
 // direct is one rank of the try.
-func direct(t transportEntry, device, shim string, say func(said)) error {
+func direct(t transportEntry, device, shim string, collectives []string, say func(said)) error {
 	runtime.LockOSThread()
 	met := &meeting{}
 	dev, err := holdDevice(device, met, t.meets)
@@ -174,7 +198,7 @@ func direct(t transportEntry, device, shim string, say func(said)) error {
 		say(said{Why: err.Error()})
 		return err
 	}
-	caps := d.Caps()
+	caps, all := d.Caps(), say
 	if caps.Rank != 0 {
 		say = func(said) {}
 	}
@@ -192,8 +216,12 @@ func direct(t transportEntry, device, shim string, say func(said)) error {
 		if err != nil {
 			return err
 		}
-		if err := exchangeOnDevice(ep); err != nil {
+		if len(collectives) > 0 {
+			err = tryEach(ep, collectives, all)
+		} else if err = exchangeOnDevice(ep); err != nil {
 			say(said{Why: fmt.Sprintf("device memory does not get through: %v (%s)", err, d.cuda)})
+		}
+		if err != nil {
 			return err
 		}
 		if err := ep.Close(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"gpubench/gpu"
+	"gpubench/gpu/nccl"
 	"gpubench/gpu/witness"
 	"gpubench/internal/launch"
 	"gpubench/internal/library"
@@ -28,14 +29,7 @@ func loadDriver(device string) error {
 		return nil
 	}
 	if driver == gpu.Emulated {
-		path, err := library.Find(emulatedLibrary)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-		if err == nil {
-			err = gpu.UseEmulated(path)
-		}
-		if err != nil {
+		if found, err := shareEmulated(); !found || err != nil {
 			return err
 		}
 	} else if n, err := gpu.Count(driver); err != nil || n == 0 {
@@ -46,6 +40,27 @@ func loadDriver(device string) error {
 		return nil
 	}
 	return witness.Load(path)
+}
+
+// shareEmulated makes the emulated driver the library that others in this process can see, where it was built.
+func shareEmulated() (found bool, err error) {
+	path, err := library.Find(emulatedLibrary)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = gpu.UseEmulated(path)
+	}
+	return err == nil, err
+}
+
+// loadForNCCL lets an NCCL that is named see the emulated driver, in a process without UCX and MPI. It finds a real one itself.
+func loadForNCCL(device string) error {
+	if gpu.Driver(device) != gpu.Emulated || os.Getenv(nccl.EnvLibrary) == "" {
+		return nil
+	}
+	_, err := shareEmulated()
+	return err
 }
 
 // holdDevice loads a device's driver, and opens and binds this rank's device below all that its jobs will bind. nil for

@@ -128,6 +128,7 @@ func (r *runCommand) plan(ctx context.Context) (plan.Plan, error) {
 	if a := plan.Ask(r.o, m); a.Direct() {
 		for _, t := range a.Transports {
 			probeDirect(ctx, m, t, a.Device)
+			probeCollectives(ctx, m, r.o, t, a.Device)
 		}
 	}
 	if err := ctx.Err(); err != nil {

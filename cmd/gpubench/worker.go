@@ -113,7 +113,9 @@ func runJob(o workOrder, emit func(supervise.Event)) error {
 
 // direct reports whether any of the job's cases gives device memory to the transport.
 func (o workOrder) direct() bool {
-	return slices.ContainsFunc(o.Job.Cases, func(c plan.Case) bool { return c.Params.String("path") == "direct" })
+	return slices.ContainsFunc(o.Job.Cases, func(c plan.Case) bool {
+		return c.Params.String("path") == "direct" && c.Params["collective"] != plan.ByNCCL
+	})
 }
 
 // runThreads makes every PE a locked thread.
@@ -122,7 +124,11 @@ func runThreads(o workOrder, emit func(supervise.Event)) error {
 	team := machine.Cores(cpusAllowed(), max(n, int(o.Job.MostPEs)))
 	budget := machine.NewBudget(cpusAllowed(), n, team, n*busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), budget.GOMAXPROCS))
-	seat, err := seatOf(o.Job.Device)
+	err := loadForNCCL(o.Job.Device)
+	var seat machine.Seat
+	if err == nil {
+		seat, err = seatOf(o.Job.Device)
+	}
 	if err != nil {
 		emit(supervise.Event{Kind: supervise.Fatal, Text: err.Error()})
 		return err

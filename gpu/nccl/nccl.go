@@ -7,8 +7,15 @@ package nccl
 /*
 #cgo CFLAGS: -std=c11 -Wall -Wextra
 #cgo LDFLAGS: -ldl
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdlib.h>
 #include "nccl.h"
+
+static const char *gb_file(const gb_nccl *f) {
+	Dl_info i;
+	return dladdr((void *)f->get_version, &i) && i.dli_fname ? i.dli_fname : "";
+}
 
 static int gb_version(const gb_nccl *f, int *v) { return f->get_version(v); }
 static int gb_id(const gb_nccl *f, gb_nccl_id *id) { return f->get_unique_id(id); }
@@ -92,6 +99,14 @@ func load() (*Library, error) {
 		return nil, unsupported("%s: %s%s", l.path, C.GoString(&text[0]), mend)
 	}
 	return l, nil
+}
+
+// File is where the library was found.
+func (l *Library) File() string {
+	if file := C.GoString(C.gb_file(l.f)); file != "" {
+		return file
+	}
+	return l.path
 }
 
 // Version is NCCL's, as 2.21.5.

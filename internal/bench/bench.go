@@ -123,7 +123,8 @@ type Benchmark struct {
 	Memory func(p result.Params) int64
 	// Settle is called by the plan for each case: it sets the parameters that
 	// follow from others, or names the flag that does not fit and says how to mend
-	// it. Where no case fits that is an error of usage, else the case is skipped.
+	// it. Where no case fits that is an error of usage, else the case is skipped; of
+	// a model that has no such case, flag "--model", there is none.
 	// nil: nothing follows.
 	Settle func(p result.Params) (flag string, err error)
 	// Ceilings says what cases of a device alone bound a case's main metric; they
@@ -217,6 +218,12 @@ type Prober interface {
 // Elsewhere is the peer of data that a library beside the transport carries:
 // nothing here sees how.
 const Elsewhere = -2
+
+// Carried is implemented by bodies that send data Elsewhere, and say what carries
+// it: a library, its version, its file.
+type Carried interface {
+	Carrier() string
+}
 
 // Paired is implemented by bodies whose messages go between pairs of PEs, the
 // same on every PE. Without it the two are PEs 0 and 1.

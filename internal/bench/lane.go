@@ -17,14 +17,23 @@ type evidence struct {
 
 // sight is what left in device memory and what the driver was asked to copy meanwhile.
 type sight struct {
-	Sent   transport.Traffic // device memory given to the transport
-	Copies witness.Counts
+	Sent      transport.Traffic // device memory given to the transport
+	Collected transport.Traffic // and to collectives of the library, with the bytes that they have to move at least
+	Copies    witness.Counts
 }
 
 func (s *sight) add(o sight) {
-	s.Sent.Messages += o.Sent.Messages
-	s.Sent.Bytes += o.Sent.Bytes
+	s.Sent = plus(s.Sent, o.Sent)
+	s.Collected = plus(s.Collected, o.Collected)
 	s.Copies = s.Copies.Add(o.Copies)
+}
+
+func plus(a, b transport.Traffic) transport.Traffic {
+	return transport.Traffic{Messages: a.Messages + b.Messages, Bytes: a.Bytes + b.Bytes}
+}
+
+func minus(a, b transport.Traffic) transport.Traffic {
+	return transport.Traffic{Messages: a.Messages - b.Messages, Bytes: a.Bytes - b.Bytes}
 }
 
 // once is how many bytes were copied that may have gone from device to device: a message to the sender's own process goes
@@ -37,12 +46,13 @@ func (s *session) watch(closely bool, f func() error) error {
 		return f()
 	}
 	witness.Arm(closely)
-	sent, copies := s.pe.Endpoint.Stats().Sent[transport.Direct], witness.Read()
+	before, copies := s.pe.Endpoint.Stats(), witness.Read()
 	err := f()
-	now := s.pe.Endpoint.Stats().Sent[transport.Direct]
+	now := s.pe.Endpoint.Stats()
 	seen := sight{
-		Sent:   transport.Traffic{Messages: now.Messages - sent.Messages, Bytes: now.Bytes - sent.Bytes},
-		Copies: witness.Read().Sub(copies),
+		Sent:      minus(now.Sent[transport.Direct], before.Sent[transport.Direct]),
+		Collected: minus(now.Collectives[transport.Direct], before.Collectives[transport.Direct]),
+		Copies:    witness.Read().Sub(copies),
 	}
 	witness.Arm(false)
 	if s.seen == nil {
@@ -56,17 +66,27 @@ func (s *session) watch(closely bool, f func() error) error {
 	return err
 }
 
+const howCounted = "counted the driver's copies that libraries asked for, on all PEs"
+
+// text is what was copied.
+func (s sight) text() string {
+	c := s.Copies
+	return fmt.Sprintf("%d copies of %d B between devices, %d of %d B to the host, %d of %d B to devices", c.DeviceToDevice.Copies,
+		c.DeviceToDevice.Bytes, c.ToHost.Copies, c.ToHost.Bytes, c.ToDevice.Copies, c.ToDevice.Bytes)
+}
+
 // lane says what carried the messages, all PEs' together; ok is false where that cannot be told from copies.
 func (e evidence) lane() (l transport.Lane, ok bool) {
 	near, far := e.Close, e.Afar
+	if near.Collected.Bytes > 0 {
+		return e.collected()
+	}
 	if near.Sent.Bytes == 0 {
 		return l, false
 	}
 	c := near.Copies
-	l.HowKnown = "counted the driver's copies that libraries asked for, on all PEs"
-	l.Detail = fmt.Sprintf("%d messages of %d B in all: %d copies of %d B between devices, %d of %d B to the host, %d of %d B to devices",
-		near.Sent.Messages, near.Sent.Bytes, c.DeviceToDevice.Copies, c.DeviceToDevice.Bytes,
-		c.ToHost.Copies, c.ToHost.Bytes, c.ToDevice.Copies, c.ToDevice.Bytes)
+	l.HowKnown = howCounted
+	l.Detail = fmt.Sprintf("%d messages of %d B in all: %s", near.Sent.Messages, near.Sent.Bytes, near.text())
 	switch {
 	case c.ToHost.Copies+c.ToDevice.Copies > 0:
 		l.Name = transport.LaneLibraryStaged
@@ -81,6 +101,29 @@ func (e evidence) lane() (l transport.Lane, ok bool) {
 		l.Name = transport.LaneIPC
 	case c.DeviceToDevice.Copies == 0:
 		return l, false // the network card or the processor reached into device memory: the driver knows nothing of it
+	default:
+		l.Name = transport.LaneUnknown
+	}
+	return l, true
+}
+
+// collected is lane for collectives of the library. How often one copies a byte is its own affair, but it does the same
+// whether it is looked at or not: more bytes a collective in the timed batches went through the host.
+func (e evidence) collected() (l transport.Lane, ok bool) {
+	near, far := e.Close, e.Afar
+	l.HowKnown = howCounted
+	l.Detail = fmt.Sprintf("%d calls of collectives, which have to move %d B in all: %s", near.Collected.Messages, near.Collected.Bytes, near.text())
+	switch {
+	case near.Copies.ToHost.Copies+near.Copies.ToDevice.Copies > 0:
+		l.Name = transport.LaneLibraryStaged
+	case far.Copies.ToHost.Copies+far.Copies.ToDevice.Copies > 0 || far.once()*near.Collected.Messages > near.once()*far.Collected.Messages:
+		l.Name = transport.LaneLibraryStaged
+		l.Detail = fmt.Sprintf("in timed batches, %d calls of collectives: %s, %d others of %d B", far.Collected.Messages, far.text(),
+			far.Copies.Undecided.Copies, far.Copies.Undecided.Bytes)
+	case near.once() >= near.Collected.Bytes && far.once() >= far.Collected.Bytes:
+		l.Name = transport.LaneIPC
+	case near.Copies.DeviceToDevice.Copies == 0:
+		return l, false
 	default:
 		l.Name = transport.LaneUnknown
 	}

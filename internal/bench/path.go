@@ -75,7 +75,7 @@ func SideSpace(s string, side int) (gpu.Space, error) {
 
 // traffic is what the proof needs of an endpoint's counters.
 type traffic struct {
-	Staged  transport.Traffic // messages that the endpoint staged, sent and received
+	Staged  transport.Traffic // messages that the endpoint staged, sent and received, and collectives of the library
 	Direct  transport.Traffic
 	Copies  int64 // staging copies
 	Copied  int64 // bytes of them
@@ -94,6 +94,10 @@ func trafficOf(c transport.Counters) *traffic {
 		t.Copies += k.Messages
 		t.Copied += k.Bytes
 	}
+	t.Staged.Messages += c.Collectives[transport.Staged].Messages
+	t.Staged.Bytes += c.Collectives[transport.Staged].Bytes
+	t.Direct.Messages += c.Collectives[transport.Direct].Messages
+	t.Direct.Bytes += c.Collectives[transport.Direct].Bytes
 	t.Headers = c.HeadersSent.Messages
 	return &t
 }
@@ -122,7 +126,11 @@ func (s *session) lane() *transport.Lane {
 	}
 	buf, peer := p.Probe()
 	if peer == Elsewhere {
-		return &transport.Lane{Name: transport.LaneUnknown, HowKnown: "not given to the transport", Detail: "another library carries the data"}
+		l := &transport.Lane{Name: transport.LaneUnknown, HowKnown: "not given to the transport", Detail: "another library carries the data"}
+		if c, ok := s.body.(Carried); ok {
+			l.Detail = c.Carrier() + " carries the data"
+		}
+		return l
 	}
 	if peer < 0 || peer >= s.pe.Size {
 		return nil

@@ -31,8 +31,9 @@ var may = []struct {
 	{"runtimes/transport/libucx", []string{"gpu", "runtimes/transport", "runtimes/transport/internal/", "internal/library", "internal/launch", "internal/signals"}},
 	{"runtimes/transport/faulty", []string{"gpu", "runtimes/transport"}},
 	{"runtimes/transport", []string{"gpu"}},
-	{"runtimes/mpi", []string{"gpu", "runtimes/transport"}},
-	{"runtimes/charm/team", []string{"gpu", "runtimes/transport", "runtimes/charm"}},
+	{"runtimes/schedule", []string{"gpu"}},
+	{"runtimes/mpi", []string{"gpu", "runtimes/schedule", "runtimes/transport"}},
+	{"runtimes/charm/team", []string{"gpu", "runtimes/schedule", "runtimes/transport", "runtimes/charm"}},
 	{"runtimes/charm", []string{"gpu", "runtimes/transport", "runtimes/charm/"}},
 	{"internal/library/librarytest", []string{"internal/library"}},
 	{"internal/library", nil},
@@ -52,7 +53,7 @@ var may = []struct {
 	{"internal/suite", []string{"gpu", "gpu/nccl", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "runtimes/charm/", "internal/bench", "internal/limits", "internal/result", "internal/stats", "internal/suite/"}},
 	{"internal/layers", nil},
 	{"internal/mutate", nil},
-	{"cmd/gpubench", []string{"gpu", "gpu/witness", "kernels", "runtimes/", "internal/"}},
+	{"cmd/gpubench", []string{"gpu", "gpu/nccl", "gpu/witness", "kernels", "runtimes/", "internal/"}},
 	{"scripts", []string{"gpu", "gpu/gputest", "kernels", "runtimes/", "internal/"}},
 }
 

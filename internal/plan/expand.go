@@ -160,7 +160,8 @@ func (e *expander) expand(b Bench) error {
 				}
 				for _, v := range e.variants(b, path) {
 					for _, own := range e.scaled(b, e.ownParams(b, v.model), pes) {
-						if wrong := e.add(b, pes, transport, path, spaces, v, own); wrong != nil {
+						wrong := e.add(b, pes, transport, path, spaces, v, own)
+						if wrong != nil && (misfit == nil || wrong.Flag != "--model") { // another reason is the one to mend
 							misfit = wrong
 						}
 					}
@@ -254,8 +255,9 @@ func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces
 	if b.Settle != nil {
 		if flag, err := b.Settle(p); err != nil {
 			misfit = &UsageError{Flag: flag, Text: err.Error()}
-			// It has no such path, and was not asked for alone and with it; or no such size, and nobody asked for sizes.
-			if flag == "--path" && (len(e.o.Benchmarks) != 1 || len(e.o.Paths) == 0) || flag == "-m" && !e.sized {
+			// It is of the other model; or it has no such path, and was not asked for alone and with it; or no such size, and nobody
+			// asked for sizes.
+			if flag == "--model" || flag == "--path" && (len(e.o.Benchmarks) != 1 || len(e.o.Paths) == 0) || flag == "-m" && !e.sized {
 				return misfit
 			}
 			skip = misfit.Error()
@@ -322,13 +324,20 @@ func (e *expander) why(b Bench, transport, device, path string, v variant, p res
 			return "the " + v.loop + " loop has the host path alone"
 		}
 	}
-	if path == "direct" {
+	if path == "direct" && p["collective"] != ByNCCL {
 		if a, ok := t.Direct[device]; !ok || !a.OK {
 			reason := a.Reason
 			if reason == "" {
 				reason = "device memory cannot be given to it"
 			}
 			return fmt.Sprintf("direct over %s: %s", transport, reason)
+		}
+		if a := t.Collectives[device][b.Name]; p["collective"] == LibrarysOwn && !a.OK {
+			reason := a.Reason
+			if reason == "" {
+				reason = "was not tried on device memory"
+			}
+			return fmt.Sprintf("direct over %s: the library's own %s %s", transport, b.Name, reason)
 		}
 	}
 	if b.Memory != nil {

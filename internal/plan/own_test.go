@@ -138,6 +138,41 @@ func TestOneOfAllDoesNotFit(t *testing.T) {
 	}
 }
 
+// A value that only one model has makes no case of the other, not even a skipped one; with that other model alone it is an
+// error, or beside other benchmarks a note. Where it is another flag that does not suit, the error names that.
+func TestValueOfOneModel(t *testing.T) {
+	b := Bench{Name: "sum", Models: []string{"mpi", "charm"}, MinPEs: 2, Iterations: benches[0].Iterations,
+		Params: []Param{{Name: "by", Flag: "by", Default: "us", Values: []string{"us", "them"}}},
+		Settle: func(p result.Params) (string, error) {
+			switch {
+			case p.String("by") != "them":
+			case p.String("model") == "charm":
+				return "--model", errors.New("theirs is of the rank model: give mpi")
+			case p.String("transport") != "mpi":
+				return "--by", errors.New("theirs is over mpi: give --transport mpi")
+			}
+			return "", nil
+		}}
+	with := append(slices.Clone(benches), b)
+	o := Options{Benchmarks: []string{"sum"}, Paths: []string{"host"}, Transports: []string{"mpi"}, Own: own("by", "us", "them")}
+	p, err := Make(o, with, all)
+	if err != nil || p.Cases() != 3 || len(p.Skipped) != 0 || len(p.Notes) != 0 {
+		t.Errorf("%v: %d cases, %+v skipped, notes %q", err, p.Cases(), p.Skipped, p.Notes)
+	}
+	o.Own, o.Models = own("by", "them"), []string{"charm"}
+	if _, err = Make(o, with, all); err == nil || err.Error() != "--model: theirs is of the rank model: give mpi" {
+		t.Errorf("of the other model alone: %v", err)
+	}
+	o.Benchmarks = []string{"sum", "pingpong"}
+	if p, err = Make(o, with, all); err != nil || p.Cases() == 0 || !slices.Contains(p.Notes, "sum is left out: --model: theirs is of the rank model: give mpi") {
+		t.Errorf("beside another: %v, notes %q", err, p.Notes)
+	}
+	o.Benchmarks, o.Models, o.Transports = []string{"sum"}, nil, []string{"inproc"}
+	if _, err = Make(o, with, all); err == nil || err.Error() != "--by: theirs is over mpi: give --transport mpi" {
+		t.Errorf("over another transport: %v", err)
+	}
+}
+
 func TestFlagsOfOtherBenchmarks(t *testing.T) {
 	p := must(t, Options{Benchmarks: []string{"pingpong"}, Own: own("odf", int64(2))})
 	if !strings.Contains(fmt.Sprint(p.Notes), "--odf concerns none of these benchmarks") {

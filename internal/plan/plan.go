@@ -89,7 +89,16 @@ type Transport struct {
 	Availability
 	// Direct says whether device memory can be given to it, by driver.
 	Direct map[string]Availability `json:"direct"`
+	// Collectives says it of the library's own collectives, by driver and benchmark, as far as these were tried.
+	Collectives map[string]map[string]Availability `json:"collectives,omitempty"`
 }
+
+// Values of a benchmark's parameter `collective` for which data is no transport's message: the transport's library is given it
+// whole, or NCCL is, whatever the transport takes.
+const (
+	LibrarysOwn = "library"
+	ByNCCL      = "nccl"
+)
 
 // Machine is what the plan is told of the machine.
 type Machine struct {

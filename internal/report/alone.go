@@ -78,13 +78,20 @@ func pairRows(recs []result.Record, metric string, sc scale) [][]string {
 		}
 		return append(list, v)
 	}
-	for _, r := range recs {
-		k := [2]string{end(r.Params, "from"), end(r.Params, "to")}
+	put := func(r result.Record, f, t string) {
+		k := [2]string{f, t}
 		if cells[k] == nil {
 			cells[k] = &cell{}
 		}
 		cells[k].add(r)
-		from, to = note(from, k[0]), note(to, k[1])
+		from, to = note(from, f), note(to, t)
+	}
+	for _, r := range recs {
+		f, t := end(r.Params, "from"), end(r.Params, "to")
+		put(r, f, t)
+		if r.Params["ways"] == "both" && r.Params["direction"] == "d2d" { // one case of each pair, from either end the same
+			put(r, t, f)
+		}
 	}
 	for _, list := range [][]string{from, to} { // the host first, devices by number
 		sort.Slice(list, func(i, j int) bool {

@@ -32,7 +32,7 @@ func TestCopiesAreMatrices(t *testing.T) {
 		copyOf("h2d", nil, int64(0), "pinned", "one", 1<<20, 50e9), copyOf("h2d", nil, int64(1), "pinned", "one", 1<<20, 51e9),
 		copyOf("d2h", int64(10), nil, "pinned", "one", 1<<20, 52e9), copyOf("d2d", int64(0), int64(1), nil, "one", 1<<20, 300e9), lost,
 		copyOf("h2d", nil, int64(0), "pageable", "one", 1<<20, 9e9), copyOf("h2d", nil, int64(0), "pinned", "both", 1<<20, 90e9),
-		copyOf("h2d", nil, int64(0), "pinned", "one", 4096, 4.096e9),
+		copyOf("h2d", nil, int64(0), "pinned", "one", 4096, 4.096e9), copyOf("d2d", int64(0), int64(1), nil, "both", 1<<20, 600e9),
 	})
 	for _, want := range []string{
 		"\n# devcopy on cuda: bandwidth (MB/s), copy, pinned host memory, one way, 1048576 B; rows are sources\n" +
@@ -42,7 +42,11 @@ func TestCopiesAreMatrices(t *testing.T) {
 			"1              failed\n" +
 			"10      52000\n",
 		"\n# devcopy on cuda: bandwidth (MB/s), copy, pageable host memory, one way, 1048576 B; rows are sources\n# from     0\nhost    9000\n",
-		"\n# devcopy on cuda: bandwidth (MB/s), copy, pinned host memory, both ways at once, 1048576 B; rows are sources\n# from      0\nhost    90000\n",
+		"\n# devcopy on cuda: bandwidth (MB/s), copy, pinned host memory, both ways at once, 1048576 B; rows are sources\n" +
+			"# from       0       1\n" +
+			"host     90000        \n" +
+			"0               600000\n" +
+			"1       600000        \n",
 		"\n# devcopy on cuda: latency (us), copy, pinned host memory, one way, 4096 B; rows are sources\n# from      0\nhost    1.000\n",
 		"# failed: because (devcopy on cuda, 1048576 B)\n",
 	} {

@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 	"gpubench/runtimes/charm"
 )
 
@@ -83,7 +84,7 @@ func oneWayBytes(p result.Params, n int, seconds float64) float64 {
 
 // windowMemory is a window's slots in two buffers a side, as far as these go.
 func windowMemory(p result.Params) int64 {
-	return messageMemory(p) + 4*min(checkBytes, p.Int("window")*max(p.Int("size_bytes"), slotAlign))
+	return messageMemory(p) + 4*min(checkBytes, p.Int("window")*max(p.Int("size_bytes"), slots.Align))
 }
 
 // bandwidthBodies are of one pair, and in C.

@@ -12,11 +12,8 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
-	"gpubench/kernels"
+	"gpubench/internal/suite/slots"
 )
-
-// slotAlign keeps messages of a rotating buffer on cache lines of their own.
-const slotAlign = 128
 
 var (
 	_ bench.Staged = (*messages)(nil)
@@ -42,11 +39,10 @@ type messages struct {
 	paired []int        // the PEs of all pairs
 	unbind func() error // nil: the thread is not bound
 
-	clk    *bench.Clock // of the batch under way
-	since  int64        // when its iteration began
-	size   int
-	set    *kernels.Set
-	stream *gpu.Stream
+	clk   *bench.Clock // of the batch under way
+	since int64        // when its iteration began
+	size  int
+	pen   slots.Pen
 
 	buffers    []*gpu.Buffer
 	send, recv []gpu.Memory // slots; message i uses slot i mod use
@@ -91,10 +87,7 @@ func newMessages(pe *bench.PE, p result.Params, s shape) (m *messages, err error
 // allocate makes the buffers and fills those that leave.
 func (m *messages) allocate(p result.Params) (err error) {
 	pe := m.pe
-	if m.set, err = kernels.Load(pe.Device); err != nil {
-		return err
-	}
-	if m.stream, err = pe.Device.NewStream(); err != nil {
+	if m.pen, err = slots.NewPen(pe.Device); err != nil {
 		return err
 	}
 	space, err := bench.SideSpace(p.String("space"), m.side)
@@ -105,32 +98,26 @@ func (m *messages) allocate(p result.Params) (err error) {
 	if err != nil {
 		return err
 	}
-	m.timed = 1
-	stride := (m.size + slotAlign - 1) / slotAlign * slotAlign
-	if p.String("buffers") == "rotate" {
-		m.timed = max(m.window, int(2*pe.LastCache())/max(stride, slotAlign)+1)
+	if m.timed = slots.Count(pe, p, 0, m.size); p.String("buffers") == "rotate" {
+		m.timed = max(m.window, m.timed)
 	}
-	slots := max(m.timed, min(m.window, checkBytes/max(stride, slotAlign)), 1)
+	n := max(m.timed, min(m.window, checkBytes/slots.Stride(m.size)))
 	for _, side := range []*[]gpu.Memory{&m.send, &m.recv} {
-		b, err := pe.Device.Alloc(space, max(slots*stride, slotAlign), pages)
-		if err != nil {
+		var b *gpu.Buffer
+		if b, *side, err = slots.Make(pe.Device, space, pages, n, m.size); err != nil {
 			return err
 		}
 		m.buffers = append(m.buffers, b)
-		for i := range slots {
-			*side = append(*side, b.Slice(i*stride, m.size))
-		}
 	}
-	acks, err := pe.Device.Alloc(gpu.Pageable, 2*slotAlign, gpu.DefaultPages)
-	if err != nil {
-		return err
-	}
-	m.buffers = append(m.buffers, acks)
 	ack := ackBytes
 	if m.all {
 		ack = ackBytesAll
 	}
-	m.ack = [2]gpu.Memory{acks.Slice(0, ack), acks.Slice(slotAlign, ack)}
+	acks, list, err := slots.Make(pe.Device, gpu.Pageable, gpu.DefaultPages, len(m.ack), ack)
+	if err != nil {
+		return err
+	}
+	m.buffers, m.ack = append(m.buffers, acks), [2]gpu.Memory(list)
 	m.use = m.timed
 	return m.fill(0)
 }
@@ -193,25 +180,16 @@ const (
 	ackBytesAll = 1
 )
 
-// onHost reports that the host writes and checks this memory; otherwise the
-// device does.
-func onHost(m gpu.Memory) bool { return m.Space == gpu.Pageable || m.Space == gpu.Pinned }
-
 // fill writes the pattern of step into the first slot in use, step+1 into the
 // second, and so on.
 func (m *messages) fill(step int) error {
 	for i := range m.use {
-		if onHost(m.send[i]) {
-			kernels.PatternBytes(m.send[i].Bytes(), step+i, m.pe.Rank)
-		} else if err := m.set.PatternFill(m.stream, m.send[i], step+i, m.pe.Rank); err != nil {
+		if err := m.pen.Write(m.send[i], step+i, m.pe.Rank); err != nil {
 			return err
 		}
 	}
-	return m.stream.Sync()
+	return m.pen.Stream.Sync()
 }
-
-// poison is a sender that no message has.
-const poisoned = -1
 
 // Poison overwrites the receive buffers.
 func (m *messages) Poison() error {
@@ -219,14 +197,12 @@ func (m *messages) Poison() error {
 		return nil
 	}
 	for i := range m.use {
-		if onHost(m.recv[i]) {
-			kernels.PatternBytes(m.recv[i].Bytes(), 0, poisoned)
-		} else if err := m.set.PatternFill(m.stream, m.recv[i], 0, poisoned); err != nil {
+		if err := m.pen.Poison(m.recv[i]); err != nil {
 			return err
 		}
 	}
 	m.last = 0
-	return m.stream.Sync()
+	return m.pen.Stream.Sync()
 }
 
 // Inspect checks what a timed batch's messages left: step 0's pattern.
@@ -238,23 +214,8 @@ func (m *messages) inspect(step int) (result.Validation, error) {
 		return v, nil
 	}
 	for i := range min(m.use, m.last) {
-		var r kernels.PatternResult
-		if onHost(m.recv[i]) {
-			r = kernels.CheckPatternBytes(m.recv[i].Bytes(), step+i, m.peer)
-		} else {
-			var err error
-			if r, err = m.set.PatternCheck(m.stream, m.recv[i], step+i, m.peer); err != nil {
-				return v, err
-			}
-		}
-		v.Checked++
-		if r.Errors == 0 {
-			continue
-		}
-		v.Errors++
-		if v.FirstError == "" {
-			v.FirstError = fmt.Sprintf("PE %d: message %d from PE %d, offset %d: expected %#02x, found %#02x (%d of %d bytes differ)",
-				m.pe.Rank, step+i, m.peer, r.First, r.Expected, r.Found, r.Errors, m.size)
+		if err := m.pen.Check(&v, m.recv[i], step+i, m.peer, "PE %d: message %d from PE %d", m.pe.Rank, step+i, m.peer); err != nil {
+			return v, err
 		}
 	}
 	v.Sent = int64(m.last)
@@ -336,9 +297,9 @@ func (m *messages) Close() error {
 		errs = append(errs, b.Free())
 	}
 	m.buffers = nil
-	if m.stream != nil {
-		errs = append(errs, m.stream.Close())
-		m.stream = nil
+	if m.pen.Stream != nil {
+		errs = append(errs, m.pen.Stream.Close())
+		m.pen.Stream = nil
 	}
 	if m.unbind != nil {
 		errs = append(errs, m.unbind())

@@ -8,14 +8,9 @@ import (
 	"unsafe"
 
 	"gpubench/gpu"
+	"gpubench/runtimes/schedule"
 	"gpubench/runtimes/transport"
 )
-
-// From ringBytes on, bandwidth counts for more than the number of rounds: a
-// ring sends 2(n−1)/n of the data per rank where a tree sends log2 n times all
-// of it (Thakur, Rabenseifner and Gropp, Optimization of Collective
-// Communication Operations in MPICH, 2005, sections 3 and 4).
-const ringBytes = 64 << 10
 
 // Barrier returns when all ranks have called it: log2 n rounds in which every
 // rank tells the one 2^k above it (dissemination).
@@ -33,7 +28,7 @@ func (c *Comm) Barrier() error {
 // buffers a scatter and a ring.
 func (c *Comm) Bcast(buf gpu.Memory, root int) error {
 	c.checkRoot(root)
-	if buf.Len >= ringBytes && c.size > 2 {
+	if buf.Len >= schedule.RingBytes && c.size > 2 {
 		return c.bcastRing(buf, root)
 	}
 	return c.bcastTree(buf, root)
@@ -48,7 +43,7 @@ func (c *Comm) Reduce(send, recv gpu.Memory, op Op, root int) error {
 	} else {
 		op.check(send, send)
 	}
-	if send.Len >= ringBytes && c.size > 2 {
+	if send.Len >= schedule.RingBytes && c.size > 2 {
 		return c.reduceRing(send, recv, op, root)
 	}
 	return c.reduceTree(send, recv, op, root)
@@ -62,7 +57,7 @@ func (c *Comm) Allreduce(send, recv gpu.Memory, op Op) error {
 	if err := c.move(recv, send); err != nil || c.size == 1 {
 		return err
 	}
-	if send.Len >= ringBytes && c.size > 2 {
+	if send.Len >= schedule.RingBytes && c.size > 2 {
 		return c.allreduceRing(recv, op)
 	}
 	return c.allreduceDoubling(recv, op)
@@ -71,9 +66,9 @@ func (c *Comm) Allreduce(send, recv gpu.Memory, op Op) error {
 // ReduceScatter combines all ranks' send and leaves rank r's share of the result
 // in its recv (Share says where it lies): a ring.
 func (c *Comm) ReduceScatter(send, recv gpu.Memory, op Op) error {
+	checkShare(op, send, recv, c.size, c.rank)
 	p := c.cut(send, op.Size)
-	p.checkShare(c.rank, recv)
-	longest := p.at(0).Len
+	longest := p.At(0).Len
 	all, err := c.temp(send.Space, send.Len+longest)
 	if err != nil {
 		return err
@@ -87,7 +82,7 @@ func (c *Comm) ReduceScatter(send, recv gpu.Memory, op Op) error {
 	if err := c.ringReduce(&p, in, op, -1); err != nil {
 		return err
 	}
-	return c.move(recv, p.at(c.rank))
+	return c.move(recv, p.At(c.rank))
 }
 
 // Gather puts all ranks' send one after the other into root's recv, which the
@@ -141,7 +136,7 @@ func (c *Comm) Allgather(send, recv gpu.Memory) error {
 	if err := c.ringGather(&p, send, c.rank, 0); err != nil {
 		return err
 	}
-	return c.move(p.at(c.rank), send)
+	return c.move(p.At(c.rank), send)
 }
 
 // Alltoall sends block r of send to rank r and puts what rank r sends into

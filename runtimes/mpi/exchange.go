@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"gpubench/gpu"
+	"gpubench/runtimes/schedule"
 	"gpubench/runtimes/transport"
 )
 
@@ -59,63 +60,39 @@ func (c *Comm) whole(got, want, from int) error {
 	return nil
 }
 
-// pieces is memory cut into one piece per rank. The first ones have one element
-// more where it does not come out even.
-type pieces struct {
-	m                gpu.Memory
-	size, each, more int // bytes of an element, elements of a piece, pieces with one more
-}
-
 // cut makes pieces of elements of size bytes, one for each rank.
-func (c *Comm) cut(m gpu.Memory, size int) pieces { return cut(m, size, c.size) }
-
-func cut(m gpu.Memory, size, ranks int) pieces {
-	n := m.Len / size
-	return pieces{m, size, n / ranks, n % ranks}
-}
+func (c *Comm) cut(m gpu.Memory, size int) schedule.Pieces { return schedule.Cut(m, size, c.size) }
 
 // Share is rank's part of a vector that ReduceScatter distributes over so many
 // ranks: shares are as equal as can be, the first ones have one element more.
 func Share(vector gpu.Memory, elementBytes, ranks, rank int) gpu.Memory {
-	p := cut(vector, elementBytes, ranks)
-	return p.at(rank)
+	p := schedule.Cut(vector, elementBytes, ranks)
+	return p.At(rank)
 }
 
-// checkShare panics unless recv has room for a rank's share and no more.
-func (p *pieces) checkShare(rank int, recv gpu.Memory) {
-	if n := p.at(rank).Len; p.m.Len%p.size != 0 || recv.Len != n {
-		panic(fmt.Sprintf("mpi: reduce-scatter of %d B, elements of %d B: rank %d's share is %d B, not %d", p.m.Len, p.size, rank, n, recv.Len))
+// checkShare panics unless recv has room for rank's share of what is reduced from send, and no more.
+func checkShare(op Op, send, recv gpu.Memory, ranks, rank int) {
+	if n := Share(send, op.Size, ranks, rank).Len; send.Len%op.Size != 0 || recv.Len != n {
+		panic(fmt.Sprintf("mpi: reduce-scatter of %d B, elements of %d B: rank %d's share is %d B, not %d", send.Len, op.Size, rank, n, recv.Len))
 	}
 }
 
-// at is piece i.
-func (p *pieces) at(i int) gpu.Memory {
-	from, n := i*p.each+min(i, p.more), p.each
-	if i < p.more {
-		n++
-	}
-	return p.m.Slice(from*p.size, n*p.size)
-}
-
-// from is where pieces i to j-1 lie.
-func (p *pieces) from(i, j int) gpu.Memory {
-	first, last := p.at(i), p.at(j-1)
-	off := int(first.Addr - p.m.Addr)
-	return p.m.Slice(off, int(last.Addr-first.Addr)+last.Len)
-}
+// me is this rank's place in rings and trees.
+func (c *Comm) me() schedule.Member { return schedule.Member{Rank: c.rank, Size: c.size} }
 
 // mod brings an index of a ring into range.
-func (c *Comm) mod(i int) int { return ((i % c.size) + c.size) % c.size }
+func (c *Comm) mod(i int) int { return c.me().Mod(i) }
 
 // ringReduce combines piece i of all ranks in n−1 steps, each of which passes a
 // piece on to the next rank. Afterwards this rank has the whole of piece
 // rank+1+shift. in has room for the longest piece.
-func (c *Comm) ringReduce(p *pieces, in gpu.Memory, op Op, shift int) error {
-	next, before := c.mod(c.rank+1), c.mod(c.rank-1)
+func (c *Comm) ringReduce(p *schedule.Pieces, in gpu.Memory, op Op, shift int) error {
+	me := c.me()
 	for k := range c.size - 1 {
-		out, acc := p.at(c.mod(c.rank+shift-k)), p.at(c.mod(c.rank+shift-k-1))
+		i, j := me.Reduce(k, shift)
+		out, acc := p.At(i), p.At(j)
 		in := in.Slice(0, acc.Len)
-		if err := c.exchange(out, next, in, before); err != nil {
+		if err := c.exchange(out, me.Next(), in, me.Before()); err != nil {
 			return err
 		}
 		if err := combine(op, acc, in); err != nil {
@@ -127,12 +104,11 @@ func (c *Comm) ringReduce(p *pieces, in gpu.Memory, op Op, shift int) error {
 
 // ringGather passes pieces on until every rank has all. The ring's place of
 // this rank is at; it begins with piece at+shift, which may lie elsewhere: first.
-func (c *Comm) ringGather(p *pieces, first gpu.Memory, at, shift int) error {
-	next, before := c.mod(c.rank+1), c.mod(c.rank-1)
-	out := first
+func (c *Comm) ringGather(p *schedule.Pieces, first gpu.Memory, at, shift int) error {
+	me, out := c.me(), first
 	for k := range c.size - 1 {
-		in := p.at(c.mod(at + shift - k - 1))
-		if err := c.exchange(out, next, in, before); err != nil {
+		in := p.At(me.Gather(k, at, shift))
+		if err := c.exchange(out, me.Next(), in, me.Before()); err != nil {
 			return err
 		}
 		out = in

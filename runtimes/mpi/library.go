@@ -70,8 +70,7 @@ func (l *Library) Alltoall(send, recv gpu.Memory) error {
 
 // ReduceScatter is MPI_Ireduce_scatter, with the shares of Comm.ReduceScatter.
 func (l *Library) ReduceScatter(send, recv gpu.Memory, op Op) error {
-	p := cut(send, op.Size, l.ep.Size())
-	p.checkShare(l.ep.Rank(), recv)
+	checkShare(op, send, recv, l.ep.Size(), l.ep.Rank())
 	return l.reduce(transport.Collective{Kind: transport.ReduceScatter, Send: send, Recv: recv}, op)
 }
 

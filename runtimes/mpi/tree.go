@@ -10,11 +10,7 @@ import (
 // bcastTree is a binomial tree: the rank at a distance of 2^k and more from
 // the root gets the data from the one with that bit cleared.
 func (c *Comm) bcastTree(buf gpu.Memory, root int) error {
-	at := c.mod(c.rank - root)
-	above := 1
-	for above < c.size && at&above == 0 {
-		above *= 2
-	}
+	at, above := c.me().Place(root)
 	if at != 0 {
 		if err := c.take(buf, c.mod(c.rank-above)); err != nil {
 			return err
@@ -32,7 +28,7 @@ func (c *Comm) bcastTree(buf gpu.Memory, root int) error {
 
 // reduceTree is the same tree the other way round.
 func (c *Comm) reduceTree(send, recv gpu.Memory, op Op, root int) error {
-	at := c.mod(c.rank - root)
+	at, _ := c.me().Place(root)
 	if at&1 == 1 { // a leaf
 		return c.give(send, c.mod(c.rank-1))
 	}

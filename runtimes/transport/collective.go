@@ -42,43 +42,99 @@ type Collector interface {
 	Collect(c *Collective, polls int) (over bool, err error)
 }
 
-// Collective carries out a collective of the library under the driver, on every PE in the same order, on host memory. It
-// is bounded by the deadline as all waits are, and ends early where a PE has died. ErrUnsupported: the driver's library has
-// none.
-func (e *Endpoint) Collective(c Collective) error {
-	wrong := func(kind, err error, detail, mend string) error {
-		return &Error{Op: "library's " + c.Kind.String(), Rank: e.caps.Rank, Peer: AnySource, Tag: AnyTag, Kind: kind, Err: err,
-			Detail: detail, Mend: mend}
+// Collect is d's Collect, ErrUnsupported where it has none: for drivers that stand before another.
+func Collect(d Driver, c *Collective, polls int) (over bool, err error) {
+	lib, ok := d.(Collector)
+	if !ok {
+		return false, fmt.Errorf("transport %s stands on no library with collectives: %w", d.Caps().Name, ErrUnsupported)
 	}
+	return lib.Collect(c, polls)
+}
+
+// least is what a collective has to bring to this PE at least, in bytes; added up over the PEs: of sums, where PEs alone add
+// up, what a tree or a ring moves.
+func (c *Collective) least(rank, size int) int {
+	switch c.Kind {
+	case Bcast:
+		if rank != c.Root {
+			return c.Recv.Len
+		}
+	case Reduce:
+		if rank != c.Root {
+			return c.Send.Len
+		}
+	case Allreduce:
+		return 2 * c.Send.Len * (size - 1) / size
+	case Allgather:
+		return c.Send.Len * (size - 1)
+	case Alltoall:
+		return c.Send.Len / size * (size - 1)
+	case ReduceScatter:
+		return c.Send.Len - c.Recv.Len
+	}
+	return 0
+}
+
+// Collective carries out a collective of the library under the driver, on every PE in the same order. Device memory is
+// refused on the path host, goes through host memory of the Endpoint on the path staged, in one piece whatever the staging
+// is, and is given to the library on the path direct: which of its collectives take it, the library does not tell, and one
+// that does not may end the process. It is bounded by the deadline as all waits are, and ends early where a PE has died.
+// ErrUnsupported: the driver's library has none, or is not given such memory.
+func (e *Endpoint) Collective(c Collective) error {
 	if e.closed {
 		panic("transport: use of a closed Endpoint")
 	}
 	if e.fatal != nil {
-		return wrong(kindOf(e.fatal), e.fatal, "", "")
+		return e.collectiveError(&c, kindOf(e.fatal), e.fatal, "", "")
 	}
-	lib, ok := e.d.(Collector)
-	if !ok {
-		return wrong(ErrUnsupported, nil, "transport "+e.caps.Name+" stands on no library with collectives", "take transport mpi")
+	if _, ok := e.d.(Collector); !ok {
+		return e.collectiveError(&c, ErrUnsupported, nil, "transport "+e.caps.Name+" stands on no library with collectives", "take transport mpi")
 	}
+	way := Host
 	for _, m := range []gpu.Memory{c.Send, c.Recv} {
-		if m.Space > gpu.Pinned {
-			return wrong(ErrUnsupported, nil,
-				fmt.Sprintf("%v memory: a library's non-blocking reductions add it up on the host, and crash", m.Space),
-				"take the path host")
+		if m.Len == 0 || m.Space <= gpu.Pinned {
+			continue
 		}
+		switch {
+		case e.path.Path == Host && m.Space == gpu.OnDevice:
+			return e.collectiveError(&c, ErrUnsupported, nil, "device memory on the path host", "take the path staged or direct")
+		case e.path.Path != Staged && !e.caps.Spaces[m.Space]:
+			return e.collectiveError(&c, ErrUnsupported, nil,
+				fmt.Sprintf("%s does not take %v memory: %s", e.caps.Name, m.Space, e.caps.Why[m.Space]), "take the path staged")
+		}
+		way = e.path.Path
 	}
+	var err error
+	if way == Staged {
+		err = e.collectStaged(c)
+	} else {
+		err = e.collect(&c)
+	}
+	if err == nil && c.Kind != Barrier {
+		e.stats.Collectives[way].add(c.least(e.caps.Rank, e.caps.Size))
+	}
+	return err
+}
+
+func (e *Endpoint) collectiveError(c *Collective, kind, err error, detail, mend string) error {
+	return &Error{Op: "library's " + c.Kind.String(), Rank: e.caps.Rank, Peer: AnySource, Tag: AnyTag, Kind: kind, Err: err,
+		Detail: detail, Mend: mend}
+}
+
+// collect gives c to the library and waits for its end.
+func (e *Endpoint) collect(c *Collective) error {
 	var t timer
-	over, err := lib.Collect(&c, e.polls)
+	over, err := Collect(e.d, c, e.polls)
 	for !over && err == nil {
 		if e.over(&t) {
 			kind := t.why()
-			return wrong(kind, nil, "not complete, and it cannot be cancelled: its buffers are in use until the endpoint is closed", mends[kind])
+			return e.collectiveError(c, kind, nil, "not complete, and it cannot be cancelled: its buffers are in use until the endpoint is closed", mends[kind])
 		}
-		over, err = lib.Collect(nil, e.polls)
+		over, err = Collect(e.d, nil, e.polls)
 	}
-	if err != nil {
-		kind := kindOf(err)
-		return wrong(kind, err, "", mends[kind])
+	if err == nil {
+		return nil
 	}
-	return nil
+	kind := kindOf(err)
+	return e.collectiveError(c, kind, err, "", mends[kind])
 }

@@ -17,9 +17,12 @@ type Counters struct {
 	ToHost         Traffic    // staging copies, device to host
 	ToDevice       Traffic    // staging copies, host to device
 	HostCopies     Traffic    // staging copies, host to host
-	HeadersSent    Traffic
-	HeadersTaken   Traffic
-	HeaderRetries  int64 // SendHeader found the queue full
+	// Collectives of the library under the driver, by the Path of their buffers; the bytes are what each has to bring to this
+	// PE at least.
+	Collectives   [3]Traffic
+	HeadersSent   Traffic
+	HeadersTaken  Traffic
+	HeaderRetries int64 // SendHeader found the queue full
 }
 
 // Stats is what has been counted.

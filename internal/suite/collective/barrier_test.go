@@ -37,9 +37,7 @@ func TestBarrierIsChecked(t *testing.T) {
 				v, err := b.Check()
 				mu.Lock()
 				defer mu.Unlock()
-				all.Errors += v.Errors
-				all.Checked += v.Checked
-				note(&all, "%s", v.FirstError)
+				bench.AddValidation(&all, v)
 				return err
 			})
 			if err != nil {

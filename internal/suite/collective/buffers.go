@@ -4,24 +4,19 @@ package collective
 
 import (
 	"errors"
-	"fmt"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
-	"gpubench/kernels"
+	"gpubench/internal/suite/slots"
 )
-
-// slotAlign keeps buffers on cache lines of their own.
-const slotAlign = 128
 
 // buffers is what the bodies of both models share: one PE's side.
 type buffers struct {
 	*collective
 	shape
 	pe     *bench.PE
-	set    *kernels.Set
-	stream *gpu.Stream
+	pen    slots.Pen
 	memory []*gpu.Buffer
 
 	sends, recvs []gpu.Memory // slots; operation i uses slot i mod their number
@@ -40,10 +35,7 @@ func newBuffers(c *collective, pe *bench.PE, p result.Params) (b *buffers, err e
 			err = errors.Join(err, b.close())
 		}
 	}()
-	if b.set, err = kernels.Load(pe.Device); err != nil {
-		return b, err
-	}
-	if b.stream, err = pe.Device.NewStream(); err != nil {
+	if b.pen, err = slots.NewPen(pe.Device); err != nil {
 		return b, err
 	}
 	space, err := gpu.ParseSpace(p.String("space"))
@@ -54,27 +46,19 @@ func newBuffers(c *collective, pe *bench.PE, p result.Params) (b *buffers, err e
 	if err != nil {
 		return b, err
 	}
-	slots := 1
-	if p.String("buffers") == "rotate" {
-		slots += int(2*pe.LastCache()) / (align(c.send(b.shape)) + align(c.recv(b.shape)))
-	}
+	n := slots.Count(pe, p, 0, c.send(b.shape), c.recv(b.shape))
 	for _, side := range []struct {
 		to    *[]gpu.Memory
 		bytes int
 	}{{&b.sends, c.send(b.shape)}, {&b.recvs, c.recv(b.shape)}} {
-		m, err := pe.Device.Alloc(space, slots*align(side.bytes), pages)
-		if err != nil {
+		var m *gpu.Buffer
+		if m, *side.to, err = slots.Make(pe.Device, space, pages, n, side.bytes); err != nil {
 			return b, err
 		}
 		b.memory = append(b.memory, m)
-		for i := range slots {
-			*side.to = append(*side.to, m.Slice(i*align(side.bytes), side.bytes))
-		}
 	}
 	return b, b.fill(0)
 }
-
-func align(n int) int { return max((n+slotAlign-1)/slotAlign, 1) * slotAlign }
 
 // operands are the buffers of operation i. A broadcast has one on each PE: the root's is what it sends.
 func (b *buffers) operands(i int) (send, recv gpu.Memory) {
@@ -94,39 +78,36 @@ func (b *buffers) operands(i int) (send, recv gpu.Memory) {
 func (b *buffers) fill(step int) error {
 	for i, m := range b.sends {
 		if b.reduces {
-			if err := b.set.VectorFill(b.stream, m, 0, step+i, b.rank); err != nil {
+			if err := b.pen.Set.VectorFill(b.pen.Stream, m, 0, step+i, b.rank); err != nil {
 				return err
 			}
 			continue
 		}
 		n := m.Len / b.size
 		for to := range n {
-			if err := b.set.PatternFill(b.stream, m.Slice(to*b.size, b.size), step+i, b.rank*n+to); err != nil {
+			if err := b.pen.Write(m.Slice(to*b.size, b.size), step+i, b.rank*n+to); err != nil {
 				return err
 			}
 		}
 	}
-	if b.stream == nil {
+	if b.pen.Stream == nil {
 		return nil
 	}
-	return b.stream.Sync()
+	return b.pen.Stream.Sync()
 }
-
-// poisoned is a sender that no PE is.
-const poisoned = -1
 
 // Poison overwrites what is to be received.
 func (b *buffers) Poison() error {
 	b.done = 0
 	for _, m := range b.recvs {
-		if err := b.set.PatternFill(b.stream, m, 0, poisoned); err != nil {
+		if err := b.pen.Poison(m); err != nil {
 			return err
 		}
 	}
-	if b.stream == nil {
+	if b.pen.Stream == nil {
 		return nil
 	}
-	return b.stream.Sync()
+	return b.pen.Stream.Sync()
 }
 
 // Inspect checks what a timed batch left: step 0's values.
@@ -157,14 +138,13 @@ func (b *buffers) inspectSum(v *result.Validation, m gpu.Memory, step int) error
 	if m.Len < b.size {
 		first = int(b.shareAt().Addr) / elementBytes
 	}
-	r, err := b.set.VectorCheck(b.stream, m, first, step, b.pes)
+	r, err := b.pen.Set.VectorCheck(b.pen.Stream, m, first, step, b.pes)
 	if err != nil {
 		return err
 	}
 	v.Checked++
 	if r.Errors > 0 {
-		v.Errors++
-		note(v, "PE %d: sum of step %d, offset %d: expected %.0f, found %.17g (%d of %d float64s differ)",
+		slots.Wrong(v, "PE %d: sum of step %d, offset %d: expected %.0f, found %.17g (%d of %d float64s differ)",
 			b.rank, step, r.First*elementBytes, r.Expected, r.Found, r.Errors, m.Len/elementBytes)
 	}
 	return nil
@@ -181,27 +161,15 @@ func (b *buffers) inspectBlocks(v *result.Validation, m gpu.Memory, step int) er
 		case b.send(b.shape) > b.size:
 			sender = from*n + b.rank
 		}
-		r, err := b.set.PatternCheck(b.stream, m.Slice(from*b.size, b.size), step, sender)
-		if err != nil {
-			return err
+		block := m.Slice(from*b.size, b.size)
+		if b.rooted {
+			from = b.root
 		}
-		v.Checked++
-		if r.Errors > 0 {
-			v.Errors++
-			if b.rooted {
-				from = b.root
-			}
-			note(v, "PE %d: block of PE %d, step %d, offset %d: expected %#02x, found %#02x (%d of %d bytes differ)",
-				b.rank, from, step, r.First, r.Expected, r.Found, r.Errors, b.size)
+		if err := b.pen.Check(v, block, step, sender, "PE %d: block of PE %d, step %d", b.rank, from, step); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-func note(v *result.Validation, format string, args ...any) {
-	if v.FirstError == "" {
-		v.FirstError = fmt.Sprintf(format, args...)
-	}
 }
 
 // checkSteps is how many operations the untimed pass checks, each with values and a root of its own.
@@ -238,9 +206,9 @@ func (b *buffers) close() error {
 		errs = append(errs, m.Free())
 	}
 	b.memory, b.sends, b.recvs = nil, nil, nil
-	if b.stream != nil {
-		errs = append(errs, b.stream.Close())
-		b.stream = nil
+	if b.pen.Stream != nil {
+		errs = append(errs, b.pen.Stream.Close())
+		b.pen.Stream = nil
 	}
 	return errors.Join(errs...)
 }
@@ -257,5 +225,5 @@ func (b *buffers) add(acc, in gpu.Memory) (queued bool, err error) {
 		}
 		return false, nil
 	}
-	return true, b.set.SumInto(b.stream, acc, in)
+	return true, b.pen.Set.SumInto(b.pen.Stream, acc, in)
 }

@@ -110,7 +110,7 @@ func inspectOne(t *testing.T, dev *gpu.Device, space string, c wrong) {
 				sender = from*n + b.rank
 			}
 			if err == nil {
-				err = b.set.PatternFill(b.stream, m.Slice(at*b.size, b.size), step, sender)
+				err = b.pen.Set.PatternFill(b.pen.Stream, m.Slice(at*b.size, b.size), step, sender)
 			}
 		}
 	}
@@ -141,15 +141,15 @@ func (b *buffers) left(m gpu.Memory, first, step, without int) error {
 		if !begun {
 			to = m
 		}
-		if err := b.set.VectorFill(b.stream, to, first, step, from); err != nil {
+		if err := b.pen.Set.VectorFill(b.pen.Stream, to, first, step, from); err != nil {
 			return err
 		}
 		if begun {
-			if err := b.set.SumInto(b.stream, m, to); err != nil {
+			if err := b.pen.Set.SumInto(b.pen.Stream, m, to); err != nil {
 				return err
 			}
 		}
 		begun = true
 	}
-	return b.stream.Sync()
+	return b.pen.Stream.Sync()
 }

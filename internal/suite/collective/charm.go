@@ -10,6 +10,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 	"gpubench/runtimes/charm"
 	"gpubench/runtimes/charm/team"
 )
@@ -164,7 +165,7 @@ func (a *actor) combine(t *charm.Thread, acc, in gpu.Memory) error {
 	if !queued || err != nil {
 		return err
 	}
-	if err := a.stream.Record(a.added); err != nil {
+	if err := a.pen.Stream.Record(a.added); err != nil {
 		return err
 	}
 	return t.WaitEvent(a.added)
@@ -201,8 +202,7 @@ func (a *actor) checkBarrier(t *charm.Thread, late int) error {
 	}
 	for i, op := range left {
 		if op.Done() {
-			a.seen.Errors++
-			note(&a.seen, "PE %d: PE %d has left a barrier that PE %d has not entered", a.rank, from[i], a.rank)
+			slots.Wrong(&a.seen, "PE %d: PE %d has left a barrier that PE %d has not entered", a.rank, from[i], a.rank)
 		}
 	}
 	a.seen.Checked += int64(len(left))

@@ -229,7 +229,7 @@ func (c *collective) settle(p result.Params) (flag string, err error) {
 	if p.String("collective") == byNCCL {
 		switch {
 		case p.String("model") != string(bench.MPI):
-			return "--collective", fmt.Errorf("NCCL's collectives are of the rank model: give --model mpi, or --collective own")
+			return "--model", fmt.Errorf("NCCL's collectives are of the rank model: give mpi, or --collective own")
 		case p.String("path") != "direct":
 			return "--collective", fmt.Errorf("NCCL takes device memory alone: give --path direct, or --collective own")
 		case !c.hasData():
@@ -241,13 +241,12 @@ func (c *collective) settle(p result.Params) (flag string, err error) {
 	if p.String("collective") == library {
 		switch {
 		case p.String("model") != string(bench.MPI):
-			return "--collective", fmt.Errorf("the library's collectives are of the rank model: give --model mpi, or --collective own")
+			return "--model", fmt.Errorf("the library's collectives are of the rank model: give mpi, or --collective own")
 		case p.String("transport") != "mpi":
 			return "--collective", fmt.Errorf("%s stands on no library with collectives: give --transport mpi, or --collective own",
 				p.String("transport"))
-		case p.String("path") != "host":
-			return "--collective", fmt.Errorf("the library's collectives are not given device memory (its non-blocking sums would run " +
-				"on the host, and crash): give --path host, or --collective own")
+		case p.String("path") == "staged": // in one piece, whatever was asked for
+			p["staging"], p["chunk_bytes"] = "simple", nil
 		}
 	}
 	switch {

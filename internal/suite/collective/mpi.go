@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 	"gpubench/runtimes/mpi"
 )
 
@@ -20,7 +21,10 @@ type ranks struct {
 	op   mpi.Op
 }
 
-var _ bench.Guard = (*ranks)(nil)
+var (
+	_ bench.Guard   = (*ranks)(nil)
+	_ bench.Carried = (*ranks)(nil)
+)
 
 func newMPI(c *collective, pe *bench.PE, p result.Params) (bench.Body, error) {
 	buf, err := newBuffers(c, pe, p)
@@ -41,7 +45,7 @@ func newMPI(c *collective, pe *bench.PE, p result.Params) (bench.Body, error) {
 	b.op = mpi.Op{Size: elementBytes, Native: mpi.NativeSumFloat64, Combine: func(acc, in gpu.Memory) error {
 		queued, err := b.add(acc, in)
 		if queued && err == nil {
-			err = b.stream.Sync()
+			err = b.pen.Stream.Sync()
 		}
 		return err
 	}}
@@ -112,8 +116,7 @@ func (b *ranks) checkBarrier(v *result.Validation, late int) error {
 			return err
 		}
 		if left {
-			v.Errors++
-			note(v, "PE %d: PE %d has left a barrier that PE %d has not entered", b.rank, st.Source, b.rank)
+			slots.Wrong(v, "PE %d: PE %d has left a barrier that PE %d has not entered", b.rank, st.Source, b.rank)
 			break
 		}
 		b.pe.Endpoint.Relax() // the others may need this core to leave
@@ -143,6 +146,9 @@ func (b *ranks) Probe() (buf gpu.Memory, peer int) {
 	}
 	return b.buffers.Probe()
 }
+
+// Carrier is NCCL, where it moves the data.
+func (b *ranks) Carrier() string { return b.gpus.name }
 
 // Close frees the buffers.
 func (b *ranks) Close() error {

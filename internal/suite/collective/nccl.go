@@ -21,6 +21,7 @@ type gpus struct {
 	nccl  *nccl.Comm
 	done  *gpu.Event // behind an operation
 	id    nccl.ID    // here, for a gpu.Memory does not keep it alive
+	name  string     // the library, its version and file
 	given bool       // an operation did not end: NCCL is not waited for any more
 }
 
@@ -34,6 +35,11 @@ func newGPUs(b *buffers, comm *mpi.Comm) (*gpus, error) {
 	if err != nil {
 		return nil, err
 	}
+	version, err := lib.Version()
+	if err != nil {
+		return nil, err
+	}
+	g.name = fmt.Sprintf("NCCL %s (%s)", version, lib.File())
 	if b.rank == 0 {
 		if g.id, err = lib.NewID(); err != nil {
 			return nil, err
@@ -56,7 +62,7 @@ func (g *gpus) wait(queued error) error {
 	if queued != nil {
 		return queued
 	}
-	if err := g.stream.Record(g.done); err != nil {
+	if err := g.pen.Stream.Record(g.done); err != nil {
 		return err
 	}
 	const asks = 1000 // queries between two questions to NCCL
@@ -82,27 +88,27 @@ func (g *gpus) wait(queued error) error {
 func (g *gpus) Barrier() error { return g.comm.Barrier() }
 
 func (g *gpus) Bcast(buf gpu.Memory, root int) error {
-	return g.wait(g.nccl.Bcast(g.stream, buf, root))
+	return g.wait(g.nccl.Bcast(g.pen.Stream, buf, root))
 }
 
 func (g *gpus) Reduce(send, recv gpu.Memory, _ mpi.Op, root int) error {
-	return g.wait(g.nccl.Reduce(g.stream, send, recv, root))
+	return g.wait(g.nccl.Reduce(g.pen.Stream, send, recv, root))
 }
 
 func (g *gpus) Allreduce(send, recv gpu.Memory, _ mpi.Op) error {
-	return g.wait(g.nccl.Allreduce(g.stream, send, recv))
+	return g.wait(g.nccl.Allreduce(g.pen.Stream, send, recv))
 }
 
 func (g *gpus) Allgather(send, recv gpu.Memory) error {
-	return g.wait(g.nccl.Allgather(g.stream, send, recv))
+	return g.wait(g.nccl.Allgather(g.pen.Stream, send, recv))
 }
 
 func (g *gpus) Alltoall(send, recv gpu.Memory) error {
-	return g.wait(g.nccl.Alltoall(g.stream, send, recv))
+	return g.wait(g.nccl.Alltoall(g.pen.Stream, send, recv))
 }
 
 func (g *gpus) ReduceScatter(send, recv gpu.Memory, _ mpi.Op) error {
-	return g.wait(g.nccl.ReduceScatter(g.stream, send, recv))
+	return g.wait(g.nccl.ReduceScatter(g.pen.Stream, send, recv))
 }
 
 func (g *gpus) close() error { return errors.Join(g.nccl.Close(g.given), g.done.Close()) }

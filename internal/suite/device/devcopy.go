@@ -9,7 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
-	"gpubench/kernels"
+	"gpubench/internal/suite/slots"
 )
 
 // Directions of a copy. On `cpu`, which has no memory but the host's, every copy is hostToHost.
@@ -85,8 +85,11 @@ func settleCopy(p result.Params) (flag string, err error) {
 		p["to"] = nil
 	default:
 		p["host_space"] = nil
-		if p.Int("from") == p.Int("to") { // there is one way alone
+		switch from, to := p.Int("from"), p.Int("to"); {
+		case from == to: // there is one way alone
 			p["ways"] = "one"
+		case p.String("ways") == "both": // each pair is one case, whichever is named first
+			p["from"], p["to"] = min(from, to), max(from, to)
 		}
 		return "", nil
 	}
@@ -132,15 +135,11 @@ type copies struct {
 }
 
 func newCopies(pe *bench.PE, p result.Params) (bench.Body, error) {
-	b := &copies{pe: pe, size: int(p.Int("size_bytes")), engine: p.String("engine")}
-	if err := b.open(p); err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return b, nil
+	return open(&copies{pe: pe, size: int(p.Int("size_bytes")), engine: p.String("engine")}, pe, p)
 }
 
 // open opens the devices and makes the ways.
-func (b *copies) open(p result.Params) error {
+func (b *copies) open(pe *bench.PE, p result.Params) error {
 	var ordinals []int
 	for _, name := range []string{"from", "to"} {
 		if p.Has(name) {
@@ -148,12 +147,12 @@ func (b *copies) open(p result.Params) error {
 		}
 	}
 	if len(ordinals) == 0 {
-		ordinals = []int{b.pe.Device.Ordinal()}
+		ordinals = []int{pe.Device.Ordinal()}
 	}
 	of := map[int]*side{}
 	for _, o := range ordinals {
 		if of[o] == nil {
-			s, err := openSide(b.pe, o)
+			s, err := openSide(pe, o)
 			if err != nil {
 				return err
 			}
@@ -219,18 +218,14 @@ func (b *copies) makeWays(p result.Params, from, to *side) error {
 	if err != nil {
 		return err
 	}
-	n, stride := slots(b.pe, p, b.size, b.sides...)
+	n := slotsOf(b.pe, p, b.size, b.sides...)
 	alloc := func(s *side, space gpu.Space) (list []gpu.Memory, err error) {
-		err = s.here(func() error {
-			buf, err := s.dev.Alloc(space, n*stride, pages)
-			if err != nil {
-				return err
+		err = s.here(func() (err error) {
+			var buf *gpu.Buffer
+			if buf, list, err = slots.Make(s.dev, space, pages, n, b.size); err == nil {
+				b.buffers = append(b.buffers, allocated{s, buf})
 			}
-			b.buffers = append(b.buffers, allocated{s, buf})
-			for i := range n {
-				list = append(list, buf.Slice(i*stride, b.size))
-			}
-			return nil
+			return err
 		})
 		return list, err
 	}
@@ -326,7 +321,10 @@ func (b *copies) Batch(n int, clk *bench.Clock) error {
 
 // fill writes the pattern of each slot into the sources.
 func (b *copies) fill(step int) error {
-	return errors.Join(b.each(func(w *way, i int) error { return pattern(b.sideOf(w.from), w.src[i], w.step+step+i, 0) }), b.settle())
+	return errors.Join(b.each(func(w *way, i int) error {
+		s := b.sideOf(w.from)
+		return s.here(func() error { return s.pen().Write(w.src[i], w.step+step+i, 0) })
+	}), b.settle())
 }
 
 // settle waits for all sides.
@@ -338,13 +336,13 @@ func (b *copies) settle() error {
 	return errors.Join(errs...)
 }
 
-// poisoned is a sender that no pattern has.
-const poisoned = -1
-
 // Poison overwrites the destinations.
 func (b *copies) Poison() error {
 	b.last = 0
-	return errors.Join(b.each(func(w *way, i int) error { return pattern(b.sideOf(w.to), w.dst[i], 0, poisoned) }), b.settle())
+	return errors.Join(b.each(func(w *way, i int) error {
+		s := b.sideOf(w.to)
+		return s.here(func() error { return s.pen().Poison(w.dst[i]) })
+	}), b.settle())
 }
 
 func (b *copies) each(f func(w *way, slot int) error) error {
@@ -367,15 +365,6 @@ func (b *copies) sideOf(d *gpu.Device) *side {
 	panic("device: a way between devices that the case has not")
 }
 
-// pattern writes a pattern, from the host where the memory is its own, else queued.
-func pattern(s *side, m gpu.Memory, step, sender int) error {
-	if m.Space != gpu.OnDevice {
-		kernels.PatternBytes(m.Bytes(), step, sender)
-		return nil
-	}
-	return s.here(func() error { return s.set.PatternFill(s.stream, m, step, sender) })
-}
-
 // Inspect checks what a timed batch's copies left.
 func (b *copies) Inspect() (result.Validation, error) { return b.inspect(0) }
 
@@ -385,26 +374,12 @@ func (b *copies) inspect(step int) (result.Validation, error) {
 		if i >= b.last {
 			return nil
 		}
-		var r kernels.PatternResult
-		s, m := b.sideOf(w.to), w.dst[i]
-		if m.Space != gpu.OnDevice {
-			r = kernels.CheckPatternBytes(m.Bytes(), w.step+step+i, 0)
-		} else if err := s.here(func() (err error) {
-			r, err = s.set.PatternCheck(s.stream, m, w.step+step+i, 0)
-			return err
-		}); err != nil {
-			return err
-		}
-		v.Checked++
-		v.Sent++
-		if r.Errors > 0 {
-			v.Errors++
-			if v.FirstError == "" {
-				v.FirstError = wrong(fmt.Sprintf("copy %v to %v", w.src[i].Space, w.dst[i].Space), r, b.size)
-			}
-		}
-		return nil
+		s := b.sideOf(w.to)
+		return s.here(func() error {
+			return s.pen().Check(&v, w.dst[i], w.step+step+i, 0, "copy %v to %v", w.src[i].Space, w.dst[i].Space)
+		})
 	})
+	v.Sent = v.Checked
 	return v, err
 }
 

@@ -4,21 +4,17 @@ package device
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 	"gpubench/kernels"
 )
 
-const (
-	// gateLimit is how long queueing what a gate holds may take: it takes milliseconds.
-	gateLimit = 10 * time.Second
-	// slotAlign keeps the slots of rotating buffers on cache lines of their own.
-	slotAlign = 256
-)
+// gateLimit is how long queueing what a gate holds may take: it takes milliseconds.
+const gateLimit = 10 * time.Second
 
 // side is one device of a case, and what is queued there.
 type side struct {
@@ -27,6 +23,9 @@ type side struct {
 	set    *kernels.Set
 	stream *gpu.Stream
 }
+
+// pen writes and checks patterns here.
+func (s *side) pen() slots.Pen { return slots.Pen{Set: s.set, Stream: s.stream} }
 
 // openSide opens device number ordinal of the PE's driver; the PE's own device is taken where it is that.
 func openSide(pe *bench.PE, ordinal int) (*side, error) {
@@ -106,6 +105,38 @@ func newTimer(s *side, byHost bool) (*timer, error) {
 	return t, nil
 }
 
+// openTimer is one on the PE's own device, which it opens and end closes.
+func openTimer(pe *bench.PE, byHost bool) (*timer, error) {
+	s, err := openSide(pe, pe.Device.Ordinal())
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTimer(s, byHost)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return t, nil
+}
+
+// end frees, with the device current, and closes what openTimer opened; nothing where that has failed.
+func (t *timer) end(free func() error) error {
+	if t == nil {
+		return nil
+	}
+	return errors.Join(t.close(), t.here(free), t.side.close())
+}
+
+// open has a body open what it needs, and closes it again where that fails.
+func open[B interface {
+	bench.Body
+	open(*bench.PE, result.Params) error
+}](b B, pe *bench.PE, p result.Params) (bench.Body, error) {
+	if err := b.open(pe, p); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
 // time times n iterations, each of `each` operations in the stream at most, queued by `queue`: those from lo on and
 // before hi. Behind the gate they go in rounds of as many as it holds; the time is the sum of the rounds'.
 func (t *timer) time(n, each int, clk *bench.Clock, queue func(lo, hi int) error) error {
@@ -169,18 +200,14 @@ func (t *timer) close() error {
 	})
 }
 
-// slots says how many pieces of so many bytes a case's buffers have, and how far apart they begin: one, or with
-// rotating buffers as many as take twice the last cache of the host and of the devices.
-func slots(pe *bench.PE, p result.Params, size int, sides ...*side) (n, stride int) {
-	stride = (max(size, 1) + slotAlign - 1) / slotAlign * slotAlign
-	if p.String("buffers") != "rotate" {
-		return 1, stride
-	}
-	cache := pe.LastCache()
+// slotsOf says how many slots of so many bytes a case's buffers have: see slots.Count. The last cache is that of the host or
+// of the devices.
+func slotsOf(pe *bench.PE, p result.Params, size int, sides ...*side) int {
+	cache := int64(0)
 	for _, s := range sides {
 		cache = max(cache, s.dev.Info().L2Bytes)
 	}
-	return int(2*cache)/stride + 1, stride
+	return slots.Count(pe, p, cache, size)
 }
 
 // bytesPerSecond is the payload of n operations over their time.
@@ -199,11 +226,6 @@ func counts(size int64, quick bool) (timed, warmup int64) {
 		return 50, 5
 	}
 	return 2000, 100
-}
-
-// wrong words a piece that does not hold what it should.
-func wrong(what string, r kernels.PatternResult, size int) string {
-	return fmt.Sprintf("%s, offset %d: expected %#02x, found %#02x (%d of %d bytes differ)", what, r.First, r.Expected, r.Found, r.Errors, size)
 }
 
 // duration is seconds as Go counts them.

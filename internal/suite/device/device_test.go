@@ -207,6 +207,8 @@ func TestSettleCopy(t *testing.T) {
 		"nor one from it a destination":           ids("cuda", result.Params{"direction": deviceToHost}, result.Params{"direction": deviceToHost, "to": int64(1)}),
 		"both ways are one, whichever is first": ids("cuda", result.Params{"ways": "both", "to": int64(1)},
 			result.Params{"ways": "both", "direction": deviceToHost, "from": int64(1)}),
+		"and so of two devices": ids("cuda", result.Params{"ways": "both", "direction": deviceToDevice, "to": int64(1)},
+			result.Params{"ways": "both", "direction": deviceToDevice, "from": int64(1)}),
 		"within a device there is one way": ids("cuda", result.Params{"direction": deviceToDevice, "ways": "both"}, result.Params{"direction": deviceToDevice}),
 		"and no host memory":               ids("cuda", result.Params{"direction": deviceToDevice, "host_space": "pageable"}, result.Params{"direction": deviceToDevice}),
 		"on cpu all is one": ids("cpu", result.Params{}, result.Params{"direction": deviceToDevice, "from": int64(1)}, result.Params{"ways": "both"},
@@ -215,6 +217,10 @@ func TestSettleCopy(t *testing.T) {
 		if len(got) != 1 {
 			t.Errorf("%s: %d cases", name, len(got))
 		}
+	}
+	there := ids("cuda", result.Params{"direction": deviceToDevice, "to": int64(1)}, result.Params{"direction": deviceToDevice, "from": int64(1)})
+	if len(there) != 2 {
+		t.Errorf("one way between two devices: %d cases, want one each way", len(there))
 	}
 	for _, c := range []struct {
 		change result.Params

@@ -47,27 +47,19 @@ var Latencies = &bench.Benchmark{
 
 // latency is the body.
 type latency struct {
-	*side
+	*timer
 	operation string
-	timer     *timer
 	event     *gpu.Event
 	graph     *gpu.Graph
 	word      *gpu.Buffer // pinned: what the stream did before the operation shows here
 }
 
 func newLatency(pe *bench.PE, p result.Params) (bench.Body, error) {
-	b := &latency{operation: p.String("operation")}
-	if err := b.open(pe, p); err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return b, nil
+	return open(&latency{operation: p.String("operation")}, pe, p)
 }
 
 func (b *latency) open(pe *bench.PE, p result.Params) (err error) {
-	if b.side, err = openSide(pe, pe.Device.Ordinal()); err != nil {
-		return err
-	}
-	if b.timer, err = newTimer(b.side, true); err != nil {
+	if b.timer, err = openTimer(pe, true); err != nil {
 		return err
 	}
 	return b.here(func() error {
@@ -139,7 +131,7 @@ func (b *latency) Batch(n int, clk *bench.Clock) error {
 func (b *latency) enqueue(n int, clk *bench.Clock) error {
 	total := int64(0)
 	for left := n; left > 0; left -= kernels.GateDepth {
-		if err := b.timer.gate.Hold(b.stream); err != nil {
+		if err := b.gate.Hold(b.stream); err != nil {
 			return err
 		}
 		var err error
@@ -148,7 +140,7 @@ func (b *latency) enqueue(n int, clk *bench.Clock) error {
 			err = b.set.Nothing(b.stream)
 		}
 		total += bench.Now() - start
-		opened := b.timer.gate.Open()
+		opened := b.gate.Open()
 		if err = errors.Join(err, b.stream.Sync(), opened); err != nil {
 			return err
 		}
@@ -193,14 +185,7 @@ func (b *latency) Check() (v result.Validation, err error) {
 
 // Close frees all of it.
 func (b *latency) Close() error {
-	if b.side == nil {
-		return nil
-	}
-	var errs []error
-	if b.timer != nil {
-		errs = append(errs, b.timer.close())
-	}
-	errs = append(errs, b.here(func() (err error) {
+	return b.end(func() (err error) {
 		if b.graph != nil {
 			err = b.graph.Close()
 		}
@@ -211,6 +196,5 @@ func (b *latency) Close() error {
 			err = errors.Join(err, b.word.Free())
 		}
 		return err
-	}))
-	return errors.Join(append(errs, b.side.close())...)
+	})
 }

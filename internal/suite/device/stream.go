@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 )
 
 // Operations of a stream.
@@ -65,42 +66,31 @@ const chunk = 4 << 20
 
 // stream is the body: a = b or a = b + scalar·c.
 type stream struct {
-	*side
+	*timer
 	operation string
 	arrays    []*gpu.Buffer
 	a, b, c   []gpu.Memory // slots of them
 	host      *gpu.Buffer  // pinned
-	timer     *timer
 	last      int
 }
 
 func newStream(pe *bench.PE, p result.Params) (bench.Body, error) {
-	b := &stream{operation: p.String("operation")}
-	if err := b.open(pe, p); err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return b, nil
+	return open(&stream{operation: p.String("operation")}, pe, p)
 }
 
 func (b *stream) open(pe *bench.PE, p result.Params) (err error) {
-	if b.side, err = openSide(pe, pe.Device.Ordinal()); err != nil {
-		return err
-	}
-	if b.timer, err = newTimer(b.side, false); err != nil {
+	if b.timer, err = openTimer(pe, false); err != nil {
 		return err
 	}
 	size := int(p.Int("size_bytes"))
-	n, stride := slots(pe, p, size, b.side)
+	n, stride := slotsOf(pe, p, size, b.side), slots.Stride(size)
 	return b.here(func() error {
 		for _, list := range []*[]gpu.Memory{&b.a, &b.b, &b.c}[:arraysOf(b.operation)] {
-			buf, err := b.dev.Alloc(gpu.OnDevice, n*stride, gpu.DefaultPages)
+			buf, all, err := slots.Make(b.dev, gpu.OnDevice, gpu.DefaultPages, n, size)
 			if err != nil {
 				return err
 			}
-			b.arrays = append(b.arrays, buf)
-			for i := range n {
-				*list = append(*list, buf.Slice(i*stride, size))
-			}
+			b.arrays, *list = append(b.arrays, buf), all
 		}
 		if b.host, err = b.dev.Alloc(gpu.Pinned, chunk, gpu.DefaultPages); err != nil {
 			return err
@@ -145,7 +135,7 @@ func (b *stream) write(m gpu.Memory, which, stride int) error {
 // Batch times n passes.
 func (b *stream) Batch(n int, clk *bench.Clock) error {
 	b.last = n
-	return b.timer.time(n, 1, clk, func(lo, hi int) error {
+	return b.time(n, 1, clk, func(lo, hi int) error {
 		for i := lo; i < hi; i++ {
 			if err := b.pass(i % len(b.a)); err != nil {
 				return err
@@ -210,14 +200,7 @@ func (b *stream) Check() (result.Validation, error) {
 
 // Close frees all of it.
 func (b *stream) Close() error {
-	if b.side == nil {
-		return nil
-	}
-	var errs []error
-	if b.timer != nil {
-		errs = append(errs, b.timer.close())
-	}
-	errs = append(errs, b.here(func() (err error) {
+	return b.end(func() (err error) {
 		b.set.WorkingSet(0)
 		for _, a := range append(b.arrays, b.host) {
 			if a != nil {
@@ -225,6 +208,5 @@ func (b *stream) Close() error {
 			}
 		}
 		return err
-	}))
-	return errors.Join(append(errs, b.side.close())...)
+	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/charm"
+	"gpubench/runtimes/schedule"
 	"gpubench/runtimes/transport"
 )
 
@@ -17,8 +18,11 @@ func (m *Team) to(t *charm.Thread, peer int) *charm.Channel {
 	return m.ch[peer]
 }
 
+// me is this member's place in rings and trees.
+func (m *Team) me() schedule.Member { return schedule.Member{Rank: m.rank, Size: m.size} }
+
 // mod brings an index of a ring into range.
-func (m *Team) mod(i int) int { return ((i % m.size) + m.size) % m.size }
+func (m *Team) mod(i int) int { return m.me().Mod(i) }
 
 // exchange sends out to one member and receives in from another at once.
 func (m *Team) exchange(t *charm.Thread, out gpu.Memory, to int, in gpu.Memory, from int) error {
@@ -73,30 +77,5 @@ func combine(t *charm.Thread, op Op, acc, in gpu.Memory) error {
 	return op.Combine(t, acc, in)
 }
 
-// pieces is memory cut into one piece per member. The first ones have one element more where it does not come out even.
-type pieces struct {
-	m                gpu.Memory
-	size, each, more int // bytes of an element, elements of a piece, pieces with one more
-}
-
 // cut makes pieces of elements of size bytes.
-func (m *Team) cut(mem gpu.Memory, size int) pieces {
-	n := mem.Len / size
-	return pieces{mem, size, n / m.size, n % m.size}
-}
-
-// at is piece i.
-func (p *pieces) at(i int) gpu.Memory {
-	from, n := i*p.each+min(i, p.more), p.each
-	if i < p.more {
-		n++
-	}
-	return p.m.Slice(from*p.size, n*p.size)
-}
-
-// from is where pieces i to j-1 lie.
-func (p *pieces) from(i, j int) gpu.Memory {
-	first, last := p.at(i), p.at(j-1)
-	off := int(first.Addr - p.m.Addr)
-	return p.m.Slice(off, int(last.Addr-first.Addr)+last.Len)
-}
+func (m *Team) cut(mem gpu.Memory, size int) schedule.Pieces { return schedule.Cut(mem, size, m.size) }

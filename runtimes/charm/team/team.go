@@ -13,12 +13,9 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/charm"
+	"gpubench/runtimes/schedule"
 	"gpubench/runtimes/transport"
 )
-
-// RingBytes is from where on trees give way to rings, in which a member sends about as much as it has: as in the rank
-// model, so that both have the same shape.
-const RingBytes = 64 << 10
 
 // Op combines elements. It is associative and commutative.
 type Op struct {
@@ -56,7 +53,7 @@ func (m *Team) Size() int { return m.size }
 // Bcast copies root's buf to all members' buf.
 func (m *Team) Bcast(t *charm.Thread, buf gpu.Memory, root int) error {
 	m.checkRoot(root)
-	if buf.Len >= RingBytes && m.size > 2 {
+	if buf.Len >= schedule.RingBytes && m.size > 2 {
 		return m.bcastRing(t, buf, root)
 	}
 	return m.bcastTree(t, buf, root)
@@ -70,7 +67,7 @@ func (m *Team) Reduce(t *charm.Thread, send, recv gpu.Memory, op Op, root int) e
 	} else {
 		op.check(send, send)
 	}
-	if send.Len >= RingBytes && m.size > 2 {
+	if send.Len >= schedule.RingBytes && m.size > 2 {
 		return m.reduceRing(t, send, recv, op, root)
 	}
 	return m.reduceTree(t, send, recv, op, root)
@@ -80,7 +77,7 @@ func (m *Team) Reduce(t *charm.Thread, send, recv gpu.Memory, op Op, root int) e
 // broadcast, or for long vectors a ring.
 func (m *Team) Allreduce(t *charm.Thread, send, recv gpu.Memory, op Op) error {
 	op.check(send, recv)
-	if send.Len >= RingBytes && m.size > 2 {
+	if send.Len >= schedule.RingBytes && m.size > 2 {
 		return m.allreduceRing(t, send, recv, op)
 	}
 	if m.rank != 0 {
@@ -97,11 +94,11 @@ func (m *Team) Allreduce(t *charm.Thread, send, recv gpu.Memory, op Op) error {
 // can be, the first ones have one element more. A ring.
 func (m *Team) ReduceScatter(t *charm.Thread, send, recv gpu.Memory, op Op) error {
 	p := m.cut(send, op.Size)
-	if own := p.at(m.rank); send.Len%op.Size != 0 || recv.Len != own.Len {
+	if own := p.At(m.rank); send.Len%op.Size != 0 || recv.Len != own.Len {
 		panic(fmt.Sprintf("team: reduce-scatter of %d B, elements of %d B: member %d's share is %d B, not %d",
 			send.Len, op.Size, m.rank, own.Len, recv.Len))
 	}
-	longest := p.at(0).Len
+	longest := p.At(0).Len
 	all, err := m.temp(send.Space, send.Len+longest)
 	if err != nil {
 		return err
@@ -115,7 +112,7 @@ func (m *Team) ReduceScatter(t *charm.Thread, send, recv gpu.Memory, op Op) erro
 	if err := m.ringReduce(t, &p, in, op, -1); err != nil {
 		return err
 	}
-	return m.move(t, recv, p.at(m.rank))
+	return m.move(t, recv, p.At(m.rank))
 }
 
 // Allgather puts all members' send one after the other into every member's recv: a ring.
@@ -128,7 +125,7 @@ func (m *Team) Allgather(t *charm.Thread, send, recv gpu.Memory) error {
 	if err := m.ringGather(t, &p, send, m.rank, 0); err != nil {
 		return err
 	}
-	return m.move(t, p.at(m.rank), send)
+	return m.move(t, p.At(m.rank), send)
 }
 
 // Alltoall sends block r of send to member r and puts what member r sends into block r of recv: n−1 rounds, in each of which

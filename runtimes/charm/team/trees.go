@@ -6,19 +6,10 @@ import (
 	"gpubench/runtimes/charm"
 )
 
-// place is where this member stands in the tree from root, and the distance of the one above it.
-func (m *Team) place(root int) (at, above int) {
-	at, above = m.mod(m.rank-root), 1
-	for above < m.size && at&above == 0 {
-		above *= 2
-	}
-	return at, above
-}
-
 // bcastTree is a binomial tree: the member at a distance of 2^k and more from the root gets the data from the one with that
 // bit cleared.
 func (m *Team) bcastTree(t *charm.Thread, buf gpu.Memory, root int) error {
-	at, above := m.place(root)
+	at, above := m.me().Place(root)
 	if at != 0 {
 		if err := m.take(t, buf, m.mod(m.rank-above)); err != nil {
 			return err
@@ -36,7 +27,7 @@ func (m *Team) bcastTree(t *charm.Thread, buf gpu.Memory, root int) error {
 
 // reduceTree is the same tree the other way round.
 func (m *Team) reduceTree(t *charm.Thread, send, recv gpu.Memory, op Op, root int) error {
-	at, _ := m.place(root)
+	at, _ := m.me().Place(root)
 	if at&1 == 1 { // a leaf
 		return m.give(t, send, m.mod(m.rank-1))
 	}

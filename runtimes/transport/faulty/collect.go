@@ -1,19 +1,11 @@
 // A library's collectives through the wrapper.
 package faulty
 
-import (
-	"fmt"
-
-	"gpubench/runtimes/transport"
-)
+import "gpubench/runtimes/transport"
 
 // Collect passes on. A collective counts as one message, of which the library shows nothing: a PE can die or hang in it,
 // and other faults pass it by.
 func (w *driver) Collect(c *transport.Collective, polls int) (bool, error) {
-	lib, ok := w.Driver.(transport.Collector)
-	if !ok {
-		return false, fmt.Errorf("%s has no collectives: %w", w.Caps().Name, transport.ErrUnsupported)
-	}
 	if c != nil && !w.dead {
 		switch f := w.strikes(); {
 		case f == nil:
@@ -29,5 +21,5 @@ func (w *driver) Collect(c *transport.Collective, polls int) (bool, error) {
 	case w.hung:
 		return false, nil
 	}
-	return lib.Collect(c, polls)
+	return transport.Collect(w.Driver, c, polls)
 }
