@@ -123,7 +123,8 @@ func overControl(d transport.Driver) func([]byte) ([][]byte, error) {
 	}
 }
 
-// rankBudget divides the CPUs of a rank's host among the ranks there, which a launcher may have bound each to its own.
+// rankBudget divides the CPUs of a rank's host among the ranks there, which a launcher may have bound each to its own. Each
+// has busy threads beside its team.
 func rankBudget(seats []machine.Seat, rank, busy int) (b machine.Budget) {
 	var here []machine.CPUSet
 	me := 0
@@ -136,7 +137,7 @@ func rankBudget(seats []machine.Seat, rank, busy int) (b machine.Budget) {
 		}
 		here = append(here, s.CPUs)
 	}
-	b.TeamThreads = machine.TeamThreads(here, me)
+	b.TeamThreads = machine.TeamThreads(here, me, busy)
 	b.Oversubscribed = machine.Oversubscribed(here, b.TeamThreads+busy)
 	b.GOMAXPROCS = 2
 	return b
