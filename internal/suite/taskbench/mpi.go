@@ -4,6 +4,9 @@
 package taskbench
 
 import (
+	"cmp"
+	"slices"
+
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
@@ -58,23 +61,14 @@ func (r *ranks) plan(g *graph.Graph, own []*point, set int) plan {
 				p.sends = append(p.sends, wire{q.id, to, owner(g.Width, to, r.pe.Size), q.out})
 			}
 		}
-	}
-	// By sender, then receiver, as the sends are.
-	for from := range g.Width {
-		if first <= from && from < past {
-			continue
-		}
-		for _, to := range g.Dependents(set, from) {
-			if first <= to && to < past {
-				q := own[to-first]
-				for _, s := range q.sets[set].from {
-					if s.point == from {
-						p.recvs = append(p.recvs, wire{from, to, owner(g.Width, from, r.pe.Size), [2]gpu.Memory{q.in[s.slot], q.in[s.slot]}})
-					}
-				}
+		for _, s := range q.sets[set].from {
+			if s.here == nil {
+				p.recvs = append(p.recvs, wire{s.point, q.id, owner(g.Width, s.point, r.pe.Size), [2]gpu.Memory{q.in[s.slot], q.in[s.slot]}})
 			}
 		}
 	}
+	// By sender, then receiver, as the sends are.
+	slices.SortFunc(p.recvs, func(a, b wire) int { return cmp.Or(a.from-b.from, a.to-b.to) })
 	return p
 }
 
