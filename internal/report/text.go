@@ -46,6 +46,9 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	if repeated(recs) {
 		fmt.Fprintln(w, spreadNote)
 	}
+	if searchedOnce(recs) {
+		fmt.Fprintln(w, searchNote)
+	}
 	notes(w, recs)
 	if note := leftNote(left); note != "" {
 		fmt.Fprintln(w, note)
