@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"gpubench/gpu"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
@@ -26,19 +27,16 @@ type block struct {
 	packed  *gpu.Buffer
 	out, in [kernels.Faces]gpu.Memory // packed faces: to send, received
 	modes   *kernels.Modes
-	inner   *gpu.Stream // the interior's update
-	edge    *gpu.Stream // pack, unpack, the shell's update
-	ready   *gpu.Event  // faces are packed, and the iteration before is over
-	updates [2]span     // inner, edge
+	inner   *gpu.Stream    // the interior's update
+	edge    *gpu.Stream    // pack, unpack, the shell's update
+	ready   *gpu.Event     // faces are packed, and the iteration before is over
+	updates [2]phases.Span // inner, edge
 	// Only where phases are timed.
-	packing, unpacking span
+	packing, unpacking phases.Span
 	started            bool          // an iteration is to be accounted for
 	graphs             [2]*gpu.Graph // of --launch graph, by the newest field
 	ahead              bool          // faces of the next iteration are packed
 }
-
-// span is two events around launches.
-type span struct{ began, ended *gpu.Event }
 
 // newBlock makes block i of the grid. With an error the block is to be closed
 // all the same.
@@ -105,24 +103,20 @@ func (b *block) allocate() error {
 	if b.ready, err = dev.NewEvent(false); err != nil {
 		return err
 	}
-	for _, e := range b.timers() {
-		if *e, err = dev.NewEvent(true); err != nil {
+	for _, t := range b.spans() {
+		if err = t.Open(dev); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// timers are the events with times that the case needs.
-func (b *block) timers() []**gpu.Event {
-	var all []**gpu.Event
-	for _, s := range []*span{&b.updates[0], &b.updates[1], &b.packing, &b.unpacking} {
-		all = append(all, &s.began, &s.ended)
-	}
+// spans are those that the case needs.
+func (b *block) spans() []*phases.Span {
 	if b.w.phases {
-		return all
+		return []*phases.Span{&b.updates[0], &b.updates[1], &b.packing, &b.unpacking}
 	}
-	return all[:4]
+	return []*phases.Span{&b.updates[0], &b.updates[1]}
 }
 
 // pad keeps packed faces on pages' halves of their own.
@@ -177,10 +171,11 @@ func (b *block) close() error {
 			errs = append(errs, s.Close())
 		}
 	}
-	for _, e := range append(b.timers(), &b.ready) {
-		if *e != nil {
-			errs = append(errs, (*e).Close())
-		}
+	for _, t := range b.spans() {
+		errs = append(errs, t.Close())
+	}
+	if b.ready != nil {
+		errs = append(errs, b.ready.Close())
 	}
 	return errors.Join(errs...)
 }

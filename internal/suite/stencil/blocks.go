@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 )
 
 // Blocks cuts a grid into n blocks, as many along each axis as give the least
@@ -68,7 +69,7 @@ func Settle(p result.Params) (flag string, err error) {
 	if part(p) != "" && p.String("field") != fieldModes {
 		return "--part", fmt.Errorf("%s can be checked with the field modes alone: leave out --field %s", part(p), p.String("field"))
 	}
-	if l := launch(p); phases(p) && (l == launchGraph || l == launchAuto) {
+	if l := launch(p); phases.On(p) && (l == launchGraph || l == launchAuto) {
 		return "--phases", fmt.Errorf("a graph has no phases that could be timed: leave out --launch %s", l)
 	}
 	grid, blocks, pes, axes := [3]int64{1, 1, 1}, [3]int64{1, 1, 1}, p.Int("pes"), len(p.Ints("grid"))

@@ -10,6 +10,7 @@ import (
 
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 	"gpubench/runtimes/charm"
 )
@@ -146,8 +147,8 @@ func (b *chare) iterate(t *charm.Thread) error {
 	arrived, blocks := bench.Now(), time.Duration(b.w.perPE())
 	b.clk.Lap(lapComm, time.Duration(arrived-began)/blocks)
 	if b.w.phases {
-		b.clk.Lap(lapPost, time.Duration(posted-began))
-		b.clk.Lap(lapWait, time.Duration(arrived-posted)/blocks)
+		b.clk.Lap(phases.Post, time.Duration(posted-began))
+		b.clk.Lap(phases.Wait, time.Duration(arrived-posted)/blocks)
 	}
 	return b.shell()
 }

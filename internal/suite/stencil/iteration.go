@@ -5,17 +5,16 @@
 package stencil
 
 import (
-	"time"
-
 	"gpubench/gpu"
 	"gpubench/internal/bench"
+	"gpubench/internal/suite/phases"
 )
 
 // pack packs all faces, unless that was done when the iteration before ended;
 // `ready` tells when they may leave.
 func (b *block) pack() error {
 	if b.travel != 0 && !b.ahead {
-		if err := b.timed(&b.packing, b.edge, func() error { return b.packFaces(b.field()) }); err != nil {
+		if err := b.packing.Around(b.edge, func() error { return b.packFaces(b.field()) }); err != nil {
 			return err
 		}
 	}
@@ -38,7 +37,7 @@ func (b *block) innermost() error {
 	if err := b.inner.WaitEvent(b.ready); err != nil {
 		return err
 	}
-	return b.timed(&b.updates[0], b.inner, func() error {
+	return b.updates[0].Around(b.inner, func() error {
 		if r := b.geom.Inner(b.faces); !r.Empty() {
 			return b.w.Update(b.w.set, b.inner, b.field(), b.next(), b.geom, r)
 		}
@@ -55,22 +54,22 @@ func (b *block) shell() error {
 		return b.launchGraph()
 	}
 	if b.travel != 0 {
-		if err := b.timed(&b.unpacking, b.edge, func() error { return b.unpackFaces(b.field()) }); err != nil {
+		if err := b.unpacking.Around(b.edge, func() error { return b.unpackFaces(b.field()) }); err != nil {
 			return err
 		}
 	}
 	if b.w.part == partComm {
-		return b.edge.Record(b.updates[1].ended)
+		return b.edge.Record(b.updates[1].Ended)
 	}
 	return b.outermost()
 }
 
 // outermost updates the cells beside faces towards other blocks.
 func (b *block) outermost() error {
-	if err := b.edge.WaitEvent(b.updates[0].ended); err != nil {
+	if err := b.edge.WaitEvent(b.updates[0].Ended); err != nil {
 		return err
 	}
-	err := b.timed(&b.updates[1], b.edge, func() error {
+	err := b.updates[1].Around(b.edge, func() error {
 		if b.faces == 0 {
 			return nil
 		}
@@ -80,22 +79,8 @@ func (b *block) outermost() error {
 	return err
 }
 
-// timed brackets launches between two events, where the case has them.
-func (b *block) timed(t *span, s *gpu.Stream, launch func() error) error {
-	if t.began == nil {
-		return launch()
-	}
-	if err := s.Record(t.began); err != nil {
-		return err
-	}
-	if err := launch(); err != nil {
-		return err
-	}
-	return s.Record(t.ended)
-}
-
 // over is the end of the edge stream's work in an iteration.
-func (b *block) over() *gpu.Event { return b.updates[1].ended }
+func (b *block) over() *gpu.Event { return b.updates[1].Ended }
 
 // account adds to the clock the kernels' time of the iteration before and the
 // packing of this one. `ready` has told that both are over.
@@ -104,7 +89,7 @@ func (b *block) account(clk *bench.Clock) error {
 		return err
 	}
 	if b.w.phases && b.travel != 0 {
-		return lap(clk, lapPack, b.packing)
+		return phases.Lap(clk, phases.Pack, b.packing)
 	}
 	return nil
 }
@@ -116,28 +101,14 @@ func (b *block) previous(clk *bench.Clock) error {
 	}
 	b.started = false
 	if b.w.phases && b.travel != 0 {
-		if err := lap(clk, lapUnpack, b.unpacking); err != nil {
+		if err := phases.Lap(clk, phases.Unpack, b.unpacking); err != nil {
 			return err
 		}
 	}
 	if b.w.part == partComm {
 		return nil
 	}
-	return lap(clk, lapCompute, b.updates[0], b.updates[1])
-}
-
-// lap adds the time of spans to the clock.
-func lap(clk *bench.Clock, name string, spans ...span) error {
-	sum := 0.0
-	for _, t := range spans {
-		s, err := t.ended.Since(t.began)
-		if err != nil {
-			return err
-		}
-		sum += s
-	}
-	clk.Lap(name, time.Duration(sum*1e9))
-	return nil
+	return phases.Lap(clk, lapCompute, b.updates[0], b.updates[1])
 }
 
 // finish waits for the last iteration of a batch.

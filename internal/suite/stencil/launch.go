@@ -107,11 +107,11 @@ func (b *block) capture() error {
 // single launches wait for it after unpacking.
 func (b *block) launchGraph() error {
 	if b.w.part != partComm {
-		if err := b.edge.WaitEvent(b.updates[0].ended); err != nil {
+		if err := b.edge.WaitEvent(b.updates[0].Ended); err != nil {
 			return err
 		}
 	}
-	err := b.timed(&b.updates[1], b.edge, func() error { return b.graphs[b.now].Launch(b.edge) })
+	err := b.updates[1].Around(b.edge, func() error { return b.graphs[b.now].Launch(b.edge) })
 	if b.w.part != partComm {
 		b.now = 1 - b.now
 	}

@@ -7,6 +7,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
@@ -24,7 +25,7 @@ type layout struct {
 
 func (q *Problem) layout(p result.Params) (layout, error) {
 	l := layout{Problem: q, grid: axes(p.Ints("grid")), blocks: axes(p.Ints("blocks")), field: p.String("field"),
-		part: part(p), phases: phases(p), launch: launch(p), pes: int(p.Int("pes"))}
+		part: part(p), phases: phases.On(p), launch: launch(p), pes: int(p.Int("pes"))}
 	var err error
 	if l.pages, err = gpu.ParsePages(p.String("pages")); err != nil {
 		return l, err

@@ -9,6 +9,7 @@ import (
 
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 	"gpubench/runtimes/mpi"
 )
@@ -98,8 +99,8 @@ func (r *ranks) iterate(clk *bench.Clock) error {
 	arrived := bench.Now()
 	clk.Lap(lapComm, time.Duration(arrived-began))
 	if r.phases {
-		clk.Lap(lapPost, time.Duration(posted-began))
-		clk.Lap(lapWait, time.Duration(arrived-posted))
+		clk.Lap(phases.Post, time.Duration(posted-began))
+		clk.Lap(phases.Wait, time.Duration(arrived-posted))
 	}
 	for _, b := range r.blocks {
 		if err := b.shell(); err != nil {

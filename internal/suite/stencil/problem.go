@@ -9,6 +9,7 @@ import (
 	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/internal/suite/device"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
@@ -45,15 +46,10 @@ const (
 	partComm    = "comm"
 )
 
-// The laps of an iteration.
+// The laps of an iteration that are in every case.
 const (
 	lapCompute = "compute"
 	lapComm    = "comm"
-	lapPack    = "pack"
-	lapCopy    = "copy"
-	lapPost    = "post"
-	lapWait    = "wait"
-	lapUnpack  = "unpack"
 )
 
 // minBatch keeps an iteration alone from timing the pipeline's filling and
@@ -107,7 +103,7 @@ func (q *Problem) params() []bench.Param {
 			Default: "all", Null: "all", Flag: "part", Values: []string{"all", partCompute, partComm}},
 		{Name: "launch", Doc: "how a block's kernels are launched: all faces in one launch (fused), one for each, unpack to pack in a graph, or what is found to be fastest (auto)",
 			Default: launchFused, Null: launchFused, Flag: "launch", Values: []string{launchFused, launchSeparate, launchGraph, launchAuto}},
-		{Name: "phases", Doc: "time the phases of an iteration too", Default: false, Null: false, Flag: "phases"},
+		phases.Param,
 		{Name: "iterations", Doc: "timed iterations in all; warm-up runs on the same field", Default: int64(100)},
 	}
 }
@@ -116,11 +112,11 @@ var metrics = []bench.Metric{
 	{Name: "iteration_time", Unit: "s", Doc: "time of an iteration: pack, exchange, both parts of the update, or the part asked for; mean over a batch, largest PE"},
 	{Name: "compute_time", Unit: "s", Lap: lapCompute, When: computes, Doc: "time of the update kernels in an iteration, by the device's events, with --launch graph of those in the graph; largest PE"},
 	{Name: "comm_time", Unit: "s", Lap: lapComm, When: exchanges, Doc: "time from a block's packed faces to its neighbours' arrival, mean over the PE's blocks; overlaps with compute_time; largest PE"},
-	{Name: "pack_time", Unit: "s", Lap: lapPack, When: exchangePhases, Doc: "time of the packing kernels in an iteration, by the device's events; largest PE"},
-	{Name: "copy_time", Unit: "s", Lap: lapCopy, When: copies, Doc: "time of the staging copies in an iteration, both ways, by the device's events; they run while faces are posted and waited for; largest PE"},
-	{Name: "post_time", Unit: "s", Lap: lapPost, When: exchangePhases, Doc: "time in the calls that start an iteration's receives and sends; largest PE"},
-	{Name: "wait_time", Unit: "s", Lap: lapWait, When: exchangePhases, Doc: "time from the start of the interior's update, which follows the posting, to the end of a block's receives and sends, mean over the PE's blocks; largest PE"},
-	{Name: "unpack_time", Unit: "s", Lap: lapUnpack, When: exchangePhases, Doc: "time of the unpacking kernels in an iteration, by the device's events; largest PE"},
+	phases.Metric(phases.Pack, exchangePhases, "time of the packing kernels in an iteration, by the device's events; largest PE"),
+	phases.Metric(phases.Copy, copies, "time of the staging copies in an iteration, both ways, by the device's events; they run while faces are posted and waited for; largest PE"),
+	phases.Metric(phases.Post, exchangePhases, "time in the calls that start an iteration's receives and sends; largest PE"),
+	phases.Metric(phases.Wait, exchangePhases, "time from the start of the interior's update, which follows the posting, to the end of a block's receives and sends, mean over the PE's blocks; largest PE"),
+	phases.Metric(phases.Unpack, exchangePhases, "time of the unpacking kernels in an iteration, by the device's events; largest PE"),
 }
 
 // part is the part of an iteration that a case is about; "" is the whole.
@@ -139,11 +135,10 @@ func launch(p result.Params) string {
 	return p.String("launch")
 }
 
-func phases(p result.Params) bool         { return p.Has("phases") && p.Bool("phases") }
 func computes(p result.Params) bool       { return part(p) != partComm }
 func exchanges(p result.Params) bool      { return part(p) != partCompute }
-func exchangePhases(p result.Params) bool { return phases(p) && exchanges(p) }
-func copies(p result.Params) bool         { return exchangePhases(p) && p.String("path") == "staged" }
+func exchangePhases(p result.Params) bool { return phases.On(p) && exchanges(p) }
+func copies(p result.Params) bool         { return exchanges(p) && phases.Copies(p) }
 
 // counts are those of the Charm++ program and of the study's, 100 and 10.
 func counts(_ int64, quick bool) (timed, warmup int64) {

@@ -4,11 +4,11 @@ package stencil
 
 import (
 	"errors"
-	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
@@ -95,7 +95,7 @@ func (w *share) batch(n int, clk *bench.Clock, run func() error) error {
 		return err
 	}
 	if w.phases {
-		clk.Lap(lapCopy, time.Duration((w.pe.Endpoint.CopySeconds()-before)*1e9))
+		clk.Lap(phases.Copy, phases.Seconds(w.pe.Endpoint.CopySeconds()-before))
 	}
 	if w.part != partComm {
 		w.applied += n
