@@ -96,6 +96,35 @@ func checkedEach(t *testing.T, r result.Record) {
 	}
 }
 
+// Phases of a timestep are parts of it, in both models and on both sides of a device.
+func TestTaskBenchPhases(t *testing.T) {
+	recs := records(t, exitOK, strings.Fields("taskbench --device emulated -n 2 --path host,staged --phases --steps 50 --task-size 500 --output-bytes 4K -i 4 -x 1")...)
+	allOK(t, recs)
+	if len(recs) != 4 {
+		t.Errorf("%d cases", len(recs))
+	}
+	for _, r := range recs {
+		staged := r.Params.String("path") == "staged"
+		for _, name := range []string{"compute_time", "post_time", "wait_time", "copy_time"} {
+			if m, ok := r.Metrics[name]; ok != (staged || name != "copy_time") || ok && !(m.Median > 0) {
+				t.Errorf("%v: %s is %+v, there: %v", r.Params, name, m, ok)
+			}
+		}
+		// One point a PE, and on the host all three on its clock.
+		for pe := 0; pe < 2 && !staged; pe++ {
+			for i, run := range r.Samples["run_time"] {
+				sum := 0.0
+				for _, name := range []string{"compute_time", "post_time", "wait_time"} {
+					sum += r.Samples[fmt.Sprintf("%s_pe%d", name, pe)][i]
+				}
+				if step := run / 50; !(sum > 0 && sum <= step) {
+					t.Errorf("%v: the phases of PE %d come to %g s, a timestep of batch %d to %g", r.Params, pe, sum, i, step)
+				}
+			}
+		}
+	}
+}
+
 // A damaged or a lost input makes the case failed, and the reason names PE, task and offset.
 func TestTaskBenchFaultsAreFound(t *testing.T) {
 	flips := "flip:30"

@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/taskbench/graph"
 	"gpubench/kernels"
 )
@@ -37,6 +38,8 @@ type points struct {
 	mine  [][]*point // by graph: points of this PE, from first(graph width) on
 	epoch int64      // added to the timestep in outputs: tells the runs of the untimed pass apart
 	check *checker   // in the untimed pass
+
+	phases bool // --phases
 }
 
 // point is one point of a graph, in all timesteps.
@@ -73,7 +76,8 @@ func owner(width, point, pes int) int { return ((point+1)*pes - 1) / width }
 // points are read where they lie.
 func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err error) {
 	w = &points{pe: pe, p: p, graphs: graphs(p), kernel: kernelOf[p.String("task_kernel")], blocks: int(p.Int("task_blocks")),
-		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU}
+		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU, phases: phases.On(p)}
+	pe.Endpoint.TimeCopies(w.phases)
 	if v, ok := p["task_size"].(int64); ok {
 		w.size = v
 	}
@@ -323,6 +327,7 @@ func (w *points) Probe() (gpu.Memory, int) {
 // Close frees the buffers.
 func (w *points) Close() error {
 	var errs []error
+	w.pe.Endpoint.TimeCopies(false)
 	for _, b := range w.buffers {
 		errs = append(errs, b.Free())
 	}
