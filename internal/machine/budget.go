@@ -9,8 +9,8 @@ type Budget struct {
 	Oversubscribed bool `json:"oversubscribed"` // more runnable threads than CPUs: waits yield, figures count for correctness alone
 }
 
-// NewBudget shares cpus CPUs among pes PEs of a process. busy counts threads that run beside the teams, over all PEs; threads
-// is the size of a PE's team, 0 for an equal share of the CPUs that those leave, but at least 1.
+// NewBudget shares cpus CPUs among pes PEs of a process. busy counts threads that run beside the teams, over all PEs. A PE's
+// team has its share of the CPUs that those leave, but at least 1, and threads at most where that is not 0.
 //
 // Go gets a processor for each PE, which holds its thread and spins, and one more: a garbage collection, or a goroutine
 // that a PE waits for, must find a place at once. The teams are C's threads and need none.
@@ -18,8 +18,8 @@ func NewBudget(cpus, pes, threads, busy int) Budget {
 	if cpus < 1 || pes < 1 {
 		panic("machine: a budget for no CPUs or no PEs")
 	}
-	if threads <= 0 {
-		threads = max(1, (cpus-busy)/pes)
+	if share := max(1, (cpus-busy)/pes); threads <= 0 || threads > share {
+		threads = share
 	}
 	return Budget{TeamThreads: threads, GOMAXPROCS: pes + 1, Oversubscribed: pes*threads+busy > cpus}
 }

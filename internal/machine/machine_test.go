@@ -190,13 +190,13 @@ func TestBudget(t *testing.T) {
 		{16, 2, 0, 0, Budget{8, 3, false}},
 		{16, 3, 0, 0, Budget{5, 4, false}},
 		{16, 3, 0, 2, Budget{4, 4, false}}, // teams have what busy threads leave
-		{16, 3, 5, 2, Budget{5, 4, true}},
+		{16, 3, 3, 2, Budget{3, 4, false}},
 		{2, 1, 0, 1, Budget{1, 2, false}}, // an emulated device's
 		{2, 2, 0, 2, Budget{1, 3, true}},
 		{1, 1, 0, 1, Budget{1, 2, true}},
 		{2, 2, 0, 0, Budget{1, 3, false}},
 		{2, 3, 0, 0, Budget{1, 4, true}},
-		{4, 2, 4, 0, Budget{4, 3, true}},
+		{4, 2, 4, 0, Budget{2, 3, false}},
 		{1, 1, 0, 0, Budget{1, 2, false}},
 	} {
 		if got := NewBudget(c.cpus, c.pes, c.threads, c.busy); got != c.want {

@@ -35,12 +35,12 @@ func On(p result.Params) bool { return p.Has("phases") && p.Bool("phases") }
 func Copies(p result.Params) bool { return On(p) && p.String("path") == "staged" }
 
 // Span is two events around launches, of which the zero value times nothing.
-type Span struct{ Began, Ended *gpu.Event }
+type Span struct{ began, ended *gpu.Event }
 
 // Open makes the events.
 func (t *Span) Open(dev *gpu.Device) (err error) {
-	if t.Began, err = dev.NewEvent(true); err == nil {
-		t.Ended, err = dev.NewEvent(true)
+	if t.began, err = dev.NewEvent(true); err == nil {
+		t.ended, err = dev.NewEvent(true)
 	}
 	return err
 }
@@ -48,7 +48,7 @@ func (t *Span) Open(dev *gpu.Device) (err error) {
 // Close frees the events that were made.
 func (t *Span) Close() error {
 	var errs []error
-	for _, e := range []*gpu.Event{t.Began, t.Ended} {
+	for _, e := range []*gpu.Event{t.began, t.ended} {
 		if e != nil {
 			errs = append(errs, e.Close())
 		}
@@ -59,31 +59,43 @@ func (t *Span) Close() error {
 
 // Around brackets launches between the two events, where there are any.
 func (t *Span) Around(s *gpu.Stream, launch func() error) error {
-	if t.Began == nil {
+	if t.began == nil {
 		return launch()
 	}
-	if err := s.Record(t.Began); err != nil {
+	if err := t.Begin(s); err != nil {
 		return err
 	}
 	if err := launch(); err != nil {
 		return err
 	}
-	return s.Record(t.Ended)
+	return t.End(s)
 }
+
+// Begin and End are the two ends of what Around brackets; the span is open.
+func (t *Span) Begin(s *gpu.Stream) error { return s.Record(t.began) }
+
+// End: see Begin.
+func (t *Span) End(s *gpu.Stream) error { return s.Record(t.ended) }
+
+// Over is the event at the end.
+func (t *Span) Over() *gpu.Event { return t.ended }
+
+// Seconds is the time of a span that is over.
+func (t *Span) Seconds() (float64, error) { return t.ended.Since(t.began) }
 
 // Lap adds the time of spans that are over to the clock.
 func Lap(clk *bench.Clock, name string, spans ...Span) error {
 	sum := 0.0
 	for _, t := range spans {
-		s, err := t.Ended.Since(t.Began)
+		s, err := t.Seconds()
 		if err != nil {
 			return err
 		}
 		sum += s
 	}
-	clk.Lap(name, Seconds(sum))
+	clk.Lap(name, Duration(sum))
 	return nil
 }
 
-// Seconds is a time that a device measured, as clocks take it.
-func Seconds(s float64) time.Duration { return time.Duration(s * 1e9) }
+// Duration is a time in seconds, such as devices measure, as clocks take it.
+func Duration(seconds float64) time.Duration { return time.Duration(seconds * 1e9) }

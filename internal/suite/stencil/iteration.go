@@ -59,14 +59,14 @@ func (b *block) shell() error {
 		}
 	}
 	if b.w.part == partComm {
-		return b.edge.Record(b.updates[1].Ended)
+		return b.updates[1].End(b.edge)
 	}
 	return b.outermost()
 }
 
 // outermost updates the cells beside faces towards other blocks.
 func (b *block) outermost() error {
-	if err := b.edge.WaitEvent(b.updates[0].Ended); err != nil {
+	if err := b.edge.WaitEvent(b.updates[0].Over()); err != nil {
 		return err
 	}
 	err := b.updates[1].Around(b.edge, func() error {
@@ -80,7 +80,7 @@ func (b *block) outermost() error {
 }
 
 // over is the end of the edge stream's work in an iteration.
-func (b *block) over() *gpu.Event { return b.updates[1].Ended }
+func (b *block) over() *gpu.Event { return b.updates[1].Over() }
 
 // account adds to the clock the kernels' time of the iteration before and the
 // packing of this one. `ready` has told that both are over.

@@ -107,7 +107,7 @@ func (b *block) capture() error {
 // single launches wait for it after unpacking.
 func (b *block) launchGraph() error {
 	if b.w.part != partComm {
-		if err := b.edge.WaitEvent(b.updates[0].Ended); err != nil {
+		if err := b.edge.WaitEvent(b.updates[0].Over()); err != nil {
 			return err
 		}
 	}

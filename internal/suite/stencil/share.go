@@ -95,7 +95,7 @@ func (w *share) batch(n int, clk *bench.Clock, run func() error) error {
 		return err
 	}
 	if w.phases {
-		clk.Lap(phases.Copy, phases.Seconds(w.pe.Endpoint.CopySeconds()-before))
+		clk.Lap(phases.Copy, phases.Duration(w.pe.Endpoint.CopySeconds()-before))
 	}
 	if w.part != partComm {
 		w.applied += n

@@ -38,7 +38,7 @@ func (t *timer) begin(w *points, clk *bench.Clock) {
 // tasks times run, which is or starts the tasks of a timestep. wait waits for an event.
 func (t *timer) tasks(s *gpu.Stream, step int, wait func(*gpu.Event) error, run func() error) error {
 	span := &t.spans[step&1]
-	if span.Began == nil {
+	if span.Over() == nil {
 		t.Mark()
 		if err := run(); err != nil {
 			return err
@@ -60,7 +60,7 @@ func (t *timer) book(parity int, wait func(*gpu.Event) error) error {
 		return nil
 	}
 	t.begun[parity] = false
-	if err := wait(t.spans[parity].Ended); err != nil {
+	if err := wait(t.spans[parity].Over()); err != nil {
 		return err
 	}
 	return phases.Lap(clk, lapCompute, t.spans[parity])
@@ -81,7 +81,7 @@ func (w *points) copies(clk *bench.Clock, batch func() error) error {
 		return err
 	}
 	if w.phases {
-		clk.Lap(phases.Copy, phases.Seconds(w.pe.Endpoint.CopySeconds()-before))
+		clk.Lap(phases.Copy, phases.Duration(w.pe.Endpoint.CopySeconds()-before))
 	}
 	return nil
 }
