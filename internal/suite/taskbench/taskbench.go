@@ -54,6 +54,7 @@ var Benchmark = &bench.Benchmark{
 	Iterations: func(_ int64, quick bool) (timed, warmup int64) { return pick(quick, 20, 100), pick(quick, 2, 5) },
 	Memory:     memory,
 	Longest:    func(p result.Params) int64 { return p.Int("output_bytes") },
+	Ceilings:   ceilings,
 }
 
 // METG is metg.
