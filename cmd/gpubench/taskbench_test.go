@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/internal/suite/taskbench/graph"
 )
@@ -121,6 +123,31 @@ func TestTaskBenchPhases(t *testing.T) {
 					t.Errorf("%v: the phases of PE %d come to %g s, a timestep of batch %d to %g", r.Params, pe, sum, i, step)
 				}
 			}
+		}
+	}
+}
+
+// What bounds a task is measured first: its operations on one core; copies that a cache may hold have no limit.
+func TestTaskBenchLimits(t *testing.T) {
+	needCPUs(t, 2)
+	args := "taskbench --model mpi --path host -n 2 --steps 20 --task-size 4000 --task-kernel compute_bound,memory_bound,busy_wait --scratch-bytes 64K -i 10 -x 1 --limits"
+	asLimits, asked := split(t, records(t, exitOK, strings.Fields(args)...))
+	if len(asLimits) != 1 || asLimits[0].Benchmark != "flops" || len(asked) != 3 {
+		t.Fatalf("%d limits and %d cases", len(asLimits), len(asked))
+	}
+	for _, r := range asked {
+		l := r.Limit
+		if r.Params.String("task_kernel") != "compute_bound" {
+			if l != nil {
+				t.Errorf("%v: limit %+v", r.Params, *l)
+			}
+			continue
+		}
+		want := 4000 * 128 / asLimits[0].Metrics["flop_rate"].Max
+		if l == nil || l.Name != "operations" || l.Unit != "s" || math.Abs(l.Value/want-1) > 1e-9 {
+			t.Errorf("limit %+v, want %g s", l, want)
+		} else if l.Fraction == l.Fraction && (l.Fraction <= 0 || l.Fraction > limits.TooGood) { // NaN: wrong, where others use the cores
+			t.Errorf("fraction %g", l.Fraction)
 		}
 	}
 }
