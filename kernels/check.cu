@@ -1,19 +1,7 @@
 // Field checks on the GPU: a block of threads for every slot, joined as a tree.
-#include "check.h"
+#include "join.h"
 
 #define THREADS GB_CHECK_THREADS
-
-// The tree, in phases between barriers: thread t joins what thread t + half has. The result is thread 0's.
-static __device__ void join_block(gb_check mine, gb_check *result) {
-	__shared__ gb_check all[THREADS];
-	all[threadIdx.x] = mine;
-	__syncthreads();
-	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
-		if (threadIdx.x < half) gb_check_join(all[threadIdx.x], all[threadIdx.x + half]);
-		__syncthreads();
-	}
-	if (threadIdx.x == 0) *result = all[0];
-}
 
 // The slot's rows of the interior, counted through the planes; threads take neighbouring cells.
 template <class Expected>
@@ -27,7 +15,7 @@ static __device__ __forceinline__ void check_rows(const double *__restrict__ fie
 		const int64_t i = gb_at(x, y, z, pitch, plane);
 		gb_check_cell(c, i, field[i], expected(x, y, z), tolerance);
 	}
-	join_block(c, results + blockIdx.x);
+	gb_join_checks<THREADS>(c, results);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -56,6 +44,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) check_join(gb_check *resul
 	for (int64_t s = threadIdx.x; s < slots; s += THREADS) gb_check_join(c, results[s]);
 	__syncthreads(); // result 0 is written only after all have read
 	gb_sum_close(c.sum, c.lost);
-	join_block(c, results);
+	gb_join_checks<THREADS>(c, results);
 	if (threadIdx.x == 0) gb_sum_close(results->sum, results->lost);
 }

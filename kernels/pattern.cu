@@ -1,6 +1,8 @@
 // Patterns on the GPU: one thread for every word of eight bytes. A message may begin at any byte.
 #include "pattern.h"
 
+#include "join.h"
+
 #define THREADS GB_CHECK_THREADS
 
 static __device__ __forceinline__ bool aligned(const uint8_t *p) { return ((uintptr_t)p & 7) == 0; }
@@ -33,14 +35,5 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 			for (int k = 0; k < valid; k++) found |= (uint64_t)bytes[8 * w + k] << 8 * k;
 		gb_pattern_compare(c, found, gb_pattern_word(seed, (uint64_t)w), w, valid);
 	}
-
-	// The tree of check.cu, over what a pattern counts.
-	__shared__ gb_check all[THREADS];
-	all[threadIdx.x] = c;
-	__syncthreads();
-	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
-		if (threadIdx.x < half) gb_check_join(all[threadIdx.x], all[threadIdx.x + half]);
-		__syncthreads();
-	}
-	if (threadIdx.x == 0) results[blockIdx.x] = all[0];
+	gb_join_checks<THREADS>(c, results);
 }

@@ -2,6 +2,8 @@
 // the same: a particle's place is worked out, never taken by whoever comes first.
 #include "pic.h"
 
+#include "join.h"
+
 #define THREADS GB_PIC_THREADS
 
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -120,14 +122,5 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 	const int64_t last = gb_cut(n, blockIdx.x + 1, slots);
 	for (int64_t i = gb_cut(n, blockIdx.x, slots) + threadIdx.x; i < last; i += THREADS)
 		gb_pic_check(c, i, p + i, capacity, travel_x, travel_y, length, tolerance);
-
-	// The tree of check.cu, over what is counted of particles.
-	__shared__ gb_check all[THREADS];
-	all[threadIdx.x] = c;
-	__syncthreads();
-	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
-		if (threadIdx.x < half) gb_check_join(all[threadIdx.x], all[threadIdx.x + half]);
-		__syncthreads();
-	}
-	if (threadIdx.x == 0) results[blockIdx.x] = all[0];
+	gb_join_checks<THREADS>(c, results);
 }

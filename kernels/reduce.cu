@@ -1,21 +1,15 @@
 // Reductions on the GPU: a block of threads for every slot of the array, joined as a tree; then one block joins slots.
 #include "reduce.h"
 
+#include "join.h"
+
 #define THREADS GB_REDUCE_THREADS
 
-// The tree, in phases between barriers.
-template <class Op> static __device__ __forceinline__ void join_block(gb_reduced mine, gb_reduced *result) {
-	__shared__ gb_reduced all[THREADS];
-	all[threadIdx.x] = mine;
-	__syncthreads();
-	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
-		if (threadIdx.x < half) Op::join(all[threadIdx.x], all[threadIdx.x + half]);
-		__syncthreads();
-	}
-	if (threadIdx.x == 0) {
-		Op::close(all[0]);
-		*result = all[0];
-	}
+template <class Op> static __device__ __forceinline__ void join_block(const gb_reduced &mine, gb_reduced *result) {
+	gb_reduced all = gb_join_block<THREADS, gb_reduced, Op::join>(mine);
+	if (threadIdx.x != 0) return;
+	Op::close(all);
+	*result = all;
 }
 
 template <class Op> static __device__ __forceinline__ void slot(const double *in, int64_t n, gb_reduced *partial) {

@@ -1,6 +1,8 @@
 // Tasks on the GPU: a block of as many threads as there are values; more blocks do the same side by side.
 #include "task.h"
 
+#include "join.h"
+
 static __device__ __forceinline__ void output(uint8_t *out, int64_t n, int64_t step, int64_t point) {
 	const int64_t stride = (int64_t)gridDim.x * GB_TASK_LANES;
 	for (int64_t w = (int64_t)blockIdx.x * GB_TASK_LANES + threadIdx.x; 8 * w < n; w += stride) {
@@ -46,14 +48,5 @@ extern "C" __global__ void __launch_bounds__(GB_CHECK_THREADS)
 			for (int k = 0; k < valid; k++) found |= (uint64_t)bytes[8 * w + k] << 8 * k;
 		gb_pattern_compare(c, found, gb_task_word(step, point, w), w, valid);
 	}
-
-	// The tree of check.cu, over what a word counts.
-	__shared__ gb_check all[GB_CHECK_THREADS];
-	all[threadIdx.x] = c;
-	__syncthreads();
-	for (unsigned half = GB_CHECK_THREADS / 2; half > 0; half /= 2) {
-		if (threadIdx.x < half) gb_check_join(all[threadIdx.x], all[threadIdx.x + half]);
-		__syncthreads();
-	}
-	if (threadIdx.x == 0) results[blockIdx.x] = all[0];
+	gb_join_checks<GB_CHECK_THREADS>(c, results);
 }

@@ -1,6 +1,8 @@
 // Vectors of reductions on the GPU: one thread for every element.
 #include "vector.h"
 
+#include "join.h"
+
 #define THREADS GB_CHECK_THREADS
 
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -18,14 +20,5 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 	gb_check c = gb_check_none();
 	for (int64_t i = gb_cut(n, blockIdx.x, gridDim.x) + threadIdx.x; i < last; i += THREADS)
 		gb_vector_compare(c, i, v[i], gb_vector_sum(step, senders, first + i));
-
-	// The tree of check.cu, over what a vector counts.
-	__shared__ gb_check all[THREADS];
-	all[threadIdx.x] = c;
-	__syncthreads();
-	for (unsigned half = THREADS / 2; half > 0; half /= 2) {
-		if (threadIdx.x < half) gb_check_join(all[threadIdx.x], all[threadIdx.x + half]);
-		__syncthreads();
-	}
-	if (threadIdx.x == 0) results[blockIdx.x] = all[0];
+	gb_join_checks<THREADS>(c, results);
 }

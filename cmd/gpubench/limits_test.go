@@ -102,13 +102,14 @@ func loseLast(t *testing.T, path string) {
 func TestLimitsOfEachKind(t *testing.T) {
 	needCPUs(t, 2)
 	for args, want := range map[string]string{
-		"pingpong --model charm --path host -m 16K -i 50":                                       "memory copy",
-		"jacobi3d --model mpi --path host -n 1 --grid 48,48,48 -i 10":                           "stream copy",
-		"jacobi3d --model mpi --path host -n 2 --grid 48,48,48 -i 10":                           "stream copy",
-		"jacobi3d --model mpi --path host -n 1 --grid 8,8,8 -i 10":                              "",
-		"pingpong --model mpi --path direct,staged --device emulated -m 16K -i 20 --limits":     "",
-		"pingpong --model mpi --path host -m 16K -i 50 --limits=false":                          "",
-		"jacobi3d --model charm --path direct --device emulated -n 1 --grid 48,48,48 -i 6 -x 1": "",
+		"pingpong --model charm --path host -m 16K -i 50":                                          "memory copy",
+		"jacobi3d --model mpi --path host -n 1 --grid 48,48,48 -i 10":                              "stream copy",
+		"jacobi3d --model mpi --path host -n 2 --grid 48,48,48 -i 10":                              "stream copy",
+		"jacobi3d --model mpi --path host -n 1 --grid 8,8,8 -i 10":                                 "",
+		"pic --model charm --path host -n 2 --odf 2 --balance greedy --balance-every 5 -i 10 -x 2": "stream copy",
+		"pingpong --model mpi --path direct,staged --device emulated -m 16K -i 20 --limits":        "",
+		"pingpong --model mpi --path host -m 16K -i 50 --limits=false":                             "",
+		"jacobi3d --model charm --path direct --device emulated -n 1 --grid 48,48,48 -i 6 -x 1":    "",
 	} {
 		dir := t.TempDir()
 		out, err := process(append([]string{"run", "-o", dir, "--quick", "--transport", "inproc"}, strings.Fields(args)...)...).CombinedOutput()

@@ -23,6 +23,7 @@ func TestPICIsRight(t *testing.T) {
 		{"balancers", "--device cpu --path host --model charm -n 3 --odf 1,2,3,4,5,6,7,8 --balance none,greedy,refine,rotate,distance --balance-every 4",
 			8 * 5, false},
 		{"paths", "--device emulated --model mpi,charm -n 3 --odf 1,3 --balance none,rotate --balance-every 5", 3 + 3*2*2, true},
+		{"phases", "--device emulated --phases -n 2 --odf 2 --balance none,rotate --balance-every 5", 3 * 3, true},
 		{"processes", "--device emulated --transport ucx,mpi -n 3 --odf 2 --balance none,rotate --balance-every 5", 3*3 + 2*3, false},
 		{"many leave", "--device emulated -n 4 --odf 4 --particles 9000 --cells 16 --speed-x 1 --speed-y 4 --distribution patch", 2 * 3, false},
 	} {
@@ -68,6 +69,7 @@ func picIsRight(t *testing.T, r result.Record) {
 	if m := r.Metrics["particle_rate"]; m.Median <= 0 || r.Metrics["iteration_time"].Median <= 0 {
 		t.Errorf("%v: %+v", r.Params, r.Metrics)
 	}
+	picPhases(t, r)
 	_, timed := r.Metrics["balance_time"]
 	if b := r.Balancing; !r.Params.Has("balance_every") {
 		if b != nil || timed {
@@ -84,6 +86,22 @@ func picIsRight(t *testing.T, r result.Record) {
 				b.Migrations, b.MovedBytes, syncs, syncs*blocks)
 		case r.Params.String("balance") == "greedy" && r.Params.Int("odf") > 1 && b.Migrations == 0:
 			t.Errorf("%v: greedy moved nothing", r.Params)
+		}
+	}
+}
+
+// picPhases looks at a record's phases: those that the case has, and no longer than what they are parts of.
+func picPhases(t *testing.T, r result.Record) {
+	t.Helper()
+	phases := r.Params.Has("phases")
+	for _, m := range []struct {
+		name, of string
+		want     bool
+	}{{"pack_time", "compute_time", phases}, {"post_time", "iteration_time", phases}, {"wait_time", "comm_time", phases},
+		{"unpack_time", "", phases}, {"copy_time", "", phases && r.Params.String("path") == "staged"}} {
+		v, has := r.Metrics[m.name]
+		if has != m.want || has && (v.Median <= 0 || m.of != "" && v.Median > r.Metrics[m.of].Median) {
+			t.Errorf("%v: %s is %v of %v, wanted: %v", r.Params, m.name, v.Median, r.Metrics[m.of].Median, m.want)
 		}
 	}
 }

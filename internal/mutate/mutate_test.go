@@ -39,7 +39,7 @@ var mutants = []mutant{
 		`PE 0: particle \d+: expected once, at \(\d+\.5, \d+\.5\) in block \(\d,\d\), found on no PE after 10 steps`},
 	{"a particle duplicated", "internal/suite/pic/block.go", "b.n -= n\n", "b.n -= n - min(n, 1)\n", pic,
 		`PE 0: particle \d+: expected once, at \(\d+\.5, \d+\.5\) in block \(\d,\d\), found on PE \d and PE \d`},
-	{"a chare that moves forgets a particle", "internal/suite/pic/charm.go", "\tp.Int(&b.n)\n", "\tif p.Leaving() {\n\t\tb.n--\n\t}\n\tp.Int(&b.n)\n",
+	{"a chare that moves forgets a particle", "internal/suite/pic/migrate.go", "\tp.Int(&b.n)\n", "\tif p.Leaving() {\n\t\tb.n--\n\t}\n\tp.Int(&b.n)\n",
 		strings.Replace(pic, "mpi,charm", "charm", 1) + "--odf 2 --balance rotate --balance-every 5", `PE 0: particle \d+: expected once, .* found on no PE`},
 	{"halo taken from the block's own plane", "internal/suite/stencil/launch.go",
 		"set.UnpackFaces(b.edge, field, b.geom, m, &b.in)",

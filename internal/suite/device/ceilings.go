@@ -65,7 +65,14 @@ func Between(p result.Params, bytes int64, ways int) []limits.Ceiling {
 // Through is what bounds an iteration that reads and writes so many bytes of fields at least once, over all PEs: a copy
 // of as many through the memory of the PEs' devices. None for small fields, and where it is not known how many devices
 // there are.
-func Through(p result.Params, bytes int64) []limits.Ceiling {
+func Through(p result.Params, bytes int64) []limits.Ceiling { return through(p, bytes, 1) }
+
+// InPlace is what bounds an iteration that reads so many bytes of fields at least, and writes them where they were: the
+// two arrays of the copy take as much memory together, so that a cache that holds the fields holds them too.
+func InPlace(p result.Params, bytes int64) []limits.Ceiling { return through(p, bytes, 2) }
+
+// through is a copy of so many bytes over all PEs, made as so many copies.
+func through(p result.Params, bytes, copies int64) []limits.Ceiling {
 	devices := int64(1)
 	if p.Int("pes") > 1 {
 		switch text(p, "placement") {
@@ -77,11 +84,12 @@ func Through(p result.Params, bytes int64) []limits.Ceiling {
 		}
 	}
 	each := bytes / devices / 8 * 8
-	if each < leastStream {
+	size := each / copies / 8 * 8
+	if size < leastStream {
 		return nil
 	}
 	return []limits.Ceiling{{Name: "stream copy", Benchmark: Streams.Name, Device: text(p, "device"), Bytes: each,
-		Own: result.Params{"size_bytes": min(each, mostStream), "operation": opCopy}}}
+		Own: result.Params{"size_bytes": min(size, mostStream), "operation": opCopy}}}
 }
 
 // text is a parameter that may be null.

@@ -91,4 +91,13 @@ func TestThrough(t *testing.T) {
 			t.Errorf("%+v:\n%s", c, got)
 		}
 	}
+	// In place the copy's two arrays are what the field is.
+	p := result.Params{"device": "cuda", "placement": "peer", "pes": int64(2)}
+	want := "stream copy, stream on cuda copy 262144, 524288 B × 0"
+	if got := words(InPlace(p, 1<<20)); got != want {
+		t.Errorf("in place: %s", got)
+	}
+	if got := InPlace(p, 1<<20-16); got != nil {
+		t.Errorf("small and in place: %s", words(got))
+	}
 }

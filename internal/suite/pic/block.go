@@ -6,17 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
 // block is one block of the grid.
 type block struct {
 	w    *part
-	at   [2]int
+	at   [3]int
 	geom kernels.PICBlock
 	near []neighbour
 
@@ -27,11 +27,12 @@ type block struct {
 	gear
 	incoming [kernels.PICClasses - 1]int
 	arriving [kernels.PICClasses - 1]gpu.Memory // where incoming ones go
+	attached bool                               // appending is to be accounted for
 }
 
 // newBlock makes a block with its particles of the start.
 func (w *part) newBlock(i int) (*block, error) {
-	b := &block{w: w, at: w.at(i)}
+	b := &block{w: w, at: w.At(i)}
 	c := w.crowd()
 	g := w.geometry(b.at)
 	c.within(int64(g.Left), int64(g.Right), int64(g.Bottom), int64(g.Top), func(_, _ int64, n int, _ int64) { b.n += n })
@@ -127,7 +128,7 @@ func sign(x int64) float64 { return float64(1 - 2*(x%2)) }
 
 // move moves the particles and packs those that leave; `packed` tells when leave can be asked.
 func (b *block) move() error {
-	if err := b.stream.Record(b.began); err != nil {
+	if err := b.kernels.Begin(b.stream); err != nil {
 		return err
 	}
 	if err := b.w.set.PICMove(b.stream, b.geom, &b.arrays, b.n); err != nil {
@@ -137,10 +138,10 @@ func (b *block) move() error {
 }
 
 func (b *block) pack() error {
-	if err := b.w.set.PICPack(b.stream, &b.arrays, b.n); err != nil {
+	if err := b.packing.Around(b.stream, func() error { return b.w.set.PICPack(b.stream, &b.arrays, b.n) }); err != nil {
 		return err
 	}
-	if err := b.stream.Record(b.ended); err != nil {
+	if err := b.kernels.End(b.stream); err != nil {
 		return err
 	}
 	if err := b.stream.Copy(b.host.Slice(0, kernels.PICTotalsBytes), b.arrays.Totals); err != nil {
@@ -191,7 +192,7 @@ func (b *block) expect() error {
 	for i := range b.near {
 		n := gpu.Of[int64](b.coming(i))[0]
 		if most := b.w.crowd().total; n < 0 || n > most {
-			at := b.w.at(b.near[i].block)
+			at := b.w.At(b.near[i].block)
 			return fmt.Errorf("block (%d,%d), number from block (%d,%d) at offset 0: expected at most %d particles, found %d",
 				b.at[0], b.at[1], at[0], at[1], most, n)
 		}
@@ -238,27 +239,45 @@ func (b *block) grow(capacity int) error {
 
 // short is a message of particles with another length than was announced.
 func (b *block) short(i, found, expected int) error {
-	at := b.w.at(b.near[i].block)
+	at := b.w.At(b.near[i].block)
 	return fmt.Errorf("block (%d,%d), particles from block (%d,%d) at offset %d: expected %d bytes, found %d",
 		b.at[0], b.at[1], at[0], at[1], min(found, expected), expected, found)
 }
 
 // attach takes in the particles that have come.
 func (b *block) attach() error {
-	if err := b.w.set.PICAppend(b.stream, &b.arrays, b.in.Memory(), b.n, b.incoming); err != nil {
-		return err
-	}
+	err := b.unpacking.Around(b.stream, func() error {
+		return b.w.set.PICAppend(b.stream, &b.arrays, b.in.Memory(), b.n, b.incoming)
+	})
 	for i := range b.near {
 		b.n += b.incoming[i]
 	}
-	return nil
+	b.attached = b.w.phases
+	return err
 }
 
 // account adds the time of the step's kernels to the clock, when `packed` has come, and returns it in seconds.
 func (b *block) account(clk *bench.Clock) (float64, error) {
-	s, err := b.ended.Since(b.began)
-	clk.Lap(lapCompute, time.Duration(s*1e9))
+	if err := b.previous(clk); err != nil {
+		return 0, err
+	}
+	if b.w.phases {
+		if err := phases.Lap(clk, phases.Pack, b.packing); err != nil {
+			return 0, err
+		}
+	}
+	s, err := b.kernels.Seconds()
+	clk.Lap(lapCompute, phases.Duration(s))
 	return s, err
+}
+
+// previous adds the time of appending in the step before, which is over, where phases are timed.
+func (b *block) previous(clk *bench.Clock) error {
+	if !b.attached {
+		return nil
+	}
+	b.attached = false
+	return phases.Lap(clk, phases.Unpack, b.unpacking)
 }
 
 func (b *block) close() error {

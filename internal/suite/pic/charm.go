@@ -5,12 +5,12 @@ package pic
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/runtimes/charm"
 )
 
@@ -47,6 +47,7 @@ type chares struct {
 	every int64 // steps from sync point to sync point; 0: none
 	clk   *bench.Clock
 	comm  time.Duration // of all blocks of a batch
+	wait  time.Duration // the part of it that is phases.Wait, where phases are timed
 	waits int64         // how many steps of blocks that was
 	cost  time.Duration // of sync points until the batch before
 }
@@ -72,10 +73,10 @@ func newCharm(pe *bench.PE, p result.Params) (bench.Body, error) {
 
 // populate makes the chares, mobile ones where there is a balancer.
 func (c *chares) populate(p result.Params) (err error) {
-	place := charm.MapFunc("pic", func(at charm.Index, _ charm.Shape, _ int) int { return c.owner(c.index([2]int{at[0], at[1]})) })
-	shape := charm.Grid(c.problem.blocks[0], c.problem.blocks[1])
+	place := charm.MapFunc("pic", func(at charm.Index, _ charm.Shape, _ int) int { return c.Owner(c.Index(at)) })
+	shape := charm.Grid(c.Along[0], c.Along[1])
 	construct := func(self charm.Elem[chare], at charm.Index) (*chare, error) {
-		b, err := c.newBlock(c.index([2]int{at[0], at[1]}))
+		b, err := c.newBlock(c.Index(at))
 		c.blocks = append(c.blocks, b)
 		return &chare{block: b, self: self, home: c}, err
 	}
@@ -98,59 +99,35 @@ func (c *chares) populate(p result.Params) (err error) {
 
 func (b *chare) connect() {
 	for _, n := range b.near {
-		at := b.w.at(n.block)
-		b.ch = append(b.ch, charm.Connect(b.home.rt.PE(), b.self, b.home.arr.At(at[0], at[1]), 0))
+		b.ch = append(b.ch, charm.Connect(b.home.rt.PE(), b.self, b.home.arr.AtIndex(b.w.At(n.block)), 0))
 	}
-}
-
-// Pup packs a chare: its particles and the charges of its cells, as AMPI/PIC packs a rank.
-func (b *chare) Pup(p *charm.Pup) {
-	if p.Unpacking() {
-		b.block = &block{}
-	}
-	charm.PupValue(p, &b.steps)
-	p.Int(&b.left)
-	p.Int(&b.n)
-	p.Int(&b.arrays.Capacity)
-	p.Buffer(&b.particles)
-	p.Buffer(&b.charges)
-	if p.Leaving() {
-		w := b.w
-		w.blocks = slices.DeleteFunc(w.blocks, func(o *block) bool { return o == b.block })
-		w.spare = append(w.spare, b.gear)
-	}
-}
-
-// arrive gives a chare that has moved what belongs to its new PE.
-func (c *chares) arrive(self charm.Elem[chare], at charm.Index, b *chare) error {
-	b.home, b.self, b.w, b.at = c, self, c.part, [2]int{at[0], at[1]}
-	err := b.equip()
-	if err == nil {
-		err = b.layOut(b.arrays.Capacity)
-	}
-	if err != nil {
-		return errors.Join(err, b.gear.close()) // the runtime has particles and charges
-	}
-	b.connect()
-	c.blocks = append(c.blocks, b.block)
-	return nil
 }
 
 func (c *chares) Batch(n int, clk *bench.Clock) error {
-	c.clk, c.comm, c.waits = clk, 0, 0
+	before := c.pe.Endpoint.CopySeconds()
+	c.clk, c.comm, c.wait, c.waits = clk, 0, 0, 0
 	err := c.rt.Run(func(pe *charm.PE) {
 		c.arr.EachLocal(pe, func(self charm.Elem[chare], _ *chare) { chareRun.Send(pe, self, steps{n}) })
 	})
 	c.applied += int64(n)
 	if c.waits > 0 {
-		clk.Lap(lapComm, c.comm*time.Duration(n)/time.Duration(c.waits))
+		clk.Lap(lapComm, c.perBlock(c.comm, n))
+		if c.phases {
+			clk.Lap(phases.Wait, c.perBlock(c.wait, n))
+		}
 	}
+	c.lapCopies(clk, before)
 	if c.every > 0 {
 		s := c.rt.Balancing(c.arr)
 		clk.Lap(lapBalance, s.Waited+s.Moving-c.cost)
 		c.cost = s.Waited + s.Moving
 	}
 	return err
+}
+
+// perBlock is the mean over the blocks, in n steps, of what all of a batch took together.
+func (c *chares) perBlock(d time.Duration, n int) time.Duration {
+	return d * time.Duration(n) / time.Duration(c.waits)
 }
 
 func (b *chare) run(t *charm.Thread, s steps) {
@@ -195,7 +172,10 @@ func (b *chare) finish(t *charm.Thread) error {
 	if err := b.stream.Record(b.packed); err != nil {
 		return err
 	}
-	return t.WaitEvent(b.packed)
+	if err := t.WaitEvent(b.packed); err != nil {
+		return err
+	}
+	return b.previous(b.home.clk)
 }
 
 func (b *chare) step(t *charm.Thread) error {
@@ -236,6 +216,7 @@ func (b *chare) step(t *charm.Thread) error {
 // exchange sends to and receives from every neighbour; what is empty is not sent.
 func (b *chare) exchange(t *charm.Thread, in, out func(i int) gpu.Memory) error {
 	b.ops = b.ops[:0]
+	began := b.w.now()
 	for i, ch := range b.ch {
 		var op *charm.Op
 		if m := in(i); m.Len > 0 {
@@ -248,6 +229,7 @@ func (b *chare) exchange(t *charm.Thread, in, out func(i int) gpu.Memory) error 
 			b.ops = append(b.ops, ch.Isend(t.PE, m, nil)) // packed already
 		}
 	}
+	posted := b.w.now()
 	for i := range b.ch {
 		if b.ops[i] == nil {
 			continue
@@ -260,7 +242,12 @@ func (b *chare) exchange(t *charm.Thread, in, out func(i int) gpu.Memory) error 
 			return b.short(i, n, in(i).Len)
 		}
 	}
-	return t.WaitAll(b.ops[len(b.ch):])
+	if err := t.WaitAll(b.ops[len(b.ch):]); err != nil || !b.w.phases {
+		return err
+	}
+	b.home.clk.Lap(phases.Post, time.Duration(posted-began))
+	b.home.wait += time.Duration(b.w.now() - posted)
+	return nil
 }
 
 // Probe names a message that carries data, and the PE it goes to: another one if there is one.
@@ -270,26 +257,12 @@ func (c *chares) Probe() (gpu.Memory, int) {
 	}
 	for _, b := range c.blocks {
 		for _, n := range b.near {
-			at := b.w.at(n.block)
-			if pe := c.arr.At(at[0], at[1]).PE(c.rt.PE()); pe != c.pe.Rank {
+			if pe := c.arr.AtIndex(b.w.At(n.block)).PE(c.rt.PE()); pe != c.pe.Rank {
 				return b.out.Memory(), pe
 			}
 		}
 	}
 	return gpu.Memory{}, -1
-}
-
-// Balancing is what the sync points came to.
-func (c *chares) Balancing() *result.Balancing {
-	if c.every == 0 {
-		return nil
-	}
-	s := c.rt.Balancing(c.arr)
-	b := &result.Balancing{Syncs: s.Syncs, Migrations: s.Moves, MovedBytes: s.Bytes, DecideS: s.Decided.Seconds()}
-	if s.Syncs > 0 {
-		b.ImbalanceBefore, b.ImbalanceAfter = s.SumBefore/float64(s.Syncs), s.SumAfter/float64(s.Syncs)
-	}
-	return b
 }
 
 // Close closes the runtime and frees the blocks.

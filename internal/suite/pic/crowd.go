@@ -41,6 +41,27 @@ func (s *spread) mean(x int64) float64 {
 	panic("pic: no distribution is called " + s.kind)
 }
 
+// least is how many particles there are at least, without the draws: the mean less five deviations of what draw gives.
+func (s *spread) least() int64 {
+	mean, variance := 0.0, 0.0
+	for x := range s.cells {
+		rows, m := float64(s.cells), s.mean(x)
+		if s.kind == "patch" {
+			if !s.inside(x, s.bottom) {
+				continue
+			}
+			rows = float64(s.top - s.bottom + 1)
+		}
+		mean += rows * m
+		if m >= 1 {
+			variance += rows * (m*m*deviation*deviation + 1.0/12) // and rounding's
+		} else {
+			variance += rows * m * (1 - m)
+		}
+	}
+	return max(0, int64(mean-5*math.Sqrt(variance)))
+}
+
 func (s *spread) inside(x, y int64) bool {
 	return s.kind != "patch" || x >= s.left && x <= s.right && y >= s.bottom && y <= s.top
 }
@@ -87,6 +108,9 @@ func (d *dice) next() uint64 {
 	return uint64(*d)
 }
 
+// deviation is that of a cell's number over its mean, where that is 1 or more.
+const deviation = 0.15
+
 // draw is random_draw: about mean on average, with a standard deviation of 15 % where the mean is 1 or more, and else 1
 // with that probability.
 func (d *dice) draw(mean float64) int {
@@ -94,7 +118,7 @@ func (d *dice) draw(mean float64) int {
 		u0 := float64(d.next()%math.MaxUint64) * (1.0 / math.MaxUint64)
 		u1 := float64(d.next()%math.MaxUint64) * (1.0 / math.MaxUint64)
 		z := math.Sqrt(-2*math.Log(u0)) * math.Cos(2*math.Pi*u1)
-		return int(z*(mean*0.15) + mean + 0.5)
+		return int(z*(mean*deviation) + mean + 0.5)
 	}
 	d.next()
 	if d.next()%math.MaxUint32 <= uint64(uint32(mean*math.MaxUint32)) {

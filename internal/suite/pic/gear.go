@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"gpubench/gpu"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
@@ -18,9 +19,11 @@ type gear struct {
 	moves   *gpu.Buffer
 	host    *gpu.Buffer // totals, then the numbers of particles that come: int64s
 
-	stream       *gpu.Stream
-	packed       *gpu.Event // all that leave are, and the totals are on the host
-	began, ended *gpu.Event // of the kernels
+	stream  *gpu.Stream
+	packed  *gpu.Event  // all that leave are, and the totals are on the host
+	kernels phases.Span // those that move and pack
+	// Only where phases are timed.
+	packing, unpacking phases.Span
 }
 
 // few is for how many packed particles there is room at first.
@@ -43,8 +46,15 @@ func (w *part) newGear() (g gear, err error) {
 	if g.stream, err = dev.NewStream(); err != nil {
 		return g, err
 	}
-	for _, e := range []**gpu.Event{&g.packed, &g.began, &g.ended} {
-		if *e, err = dev.NewEvent(e != &g.packed); err != nil {
+	if g.packed, err = dev.NewEvent(false); err != nil {
+		return g, err
+	}
+	spans := []*phases.Span{&g.kernels, &g.packing, &g.unpacking}
+	if !w.phases {
+		spans = spans[:1]
+	}
+	for _, t := range spans {
+		if err = t.Open(dev); err != nil {
 			return g, err
 		}
 	}
@@ -69,11 +79,10 @@ func (g *gear) close() error {
 	if g.stream != nil {
 		errs = append(errs, g.stream.Close())
 	}
-	for _, e := range []*gpu.Event{g.packed, g.began, g.ended} {
-		if e != nil {
-			errs = append(errs, e.Close())
-		}
+	if g.packed != nil {
+		errs = append(errs, g.packed.Close())
 	}
+	errs = append(errs, g.kernels.Close(), g.packing.Close(), g.unpacking.Close())
 	*g = gear{}
 	return errors.Join(errs...)
 }

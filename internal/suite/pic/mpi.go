@@ -10,6 +10,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/runtimes/mpi"
 )
 
@@ -46,6 +47,7 @@ func newMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
 }
 
 func (r *ranks) Batch(n int, clk *bench.Clock) error {
+	before := r.pe.Endpoint.CopySeconds()
 	clk.Start()
 	for range n {
 		if err := r.step(clk); err != nil {
@@ -55,7 +57,11 @@ func (r *ranks) Batch(n int, clk *bench.Clock) error {
 	if err := r.b.stream.Sync(); err != nil {
 		return err
 	}
+	if err := r.b.previous(clk); err != nil {
+		return err
+	}
 	clk.Stop()
+	r.lapCopies(clk, before)
 	return nil
 }
 
@@ -77,13 +83,13 @@ func (r *ranks) step(clk *bench.Clock) error {
 		return err
 	}
 	began := bench.Now()
-	if err := r.exchange(tagCount, r.b.coming, r.b.count); err != nil {
+	if err := r.exchange(clk, tagCount, r.b.coming, r.b.count); err != nil {
 		return err
 	}
 	if err := r.b.expect(); err != nil {
 		return err
 	}
-	if err := r.exchange(tagParticles, r.b.ahead, r.b.outgoing); err != nil {
+	if err := r.exchange(clk, tagParticles, r.b.ahead, r.b.outgoing); err != nil {
 		return err
 	}
 	clk.Lap(lapComm, time.Duration(bench.Now()-began))
@@ -91,8 +97,9 @@ func (r *ranks) step(clk *bench.Clock) error {
 }
 
 // exchange sends to and receives from every neighbour; what is empty is not sent.
-func (r *ranks) exchange(tag int, in, out func(i int) gpu.Memory) error {
+func (r *ranks) exchange(clk *bench.Clock, tag int, in, out func(i int) gpu.Memory) error {
 	r.recvs, r.sends = r.recvs[:0], r.sends[:0]
+	began := r.now()
 	for i, n := range r.b.near {
 		var q mpi.Request
 		if m := in(i); m.Len > 0 {
@@ -112,6 +119,7 @@ func (r *ranks) exchange(tag int, in, out func(i int) gpu.Memory) error {
 			r.sends = append(r.sends, q)
 		}
 	}
+	posted := r.now()
 	for i, q := range r.recvs {
 		if in(i).Len == 0 {
 			continue
@@ -124,7 +132,12 @@ func (r *ranks) exchange(tag int, in, out func(i int) gpu.Memory) error {
 			return r.b.short(i, st.Len, in(i).Len)
 		}
 	}
-	return r.comm.Waitall(r.sends)
+	if err := r.comm.Waitall(r.sends); err != nil || !r.phases {
+		return err
+	}
+	clk.Lap(phases.Post, time.Duration(posted-began))
+	clk.Lap(phases.Wait, time.Duration(r.now()-posted))
+	return nil
 }
 
 // Probe names a message that carries data, and the PE it goes to. Few particles may have crossed no border.

@@ -8,6 +8,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
@@ -29,8 +30,26 @@ func (q problem) newPart(pe *bench.PE, p result.Params) (*part, error) {
 	if w.set, err = kernels.Load(pe.Device); err != nil {
 		return nil, err
 	}
-	w.space, err = gpu.ParseSpace(p.String("space")) // where particles and packed ones lie
-	return w, err
+	if w.space, err = gpu.ParseSpace(p.String("space")); err != nil { // where particles and packed ones lie
+		return nil, err
+	}
+	pe.Endpoint.TimeCopies(w.phases)
+	return w, nil
+}
+
+// now reads the clock where phases are timed.
+func (w *part) now() int64 {
+	if !w.phases {
+		return 0
+	}
+	return bench.Now()
+}
+
+// lapCopies adds the staging copies' time since `before` to the clock, where phases are timed.
+func (w *part) lapCopies(clk *bench.Clock, before float64) {
+	if w.phases {
+		clk.Lap(phases.Copy, phases.Duration(w.pe.Endpoint.CopySeconds()-before))
+	}
 }
 
 // Close frees the PE's blocks.
@@ -43,5 +62,6 @@ func (w *part) Close() error {
 		errs = append(errs, w.spare[i].close())
 	}
 	w.blocks, w.spare = nil, nil
+	w.pe.Endpoint.TimeCopies(false)
 	return errors.Join(errs...)
 }

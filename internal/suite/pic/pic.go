@@ -13,7 +13,10 @@ package pic
 
 import (
 	"gpubench/internal/bench"
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/device"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 	"gpubench/runtimes/charm"
 )
@@ -44,8 +47,9 @@ var Benchmark = &bench.Benchmark{
 		{Name: "odf", Doc: "blocks (chares) per PE", Default: int64(1), Flag: "odf", Min: 1, Max: 4096, Models: ofCharm},
 		{Name: "balance", Doc: "how chares are placed anew at sync points", Default: "none", Flag: "balance", Values: charm.Balancers(),
 			Models: ofCharm},
-		{Name: "balance_every", Doc: "steps from one sync point to the next", Default: int64(20), Flag: "balance-every", Min: 1, Max: 1 << 30,
+		{Name: "balance_every", Doc: "steps from one sync point to the next, warm-up counted; no more than a case has", Default: int64(20), Flag: "balance-every", Min: 1, Max: 1 << 30,
 			Models: ofCharm},
+		phases.Param,
 		{Name: "iterations", Doc: "timed steps in all; warm-up moves the particles too", Default: int64(100)},
 	},
 	Metrics: []bench.Metric{
@@ -53,8 +57,13 @@ var Benchmark = &bench.Benchmark{
 		{Name: "particle_rate", Unit: "op/s", Doc: "particles moved a second, over all PEs", Value: rate},
 		{Name: "compute_time", Unit: "s", Lap: lapCompute, Doc: "time of the kernels that move and pack in a step, by the device's events; largest PE"},
 		{Name: "comm_time", Unit: "s", Lap: lapComm, Doc: "time from a block's packed particles to the arrival of its neighbours', counts first; mean over the PE's blocks; largest PE"},
-		{Name: "balance_time", Unit: "s", Lap: lapBalance, Doc: "time at sync points a step: the wait for word of the new places, and the moves; largest PE",
+		{Name: "balance_time", Unit: "s", Lap: lapBalance, Doc: "time at sync points a step: the wait for word of the new places, and the moves; 0 where all of them fell into the warm-up; largest PE",
 			When: balances},
+		phases.Metric(phases.Pack, phases.On, "time of the packing kernels in a step, by the device's events, a part of compute_time; largest PE"),
+		phases.Metric(phases.Copy, phases.Copies, "time of the staging copies in a step, both ways, those of blocks that move too, by the device's events; largest PE"),
+		phases.Metric(phases.Post, phases.On, "time in the calls that start a step's receives and sends, of numbers and of particles; largest PE"),
+		phases.Metric(phases.Wait, phases.On, "time from there to the end of a block's receives and sends, of numbers and of particles, mean over the PE's blocks; largest PE"),
+		phases.Metric(phases.Unpack, phases.On, "time of the kernels that append what came in a step, by the device's events; largest PE"),
 	},
 	New: map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error){
 		bench.MPI:   newMPI,
@@ -68,6 +77,7 @@ var Benchmark = &bench.Benchmark{
 	Iterations: counts,
 	Memory:     memory,
 	Longest:    longest,
+	Ceilings:   ceilings,
 }
 
 const (
@@ -108,6 +118,15 @@ func rate(p result.Params, n int, seconds float64) float64 {
 func memory(p result.Params) int64 {
 	cells := p.Int("cells")
 	return p.Int("particles")*kernels.PICBytes*3/2 + 8*cells*cells
+}
+
+// ceilings: positions and velocities of all particles are read and written once at least, whoever has how many of them.
+func ceilings(p result.Params) []limits.Ceiling {
+	q, err := newProblem(p)
+	if err != nil {
+		panic("pic: " + err.Error()) // it has been settled
+	}
+	return device.InPlace(p, 4*8*q.least())
 }
 
 // longest is guessed: what leaves a block in one step if its particles are spread evenly.

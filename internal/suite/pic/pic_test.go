@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gpubench/internal/result"
+	"gpubench/internal/suite/cut"
 	"gpubench/kernels"
 )
 
@@ -35,14 +36,54 @@ func TestAsManyAsPRKPlaces(t *testing.T) {
 	}
 }
 
-// The n-th number of the sequence is what n single steps give.
-func TestJumps(t *testing.T) {
-	d := dice(lcgSeed)
-	for n := range uint64(200) {
-		if got := lcg(n); got != d {
-			t.Fatalf("after %d numbers: %d, want %d", n, got, d)
+// At least so many, by the deviations, are placed: never more than the draws give, and nearly as many where there are many cells.
+func TestLeast(t *testing.T) {
+	for _, c := range []struct {
+		s      spread
+		nearly float64
+	}{
+		{spread{kind: "geometric", particles: 100000, cells: 998, rho: 0.99}, 0.98},
+		{spread{kind: "sinusoidal", particles: 100000, cells: 998}, 0.98},
+		{spread{kind: "linear", particles: 100000, cells: 998, alpha: 1, beta: 3}, 0.98},
+		{spread{kind: "patch", particles: 100000, cells: 998, right: 200, bottom: 100, top: 200}, 0.99},
+		{spread{kind: "geometric", particles: 500000, cells: 40, rho: 0.9}, 0.95},
+		{spread{kind: "patch", particles: 500000, cells: 40, right: 8, bottom: 4, top: 8}, 0.85},
+		{spread{kind: "uniform", particles: 100000, cells: 200}, 0.98},
+		{spread{kind: "geometric", particles: 1, cells: 40, rho: 0.9}, 0},
+	} {
+		total := drawCrowd(c.s).total
+		if got := c.s.least(); got > total || float64(got) < c.nearly*float64(total) {
+			t.Errorf("%+v: at least %d particles, and there are %d", c.s, got, total)
 		}
-		d.next()
+	}
+}
+
+// All that are placed bound a step, wherever they are; few particles are bounded by nothing.
+func TestCeilings(t *testing.T) {
+	for _, c := range []struct {
+		more result.Params
+		some bool
+	}{
+		{result.Params{"particles": int64(100000)}, true},
+		{result.Params{"particles": int64(100000), "odf": int64(4), "balance": "greedy"}, true},
+		{result.Params{"particles": int64(16000)}, false},
+	} {
+		p := params(998, c.more).With("device", "cpu").With("placement", result.Node)
+		if _, err := settle(p); err != nil {
+			t.Fatal(err)
+		}
+		got := ceilings(p)
+		if !c.some {
+			if got != nil {
+				t.Errorf("%v: %+v", c.more, got)
+			}
+			continue
+		}
+		all := 32 * drawCrowd(spread{kind: "geometric", particles: 100000, cells: 998, rho: 0.9}).total
+		if len(got) != 1 || got[0].Benchmark != "stream" || got[0].Bytes > all || got[0].Bytes < all*98/100 ||
+			got[0].Own.Int("size_bytes") != got[0].Bytes/2 {
+			t.Errorf("%v: %+v, want copies of %d bytes or a little less", c.more, got, all)
+		}
 	}
 }
 
@@ -73,10 +114,10 @@ func TestBlocksShareParticlesOut(t *testing.T) {
 		}
 		c := q.crowd()
 		seen := make([]bool, c.total+1)
-		for i := range q.count() {
-			at := q.at(i)
-			if q.index(at) != i || q.owner(i) >= q.pes {
-				t.Fatalf("block %d: at %v, owner %d", i, at, q.owner(i))
+		for i := range q.Count() {
+			at := q.At(i)
+			if q.Index(at) != i || q.Owner(i) >= q.PEs {
+				t.Fatalf("block %d: at %v, owner %d", i, at, q.Owner(i))
 			}
 			g := q.geometry(at)
 			c.within(int64(g.Left), int64(g.Right), int64(g.Bottom), int64(g.Top), func(x, y int64, n int, first int64) {
@@ -93,7 +134,7 @@ func TestBlocksShareParticlesOut(t *testing.T) {
 					t.Fatalf("particle %d is found in (%d,%d), and is in (%d,%d)", first, fx, fy, x, y)
 				}
 				ex, ey := q.expected(x, y, 1)
-				to := q.index(q.blockOf(ex, ey))
+				to := q.Index(q.blockOf(ex, ey))
 				near := q.neighbours(at)
 				found := to == i
 				for _, n := range near {
@@ -116,10 +157,10 @@ func TestBlocksShareParticlesOut(t *testing.T) {
 func TestNeighboursKnowEachOther(t *testing.T) {
 	for across := 1; across < 6; across++ {
 		for up := 1; up < 6; up++ {
-			q := problem{spread: spread{cells: 60}, blocks: [2]int{across, up}, pes: 1}
+			q := problem{spread: spread{cells: 60}, Blocks: cut.Blocks{Along: [3]int{across, up, 1}, PEs: 1}}
 			known := map[[2]int]int{}
-			for i := range q.count() {
-				for _, n := range q.neighbours(q.at(i)) {
+			for i := range q.Count() {
+				for _, n := range q.neighbours(q.At(i)) {
 					known[[2]int{i, n.block}]++
 					if n.block == i || n.class == kernels.PICHere {
 						t.Errorf("%d × %d: block %d is its own neighbour", across, up, i)
@@ -149,14 +190,19 @@ func TestSettle(t *testing.T) {
 		{998, result.Params{"blocks": []int64{16, 1}}, []int64{16, 1}, ""},
 		{41, nil, nil, "--cells 41 is odd"},
 		{8, result.Params{"odf": int64(64)}, nil, "--cells 8 × 16 blocks do not fit into 8 × 8 cells"},
-		{40, result.Params{"blocks": []int64{41, 1}}, nil, "--blocks 41 × 1 blocks over 40 × 40 cells"},
+		{40, result.Params{"blocks": []int64{41, 1}}, nil, "--blocks 41 blocks along X, but the grid has 40 cells there: give fewer blocks or a larger --cells"},
 		{40, result.Params{"blocks": []int64{3, 1}}, nil, "--blocks 3 × 1 = 3 blocks do not divide over 2 PEs"},
-		{40, result.Params{"model": "mpi", "odf": nil, "blocks": []int64{4, 1}}, nil, "--blocks 4 × 1 = 4 blocks for 2 ranks"},
+		{40, result.Params{"model": "mpi", "odf": nil, "blocks": []int64{4, 1}}, nil, "--blocks 4 × 1 blocks for 2 ranks: a rank has one block, so give 2"},
 		{40, result.Params{"blocks": []int64{8, 1}, "speed_x": int64(2)}, []int64{8, 1}, ""},
 		{40, result.Params{"blocks": []int64{8, 1}, "speed_x": int64(3)}, nil, "--speed-x particles would move 7 cells a step, past a whole block of 5"},
 		{40, result.Params{"blocks": []int64{1, 8}, "speed_y": int64(-6)}, nil, "--speed-y particles would move 6 cells a step, past"},
 		{40, result.Params{"blocks": []int64{2, 1}, "speed_x": int64(19)}, []int64{2, 1}, ""},
 		{40, result.Params{"speed_x": int64(20)}, nil, "--speed-x particles would move 41 cells a step, and the grid has 40"},
+		{40, result.Params{"balance": "greedy", "iterations": int64(16), "warmup": int64(4)}, []int64{1, 2}, ""},
+		{40, result.Params{"balance": "greedy", "iterations": int64(15), "warmup": int64(4)}, nil,
+			"--balance-every 20 steps from one sync point to the next, and the case has 19: nothing would be balanced; give 19 at most"},
+		{40, result.Params{"iterations": int64(15), "warmup": int64(4)}, []int64{1, 2}, ""}, // without a balancer
+		{40, result.Params{"balance": "greedy", "iterations": nil, "seconds": 0.1, "warmup": int64(1)}, []int64{1, 2}, ""},
 		{40, result.Params{"distribution": "linear", "alpha": 4.0}, nil, "--beta 3 is less than --alpha 4"},
 		{40, result.Params{"distribution": "patch", "patch_x": []int64{5, 4}}, nil, "--patch-x 5,4 is no part of 40 cells"},
 		{40, result.Params{"distribution": "patch", "patch_y": []int64{5, 40}}, nil, "--patch-y 5,40 is no part of 40 cells"},

@@ -8,16 +8,18 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/cut"
+	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
 
 // problem is what all PEs and both models agree on.
 type problem struct {
 	spread
-	blocks [2]int
+	cut.Blocks
 	k, m   int64
-	pes    int
 	pages  gpu.Pages
+	phases bool
 }
 
 // settle makes the decomposition out of the flags, sets to null what does not concern the distribution or the balancer,
@@ -32,11 +34,26 @@ func settle(p result.Params) (flag string, err error) {
 	}
 	if !balances(p) {
 		p["balance_every"] = nil
+	} else if flag, err = settlePeriod(p); err != nil {
+		return flag, err
 	}
 	if flag, err = settleBlocks(p, cells); err != nil {
 		return flag, err
 	}
 	return settleSpeed(p, cells)
+}
+
+// settlePeriod: a case with a balancer has a sync point at least. Where steps are counted by time a batch has a whole period.
+func settlePeriod(p result.Params) (flag string, err error) {
+	if !p.Has("iterations") {
+		return "", nil
+	}
+	steps, warmup := p.Int("iterations"), p.Int("warmup")
+	if every := p.Int("balance_every"); every > steps+warmup {
+		return "--balance-every", fmt.Errorf("%d steps from one sync point to the next, and the case has %d: nothing would be balanced; give %d at most, more -i, or --balance none",
+			every, steps+warmup, steps+warmup)
+	}
+	return "", nil
 }
 
 func settleSpread(p result.Params, cells int64) (flag string, err error) {
@@ -73,17 +90,14 @@ func settleBlocks(p result.Params, cells int64) (flag string, err error) {
 	pes := p.Int("pes")
 	if p.Has("blocks") {
 		b := p.Ints("blocks")
-		n := b[0] * b[1]
+		odf, err := cut.Check([]int64{cells, cells}, b, pes, "--cells")
 		switch {
-		case b[0] > cells || b[1] > cells:
-			return "--blocks", fmt.Errorf("%d × %d blocks over %d × %d cells: give fewer blocks or more --cells", b[0], b[1], cells, cells)
-		case p.String("model") == string(bench.MPI) && n != pes:
-			return "--blocks", fmt.Errorf("%d × %d = %d blocks for %d ranks: a rank has one block, so give %d", b[0], b[1], n, pes, pes)
-		case n%pes != 0:
-			return "--blocks", fmt.Errorf("%d × %d = %d blocks do not divide over %d PEs: give a multiple of %d", b[0], b[1], n, pes, pes)
-		}
-		if p.String("model") == string(bench.Charm) {
-			p["odf"] = n / pes
+		case err != nil:
+			return "--blocks", err
+		case p.String("model") == string(bench.Charm):
+			p["odf"] = odf
+		case odf != 1:
+			return "--blocks", fmt.Errorf("%s blocks for %d ranks: a rank has one block, so give %d", cut.Times(b), pes, pes)
 		}
 		return "", nil
 	}
@@ -123,7 +137,7 @@ func settleSpeed(p result.Params, cells int64) (flag string, err error) {
 }
 
 func newProblem(p result.Params) (problem, error) {
-	q := problem{k: p.Int("speed_x"), m: p.Int("speed_y"), pes: int(p.Int("pes"))}
+	q := problem{k: p.Int("speed_x"), m: p.Int("speed_y"), phases: phases.On(p)}
 	q.kind, q.particles, q.cells = p.String("distribution"), p.Int("particles"), p.Int("cells")
 	switch q.kind {
 	case "geometric":
@@ -135,35 +149,26 @@ func newProblem(p result.Params) (problem, error) {
 		q.left, q.right, q.bottom, q.top = x[0], x[1], y[0], y[1]
 	}
 	b := p.Ints("blocks")
-	q.blocks = [2]int{int(b[0]), int(b[1])}
+	q.Blocks = cut.Blocks{Along: [3]int{int(b[0]), int(b[1]), 1}, PEs: int(p.Int("pes"))}
 	var err error
 	q.pages, err = gpu.ParsePages(p.String("pages"))
 	return q, err
 }
 
 func (q *problem) crowd() *crowd { return drawCrowd(q.spread) }
-func (q *problem) count() int    { return q.blocks[0] * q.blocks[1] }
-func (q *problem) perPE() int    { return q.count() / q.pes }
 
-// at gives a block's place in the block grid, x fastest; index is its inverse.
-func (q *problem) at(i int) [2]int     { return [2]int{i % q.blocks[0], i / q.blocks[0]} }
-func (q *problem) index(at [2]int) int { return at[0] + q.blocks[0]*at[1] }
-
-// owner is the PE that a block starts on: runs of equal length, in order.
-func (q *problem) owner(i int) int { return i / q.perPE() }
-
-// geometry is a block's cells. Uneven blocks differ by one column or row at most.
-func (q *problem) geometry(at [2]int) kernels.PICBlock {
-	n := int(q.cells)
-	return kernels.PICBlock{Left: at[0] * n / q.blocks[0], Right: (at[0] + 1) * n / q.blocks[0],
-		Bottom: at[1] * n / q.blocks[1], Top: (at[1] + 1) * n / q.blocks[1],
-		Cells: n, X: at[0], Y: at[1], Across: q.blocks[0], Up: q.blocks[1]}
+// geometry is a block's cells.
+func (q *problem) geometry(at [3]int) kernels.PICBlock {
+	g := kernels.PICBlock{Cells: int(q.cells), X: at[0], Y: at[1], Across: q.Along[0], Up: q.Along[1]}
+	g.Left, g.Right = cut.Range(g.Cells, g.Across, g.X)
+	g.Bottom, g.Top = cut.Range(g.Cells, g.Up, g.Y)
+	return g
 }
 
 // blockOf is the block that a cell lies in.
-func (q *problem) blockOf(x, y int64) [2]int {
-	owner := func(c int64, blocks int) int { return int(((c+1)*int64(blocks) - 1) / q.cells) }
-	return [2]int{owner(x, q.blocks[0]), owner(y, q.blocks[1])}
+func (q *problem) blockOf(x, y int64) [3]int {
+	n := int(q.cells)
+	return [3]int{cut.BlockOf(int(x), n, q.Along[0]), cut.BlockOf(int(y), n, q.Along[1])}
 }
 
 // neighbour is a block next to another.
@@ -173,13 +178,13 @@ type neighbour struct {
 }
 
 // neighbours are the other blocks that particles of a block can go to, each once, in order of their classes.
-func (q *problem) neighbours(at [2]int) []neighbour {
+func (q *problem) neighbours(at [3]int) []neighbour {
 	var list []neighbour
 	for dy := -1; dy <= 1; dy++ {
 		for dx := -1; dx <= 1; dx++ {
-			if away(dx, q.blocks[0]) && away(dy, q.blocks[1]) && (dx != 0 || dy != 0) {
-				to := [2]int{(at[0] + dx + q.blocks[0]) % q.blocks[0], (at[1] + dy + q.blocks[1]) % q.blocks[1]}
-				list = append(list, neighbour{3*(1+dy) + 1 + dx, q.index(to)})
+			if away(dx, q.Along[0]) && away(dy, q.Along[1]) && (dx != 0 || dy != 0) {
+				to := [3]int{(at[0] + dx + q.Along[0]) % q.Along[0], (at[1] + dy + q.Along[1]) % q.Along[1]}
+				list = append(list, neighbour{3*(1+dy) + 1 + dx, q.Index(to)})
 			}
 		}
 	}

@@ -41,7 +41,7 @@ type block struct {
 // newBlock makes block i of the grid. With an error the block is to be closed
 // all the same.
 func (w *share) newBlock(i int) (*block, error) {
-	b := &block{w: w, at: w.at(i)}
+	b := &block{w: w, at: w.At(i)}
 	_, b.first = w.geometry(b.at)
 	b.geom, b.dom = w.domain(b.at)
 	for f := range kernels.Face(kernels.Faces) {

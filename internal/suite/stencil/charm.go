@@ -52,9 +52,9 @@ func (q *Problem) newChares(pe *bench.PE, p result.Params) (bench.Body, error) {
 	if c.rt, err = charm.New(pe.Endpoint, charm.Config{Yield: pe.Oversubscribed}); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
-	place := charm.MapFunc("stencil", func(at charm.Index, _ charm.Shape, _ int) int { return w.owner(w.index(at)) })
+	place := charm.MapFunc("stencil", func(at charm.Index, _ charm.Shape, _ int) int { return w.Owner(w.Index(at)) })
 	next := 0
-	c.arr, err = charm.NewArray(c.rt.PE(), "stencil", charm.Grid(w.layout.blocks[0], w.layout.blocks[1], w.layout.blocks[2]), place,
+	c.arr, err = charm.NewArray(c.rt.PE(), "stencil", charm.Grid(w.Along[0], w.Along[1], w.Along[2]), place,
 		func(self charm.Elem[chare], at charm.Index) (*chare, error) {
 			b := w.blocks[next]
 			next++
@@ -144,7 +144,7 @@ func (b *chare) iterate(t *charm.Thread) error {
 	if err := b.arrive(t, recvs); err != nil {
 		return err
 	}
-	arrived, blocks := bench.Now(), time.Duration(b.w.perPE())
+	arrived, blocks := bench.Now(), time.Duration(b.w.PerPE())
 	b.clk.Lap(lapComm, time.Duration(arrived-began)/blocks)
 	if b.w.phases {
 		b.clk.Lap(phases.Post, time.Duration(posted-began))
@@ -166,7 +166,7 @@ func (b *chare) arrive(t *charm.Thread, recvs int) error {
 		}
 		if n != b.in[f].Len {
 			from, _ := b.w.neighbour(b.at, f)
-			return short(b.w.owner(b.w.index(from)), n, b.in[f].Len)
+			return short(b.w.Owner(b.w.Index(from)), n, b.in[f].Len)
 		}
 		k++
 	}

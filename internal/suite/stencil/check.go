@@ -188,8 +188,8 @@ func (w *share) expectedSum() float64 {
 	}
 	var sum neumaier
 	known := map[[3]int]float64{} // extents differ by one cell at most
-	for i := range w.count() {
-		_, d := w.domain(w.at(i))
+	for i := range w.Count() {
+		_, d := w.domain(w.At(i))
 		if _, ok := known[d.Global]; !ok {
 			known[d.Global] = kernels.ModesSum(d.Global, w.applied)
 		}

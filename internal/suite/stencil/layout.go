@@ -7,6 +7,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/cut"
 	"gpubench/internal/suite/phases"
 	"gpubench/kernels"
 )
@@ -14,32 +15,33 @@ import (
 // layout is what all PEs and both models agree on.
 type layout struct {
 	*Problem
-	grid, blocks [3]int // 1 along an axis that is not there
-	field        string
-	part         string
-	phases       bool
-	launch       string
-	pes          int
-	pages        gpu.Pages
+	cut.Blocks
+	grid   [3]int // 1 along an axis that is not there
+	field  string
+	part   string
+	phases bool
+	launch string
+	pages  gpu.Pages
 }
 
 func (q *Problem) layout(p result.Params) (layout, error) {
-	l := layout{Problem: q, grid: axes(p.Ints("grid")), blocks: axes(p.Ints("blocks")), field: p.String("field"),
-		part: part(p), phases: phases.On(p), launch: launch(p), pes: int(p.Int("pes"))}
+	l := layout{Problem: q, grid: axes(p.Ints("grid")),
+		Blocks: cut.Blocks{Along: axes(p.Ints("blocks")), PEs: int(p.Int("pes"))}, field: p.String("field"),
+		part: part(p), phases: phases.On(p), launch: launch(p)}
 	var err error
 	if l.pages, err = gpu.ParsePages(p.String("pages")); err != nil {
 		return l, err
 	}
 	for i := range 3 {
-		if l.blocks[i] > l.grid[i] {
-			return l, fmt.Errorf("%d blocks over %d cells along axis %d", l.blocks[i], l.grid[i], i)
+		if l.Along[i] > l.grid[i] {
+			return l, fmt.Errorf("%d blocks over %d cells along axis %d", l.Along[i], l.grid[i], i)
 		}
 	}
-	if l.count()%l.pes != 0 {
-		return l, fmt.Errorf("%d blocks do not divide over %d PEs", l.count(), l.pes)
+	if l.Count()%l.PEs != 0 {
+		return l, fmt.Errorf("%d blocks do not divide over %d PEs", l.Count(), l.PEs)
 	}
-	if l.perPE()*kernels.Faces > maxTags {
-		return l, fmt.Errorf("%d blocks per PE: at most %d have tags of their own", l.perPE(), maxTags/kernels.Faces)
+	if l.PerPE()*kernels.Faces > maxTags {
+		return l, fmt.Errorf("%d blocks per PE: at most %d have tags of their own", l.PerPE(), maxTags/kernels.Faces)
 	}
 	return l, nil
 }
@@ -48,26 +50,7 @@ func (q *Problem) layout(p result.Params) (layout, error) {
 const maxTags = 32767
 
 func (l layout) flat() bool { return l.Axes == 2 }
-func (l layout) count() int { return l.blocks[0] * l.blocks[1] * l.blocks[2] }
-func (l layout) perPE() int { return l.count() / l.pes }
 func (l layout) cells() int { return l.grid[0] * l.grid[1] * l.grid[2] }
-
-// at gives a block's place in the block grid, x fastest; index is its inverse.
-func (l layout) at(i int) [3]int {
-	return [3]int{i % l.blocks[0], i / l.blocks[0] % l.blocks[1], i / l.blocks[0] / l.blocks[1]}
-}
-
-func (l layout) index(at [3]int) int { return at[0] + l.blocks[0]*(at[1]+l.blocks[1]*at[2]) }
-
-// owner is the PE of a block: runs of equal length, in order.
-func (l layout) owner(i int) int { return i / l.perPE() }
-
-// cut is the cells of one block along one axis: the first of them, counted
-// from 0, and how many. Uneven blocks differ by one cell at most.
-func cut(cells, blocks, i int) (first, n int) {
-	first = i * cells / blocks
-	return first, (i+1)*cells/blocks - first
-}
 
 // neighbour gives the block across a face; false at the grid's boundary.
 func (l layout) neighbour(at [3]int, f kernels.Face) ([3]int, bool) {
@@ -76,7 +59,7 @@ func (l layout) neighbour(at [3]int, f kernels.Face) ([3]int, bool) {
 		step = 1
 	}
 	at[f.Axis()] += step
-	return at, at[f.Axis()] >= 0 && at[f.Axis()] < l.blocks[f.Axis()]
+	return at, at[f.Axis()] >= 0 && at[f.Axis()] < l.Along[f.Axis()]
 }
 
 // geometry is a block's extent, and how many cells of the grid come before it
@@ -84,7 +67,8 @@ func (l layout) neighbour(at [3]int, f kernels.Face) ([3]int, bool) {
 func (l layout) geometry(at [3]int) (g kernels.Block3D, first [3]int) {
 	var n [3]int
 	for axis := range 3 {
-		first[axis], n[axis] = cut(l.grid[axis], l.blocks[axis], at[axis])
+		begin, end := cut.Range(l.grid[axis], l.Along[axis], at[axis])
+		first[axis], n[axis] = begin, end-begin
 	}
 	return newBlock(l.flat(), n), first
 }

@@ -25,10 +25,10 @@ func TestBlocksTile(t *testing.T) {
 			t.Fatal(err)
 		}
 		cells, largest := 0, 0
-		for i := range l.count() {
-			at := l.at(i)
-			if l.index(at) != i {
-				t.Fatalf("index(at(%d)) = %d", i, l.index(at))
+		for i := range l.Count() {
+			at := l.At(i)
+			if l.Index(at) != i {
+				t.Fatalf("Index(At(%d)) = %d", i, l.Index(at))
 			}
 			g, d := l.domain(at)
 			cells += g.Cells()
@@ -61,9 +61,9 @@ func TestBlocksTile(t *testing.T) {
 		}
 		// With the updates alone every block is a grid of its own.
 		l.part = partCompute
-		for i := range l.count() {
-			if g, d := l.domain(l.at(i)); d.Outer(g) != g.Faces() {
-				t.Fatalf("block %d of %v is no grid of its own: %v", i, l.blocks, d)
+		for i := range l.Count() {
+			if g, d := l.domain(l.At(i)); d.Outer(g) != g.Faces() {
+				t.Fatalf("block %d of %v is no grid of its own: %v", i, l.Along, d)
 			}
 		}
 	})

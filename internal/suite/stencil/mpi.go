@@ -34,11 +34,11 @@ func (q *Problem) newRanks(pe *bench.PE, p result.Params) (bench.Body, error) {
 				continue
 			}
 			at, _ := w.neighbour(b.at, f)
-			n := w.index(at)
+			n := w.Index(at)
 			// A tag names the receiving block among its rank's, and its face.
-			r.recvs = append(r.recvs, r.comm.RecvInit(b.in[f], w.owner(n), i*kernels.Faces+int(f)))
+			r.recvs = append(r.recvs, r.comm.RecvInit(b.in[f], w.Owner(n), i*kernels.Faces+int(f)))
 			r.sizes = append(r.sizes, b.in[f].Len)
-			r.sends = append(r.sends, r.comm.SendInit(b.out[f], w.owner(n), n%w.perPE()*kernels.Faces+int(f.Opposite())))
+			r.sends = append(r.sends, r.comm.SendInit(b.out[f], w.Owner(n), n%w.PerPE()*kernels.Faces+int(f.Opposite())))
 		}
 	}
 	return r, nil

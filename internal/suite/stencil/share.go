@@ -40,12 +40,12 @@ func (q *Problem) share(pe *bench.PE, p result.Params) (*share, error) {
 	w := &share{layout: l, pe: pe, set: set, space: space}
 	pe.Endpoint.TimeCopies(l.phases)
 	total := 0
-	for i := range l.count() {
-		g, _ := l.geometry(l.at(i))
+	for i := range l.Count() {
+		g, _ := l.geometry(l.At(i))
 		total += 2 * g.Bytes()
 	}
 	set.WorkingSet(total)
-	for i := pe.Rank * l.perPE(); i < (pe.Rank+1)*l.perPE(); i++ {
+	for i := pe.Rank * l.PerPE(); i < (pe.Rank+1)*l.PerPE(); i++ {
 		b, err := w.newBlock(i)
 		w.blocks = append(w.blocks, b)
 		if err != nil {
@@ -79,8 +79,8 @@ func (w *share) Probe() (gpu.Memory, int) {
 			if !b.travel.Has(f) {
 				continue
 			}
-			if n, _ := w.neighbour(b.at, f); w.owner(w.index(n)) != w.pe.Rank {
-				return b.out[f], w.owner(w.index(n))
+			if n, _ := w.neighbour(b.at, f); w.Owner(w.Index(n)) != w.pe.Rank {
+				return b.out[f], w.Owner(w.Index(n))
 			}
 		}
 	}

@@ -8,23 +8,6 @@ import (
 	"gpubench/internal/result"
 )
 
-func TestBlocksAreWholeAndLeast(t *testing.T) {
-	for _, c := range []struct {
-		grid, want [3]int64
-		n          int64
-	}{
-		{[3]int64{64, 64, 64}, [3]int64{2, 2, 2}, 8},
-		{[3]int64{64, 64, 64}, [3]int64{1, 1, 2}, 2},
-		{[3]int64{100, 10, 10}, [3]int64{4, 1, 1}, 4},
-		{[3]int64{64, 64, 64}, [3]int64{1, 1, 3}, 3},
-	} {
-		got, err := Blocks(c.grid, c.n)
-		if err != nil || got != c.want {
-			t.Errorf("Blocks(%v, %d) = %v, %v; want %v", c.grid, c.n, got, err, c.want)
-		}
-	}
-}
-
 // What flags say and what follows from it.
 func TestSettle(t *testing.T) {
 	for _, c := range []struct {
@@ -41,6 +24,7 @@ func TestSettle(t *testing.T) {
 		{[]int64{64, 64}, nil, 1, []int64{1, 2}, 1, ""},
 		{[]int64{64, 64}, []int64{3, 2}, 1, []int64{3, 2}, 3, ""},
 		{[]int64{1, 1, 1}, nil, 1, nil, 0, "--grid: 2 blocks do not fit into 1 × 1 × 1 cells"},
+		{[]int64{1, 1}, nil, 1, nil, 0, "--grid: 2 blocks do not fit into 1 × 1 cells"},
 		{[]int64{4, 4, 4}, []int64{8, 1, 1}, 1, nil, 0, "--blocks: 8 blocks along X, but the grid has 4 cells there"},
 		{[]int64{8, 8, 8}, []int64{3, 1, 1}, 1, nil, 0, "--blocks: 3 × 1 × 1 = 3 blocks do not divide over 2 PEs"},
 	} {
