@@ -139,16 +139,12 @@ func TestMPIWithoutCUDA(t *testing.T) {
 func TestUCXUnderMPIRun(t *testing.T) {
 	env := cudaAware(t)
 	for _, transports := range []string{"ucx", "ucx,mpi"} {
-		cmd := underMPIRun(t, 3, "run", "jacobi3d", "--transport", transports, "--device", "emulated", "--grid", "12,12,12",
+		got := underMPIRun(t, 3, env, "run", "jacobi3d", "--transport", transports, "--device", "emulated", "--grid", "12,12,12",
 			"-i", "20", "-x", "2", "--format", "jsonl")
-		cmd.Env = append(cmd.Env, env...)
-		var errs bytes.Buffer
-		cmd.Stderr = &errs
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s%s", transports, err, errs.String(), out)
+		if got.code != exitOK {
+			t.Fatalf("%s: exit %d\n%s%s", transports, got.code, got.stderr, got.stdout)
 		}
-		c, err := result.Read(bytes.NewReader(out))
+		c, err := result.Read(strings.NewReader(got.stdout))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,9 +200,9 @@ func TestMissingLibraries(t *testing.T) {
 	args := []string{exe, "run", "pingpong", "--transport", "ucx", "--path", "host", "-m", "8"}
 	cmd := l.Command(1, append(append(args, ":", "-n", "1", "env", library.EnvDir+"="+dir), args...)...)
 	cmd.Env = append(cmd.Env, asProgram+"=1")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "gpubench: PE 1: --transport ucx: libgpubench_ucx.so not found in "+dir) {
-		t.Errorf("%v\n%s", err, out)
+	got := launched(t, cmd)
+	if got.code == exitOK || !strings.Contains(got.stdout+got.stderr, "gpubench: PE 1: --transport ucx: libgpubench_ucx.so not found in "+dir) {
+		t.Errorf("exit %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
 }
 

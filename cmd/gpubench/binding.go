@@ -124,8 +124,9 @@ func overControl(d transport.Driver) func([]byte) ([][]byte, error) {
 }
 
 // rankBudget divides the CPUs of a rank's host among the ranks there, which a launcher may have bound each to its own. Each
-// has busy threads beside its team.
-func rankBudget(seats []machine.Seat, rank, busy int) (b machine.Budget) {
+// has busy threads beside its team. Where the run has jobs of more PEs on this host, each has as many CPUs as it would have
+// among those.
+func rankBudget(seats []machine.Seat, rank, most, busy int) (b machine.Budget) {
 	var here []machine.CPUSet
 	me := 0
 	for r, s := range seats {
@@ -138,6 +139,9 @@ func rankBudget(seats []machine.Seat, rank, busy int) (b machine.Budget) {
 		here = append(here, s.CPUs)
 	}
 	b.TeamThreads = machine.TeamThreads(here, me, busy)
+	if most > len(seats) {
+		b.TeamThreads = min(b.TeamThreads, machine.Cores(here[me].Count(), most))
+	}
 	b.Oversubscribed = machine.Oversubscribed(here, b.TeamThreads+busy)
 	b.GOMAXPROCS = 2
 	return b

@@ -213,24 +213,25 @@ func mendMPI() string {
 
 // nativeLoops adapts a driver's loops to what the suite asks for.
 type nativeLoops struct {
-	d  transport.Looper
-	am bool
+	d        transport.Looper
+	am       bool
+	deadline time.Duration // of one message or window; 0: transport.DefaultDeadline
 }
 
 var _ suite.Native = nativeLoops{}
 
-// native are the loops whole in C, by name.
-func (o *opened) native() map[string]suite.Native {
-	m := map[string]suite.Native{"native": nativeLoops{o.loops, false}}
+// native are the loops whole in C, by name; each of their waits lasts as long as deadline says.
+func (o *opened) native(deadline time.Duration) map[string]suite.Native {
+	m := map[string]suite.Native{"native": nativeLoops{o.loops, false, deadline}}
 	if o.am {
-		m["native-am"] = nativeLoops{o.loops, true}
+		m["native-am"] = nativeLoops{o.loops, true, deadline}
 	}
 	return m
 }
 
 func (n nativeLoops) loop(peer int, first bool, send, recv gpu.Memory, iterations, window int) transport.Loop {
 	return transport.Loop{Ctx: transport.CtxModel, Peer: peer, Tag: 1, First: first, Send: send, Recv: recv,
-		Bytes: send.Len, Iterations: iterations, Window: window, AM: n.am}
+		Bytes: send.Len, Iterations: iterations, Window: window, Deadline: n.deadline, AM: n.am}
 }
 
 func (n nativeLoops) PingPong(peer int, first bool, send, recv gpu.Memory, iterations int) (time.Duration, error) {

@@ -54,16 +54,40 @@ func probeDirect(ctx context.Context, m plan.Machine, transport, device string) 
 
 // tryDirect starts the ranks and reads what became of them.
 func tryDirect(ctx context.Context, t transportEntry, device string) plan.Availability {
-	exe, err := os.Executable()
-	if err != nil {
-		return plan.Availability{Reason: err.Error()}
-	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, probeLimit) // the caller's may be nearer
 	defer cancel()
-	argv := []string{exe, "_direct", t.name, device}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // alone, sending to itself
-	cmd.Env = launch.Detached(os.Environ())
+	for again := false; ; again = true {
+		cmd, err := directRanks(ctx, t, device)
+		if err != nil {
+			return plan.Availability{Reason: err.Error()}
+		}
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &stdout, &stderr, time.Second
+		stdin, err := cmd.StdinPipe() // held open: ranks end when it closes
+		if err != nil {
+			return plan.Availability{Reason: err.Error()}
+		}
+		err = cmd.Run()
+		_ = stdin.Close()
+		if cmd.Process != nil {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
+		if ctx.Err() == context.DeadlineExceeded {
+			err = fmt.Errorf("no answer within %v", time.Since(began).Round(time.Second))
+		}
+		if err == nil || again || !launch.NeverStarted(stderr.String()) {
+			return verdict(&stdout, stderr.String(), err)
+		}
+	}
+}
+
+// directRanks is the command of the try: two ranks, or one alone where those of the library cannot be started here.
+func directRanks(ctx context.Context, t transportEntry, device string) (*exec.Cmd, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
 	l, shim, err := t.launcher()
 	if job, joined := launch.Joined(os.Getenv); joined {
 		var own string
@@ -73,32 +97,19 @@ func tryDirect(ctx context.Context, t transportEntry, device string) plan.Availa
 		}
 	}
 	if err != nil {
-		return plan.Availability{Reason: err.Error()}
+		return nil, err
 	}
+	argv := []string{exe, "_direct", t.name, device, shim}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // alone, sending to itself
+	env := os.Environ()
 	if l.Path != "" {
-		c := l.Command(2, append(argv, shim)...)
-		cmd.Path, cmd.Args = c.Path, c.Args
-		cmd.Env = launch.Detached(c.Env)
-	} else {
-		cmd.Args = append(cmd.Args, shim)
+		c := l.Command(2, argv...)
+		cmd.Path, cmd.Args, env = c.Path, c.Args, c.Env
 	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &stdout, &stderr, time.Second
+	cmd.Env = launch.Detached(env)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                                // with what it starts
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) } // a launcher leaves nothing then
-	stdin, err := cmd.StdinPipe()                                                        // held open: ranks end when it closes
-	if err != nil {
-		return plan.Availability{Reason: err.Error()}
-	}
-	defer stdin.Close()
-	err = cmd.Run()
-	if cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	}
-	if ctx.Err() == context.DeadlineExceeded {
-		err = fmt.Errorf("no answer within %v", time.Since(began).Round(time.Second))
-	}
-	return verdict(&stdout, stderr.String(), err)
+	return cmd, nil
 }
 
 // verdict reads what the try's rank 0 said, and how it ended.

@@ -51,7 +51,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	list(&f.stagings, "staging", "pipelined, simple: whole buffer, then send (default pipelined)")
 	text(&f.stagingSpace, "staging-space", "", "host memory that staging goes through: pinned, pageable (default pinned)")
 	text(&f.chunk, "chunk", "", "bytes of a chunk of pipelined staging, `SIZE` with K M G, or auto: measured once a job, before its first such case (default auto)")
-	list(&f.pages, "pages", "pages of host buffers: default, huge")
+	list(&f.pages, "pages", "pages of host buffers: default (the system's own), huge (default default)")
 	list(&f.buffers, "buffers", "same: one warm buffer; rotate: a working set larger than the last cache (default same)")
 	list(&f.loops, "loop", "go: the public calls from Go; native: the loop whole in C, point to point over mpi and ucx; native-am: the same by UCX's active messages (default go)")
 	text(&f.pes, "pes", "n", "processing elements, `N` or a list (default 2)")
@@ -72,7 +72,7 @@ func (f *runFlags) add(s *pflag.FlagSet) {
 	text(&f.format, "format", "", "what stdout gets: text, jsonl, csv, osu (default text)")
 	text(&f.output, "output", "o", "keep results.jsonl in `DIR`; without it nothing is written to disk")
 	text(&f.resume, "resume", "", "go on with the run in `DIR`: cases that are done there are left out")
-	text(&f.timeout, "timeout", "", "time limit of a case, `DURATION` (default 5m)")
+	text(&f.timeout, "timeout", "", "time limit of a case, `DURATION`; of a wait for one message a fifth of it (default 5m)")
 	s.BoolVar(&f.strict, "strict", false, "a skipped case is a failure")
 	f.addOwn(s)
 }

@@ -128,11 +128,13 @@ type world struct {
 	dev held // so that UCX and MPI find its context
 	of  map[string]*opened
 	all []*opened // in the order of their opening; ranks agree over the first
+
+	deadline time.Duration // of a wait for one message
 }
 
 // join opens the device and then each transport that was asked for. All ranks do, from the same flags.
 func (r *runCommand) join(job launch.Job) (*world, error) {
-	w := &world{met: &meeting{}, of: map[string]*opened{}}
+	w := &world{met: &meeting{}, of: map[string]*opened{}, deadline: deadlineOf(r.s.timeout)}
 	device, direct := r.deviceHere()
 	var some []transportEntry // MPI first: see meeting
 	for _, name := range r.o.Transports {
@@ -207,7 +209,7 @@ func (w *world) run(orders <-chan []plan.Job, events chan<- (chan supervise.Even
 		}
 		keep := *d
 		keep.Driver = kept{d.Driver}
-		err := runRank(workOrder{Job: job, Launched: true}, &keep, w.dev.dev, func(e supervise.Event) { ch <- e })
+		err := runRank(workOrder{Job: job, Launched: true, Deadline: w.deadline}, &keep, w.dev.dev, func(e supervise.Event) { ch <- e })
 		close(ch)
 		if err != nil {
 			return err
@@ -224,7 +226,7 @@ func (w *world) aside(job plan.Job, ch chan supervise.Event, events chan<- (chan
 	var err error
 	if w.all[0].Caps().Rank == 0 {
 		events <- ch
-		err = runAlone(workOrder{Job: job}, w.dev.dev, func(e supervise.Event) { ch <- e })
+		err = runAlone(workOrder{Job: job, Deadline: w.deadline}, w.dev.dev, func(e supervise.Event) { ch <- e })
 		close(ch)
 	}
 	ep, openErr := transport.New(kept{w.all[0].Driver}, transport.Config{})

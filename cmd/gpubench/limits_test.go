@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,13 +131,12 @@ func TestLimitsOfEachKind(t *testing.T) {
 // Devices alone are measured by rank 0 of a launcher's job, once, while the others wait; host memory gets no limits there.
 func TestDevicesAloneUnderALauncher(t *testing.T) {
 	needMPI(t)
-	cmd := underMPIRun(t, 2, "run", "devcopy", "pingpong", "--device", "emulated", "--path", "host,direct,staged", "--direction", "d2d",
+	got := underMPIRun(t, 2, nil, "run", "devcopy", "pingpong", "--device", "emulated", "--path", "host,direct,staged", "--direction", "d2d",
 		"--engine", "copy", "--ways", "one", "-m", "16K", "-i", "20", "--model", "mpi", "--format", "jsonl", "--limits")
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("mpirun: %v\n%s", err, reasons(string(out)))
+	if got.code != exitOK {
+		t.Fatalf("exit %d\n%s%s", got.code, got.stderr, reasons(got.stdout))
 	}
-	c, err := result.Read(bytes.NewReader(out))
+	c, err := result.Read(strings.NewReader(got.stdout))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,6 +60,7 @@ type item struct {
 
 type paramItem struct {
 	Name    string `json:"name"`
+	Flag    string `json:"flag,omitempty"` // of run
 	Unit    string `json:"unit,omitempty"`
 	Doc     string `json:"doc"`
 	Default any    `json:"default"`
@@ -98,7 +99,7 @@ func items(m plan.Machine) []item {
 			if p.Name == "size_bytes" && !b.Alone {
 				d = plan.DefaultSizes
 			}
-			i.Params = append(i.Params, paramItem{p.Name, p.Unit, p.Doc, d})
+			i.Params = append(i.Params, paramItem{p.Name, flagOf(p), p.Unit, p.Doc, d})
 		}
 		for _, x := range b.Metrics {
 			i.Metrics = append(i.Metrics, x.Name)
@@ -128,6 +129,14 @@ func items(m plan.Machine) []item {
 		out = append(out, item{Kind: "preset", Name: p.Name, Available: true, Doc: p.Doc, Command: p.Command()})
 	}
 	return out
+}
+
+// flagOf is the flag of run that sets a parameter: its own, or one that all benchmarks share.
+func flagOf(p bench.Param) string {
+	if p.Flag != "" {
+		return "--" + p.Flag
+	}
+	return map[string]string{"size_bytes": "--message-size", "iterations": "--iterations"}[p.Name]
 }
 
 func modelsOf(b *bench.Benchmark) []string {
@@ -181,7 +190,7 @@ func listText(w io.Writer, m plan.Machine) error {
 			if p.Unit != "" {
 				unit = " (" + p.Unit + ")"
 			}
-			fmt.Fprintf(w, "  %-14s %s%s%s\n", p.Name, p.Doc, unit, orDefault(p.Default))
+			fmt.Fprintf(w, "  %-14s %-16s %s%s%s\n", p.Name, p.Flag, p.Doc, unit, orDefault(p.Default))
 		}
 	}
 	return nil

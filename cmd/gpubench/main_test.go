@@ -49,8 +49,8 @@ func process(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// underMPIRun is a command that runs the program as n ranks of the launcher that is found here.
-func underMPIRun(t *testing.T, n int, args ...string) *exec.Cmd {
+// underMPIRun runs the program as n ranks of the launcher that is found here, with more environment.
+func underMPIRun(t *testing.T, n int, env []string, args ...string) outcome {
 	t.Helper()
 	l, err := launch.FindLauncher(os.Getenv)
 	if err != nil {
@@ -58,8 +58,25 @@ func underMPIRun(t *testing.T, n int, args ...string) *exec.Cmd {
 	}
 	as := process(args...)
 	cmd := l.Command(n, append([]string{as.Path}, args...)...)
-	cmd.Env = append(cmd.Env, asProgram+"=1")
-	return cmd
+	cmd.Env = append(append(cmd.Env, asProgram+"=1"), env...)
+	return launched(t, cmd)
+}
+
+// launched runs a launcher's command, and once more where the launcher itself did not come up.
+func launched(t *testing.T, cmd *exec.Cmd) outcome {
+	t.Helper()
+	for again := false; ; again = true {
+		var out, errs bytes.Buffer
+		c := &exec.Cmd{Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Stdout: &out, Stderr: &errs}
+		if err := c.Run(); c.ProcessState == nil {
+			t.Fatal(err)
+		}
+		got := outcome{c.ProcessState.ExitCode(), out.String(), errs.String()}
+		if got.code == 0 || again || !launch.NeverStarted(got.stderr) {
+			return got
+		}
+		t.Logf("the launcher did not come up, and is tried once more: %s", got.stderr)
+	}
 }
 
 // readResults reads what a run left in a folder, and checks each line.

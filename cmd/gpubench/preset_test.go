@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -14,6 +15,7 @@ import (
 	"gpubench/internal/preset"
 	"gpubench/internal/result"
 	"gpubench/internal/suite"
+	"gpubench/internal/supervise"
 )
 
 // parsed reads a command line of run as run does.
@@ -103,6 +105,47 @@ func TestFlagsBesideAPreset(t *testing.T) {
 	}
 }
 
+// smallest shrinks a preset as far as it goes: one short trial, the ends of long lists, and of message sizes a small and a
+// large one.
+func smallest(p preset.Preset) []string {
+	args := []string{"--preset", p.Name, "--scale", "1e-5", "--trials", "1", "-i", "12", "-x", "1"}
+	for _, s := range p.Settings {
+		switch ends := strings.Split(s.Value, ","); {
+		case s.Flag == "message-size":
+			args = append(args, "-m", "16,64K")
+		case len(ends) > 3 && s.Rule != preset.PEs:
+			args = append(args, "--"+s.Flag, ends[0]+","+ends[len(ends)-1])
+		}
+	}
+	return args
+}
+
+// whole checks that a preset's run has all its benchmarks in all its models, over each transport, and every answer checked.
+func whole(t *testing.T, p preset.Preset, transports []string, recs []result.Record) {
+	t.Helper()
+	allOK(t, recs)
+	models := []string{"mpi", "charm"}
+	for _, s := range p.Settings {
+		if s.Flag == "model" {
+			models = []string{s.Value}
+		}
+	}
+	for _, b := range p.Benchmarks {
+		for _, transport := range transports {
+			for _, m := range models {
+				if count(recs, func(r result.Record) bool {
+					return r.Status == result.OK && r.Benchmark == b && r.Params.String("transport") == transport && r.Params.String("model") == m
+				}) == 0 {
+					t.Errorf("no %s in model %s over %s", b, m, transport)
+				}
+			}
+		}
+	}
+	if n := count(recs, func(r result.Record) bool { return r.Status == result.OK }); n != len(recs) {
+		t.Errorf("%d of %d records are ok", n, len(recs))
+	}
+}
+
 // Every preset runs, shrunk as far as it goes, and ends with all answers checked.
 func TestPresetsRun(t *testing.T) {
 	if testing.Short() {
@@ -110,22 +153,73 @@ func TestPresetsRun(t *testing.T) {
 	}
 	for _, p := range preset.All {
 		t.Run(p.Name, func(t *testing.T) {
-			args := []string{"--preset", p.Name, "--scale", "1e-5", "--trials", "1", "--transport", "inproc", "-i", "12", "-x", "1", "--device", "emulated"}
-			for _, s := range p.Settings {
-				switch ends := strings.Split(s.Value, ","); {
-				case s.Flag == "message-size":
-					args = append(args, "-m", "16,64K")
-				case len(ends) > 3 && s.Rule != preset.PEs: // the ends of a long list
-					args = append(args, "--"+s.Flag, ends[0]+","+ends[len(ends)-1])
-				}
-			}
-			recs := records(t, exitOK, args...)
-			allOK(t, recs)
-			if n := count(recs, func(r result.Record) bool { return r.Status == result.OK && slices.Contains(p.Benchmarks, r.Benchmark) }); n != len(recs) || n == 0 {
-				t.Errorf("%d of %d records are ok", n, len(recs))
-			}
+			whole(t, p, []string{"inproc"}, records(t, exitOK, append(smallest(p), "--transport", "inproc", "--device", "emulated")...))
 		})
 	}
+}
+
+// The same between processes, as the study ran, device memory given to MPI and to UCX as well. The cases of all presets run
+// in one launch for each transport and device: thirteen runs would be as many starts of everything.
+func TestPresetsRunBetweenProcesses(t *testing.T) {
+	for _, setting := range cudaAware(t) {
+		name, value, _ := strings.Cut(setting, "=")
+		t.Setenv(name, value)
+	}
+	m := everything()
+	m.Devices["emulated"] = plan.Device{Availability: plan.Availability{OK: true}, Count: 2}
+	for _, transport := range m.Transports {
+		transport.Direct["emulated"] = plan.Availability{OK: true}
+	}
+	var jobs []plan.Job
+	of := map[string][]string{} // by preset: its cases
+	for _, p := range preset.All {
+		o, _, err := parsed(t, append(smallest(p), "--transport", "mpi,ucx", "-n", "2", "--device", "emulated")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := plan.Make(o, planBenches(), m)
+		if err != nil || len(got.Skipped) > 0 {
+			t.Fatalf("%s: %v, %d left out", p.Name, err, len(got.Skipped))
+		}
+		for _, j := range got.Jobs {
+			for _, c := range j.Cases {
+				of[p.Name] = append(of[p.Name], c.ID)
+			}
+			i := slices.IndexFunc(jobs, func(k plan.Job) bool { return k.Transport == j.Transport && k.Device == j.Device && k.PEs == j.PEs })
+			if i < 0 {
+				jobs = append(jobs, j)
+				continue
+			}
+			jobs[i].Cases = append(jobs[i].Cases, j.Cases...)
+		}
+	}
+	r := runCommand{s: settings{timeout: time.Minute}}
+	kept := recordsByID{}
+	if err := supervise.Run(t.Context(), jobs, supervise.Config{Start: r.startJob, Sink: kept, Timeout: r.s.timeout}); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range preset.All {
+		t.Run(p.Name, func(t *testing.T) {
+			var recs []result.Record
+			for _, id := range of[p.Name] {
+				if _, ran := kept[id]; !ran {
+					t.Fatalf("no record of case %s", id)
+				}
+				recs = append(recs, kept[id])
+			}
+			whole(t, p, []string{"mpi", "ucx"}, recs)
+		})
+	}
+}
+
+// recordsByID is a sink that keeps records in memory.
+type recordsByID map[string]result.Record
+
+func (recordsByID) Environment(result.Environment) error { return nil }
+
+func (k recordsByID) Record(r result.Record) error {
+	k[r.ID] = r
+	return nil
 }
 
 // Under a launcher the number of PEs is the launch's, and the preset's numbers and trials stay out of its way; launches in
@@ -133,17 +227,17 @@ func TestPresetsRun(t *testing.T) {
 func TestPresetUnderALauncher(t *testing.T) {
 	needMPI(t)
 	dir := t.TempDir()
-	cmd := underMPIRun(t, 2, "run", "--preset", "gpudirect-jacobi3d-strong", "--scale", "1e-5", "--transport", "mpi", "--path", "host",
+	got := underMPIRun(t, 2, nil, "run", "--preset", "gpudirect-jacobi3d-strong", "--scale", "1e-5", "--transport", "mpi", "--path", "host",
 		"-i", "12", "--trial", "1", "-o", dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if got.code != exitOK {
+		t.Fatalf("exit %d\n%s%s", got.code, got.stdout, got.stderr)
 	}
 	for _, r := range readResults(t, dir).Records {
 		if r.Status != result.OK || r.Params.Int("pes") != 2 || r.Trial != 1 {
 			t.Errorf("%s %v, trial %d: %s", r.Status, r.Params, r.Trial, r.Reason)
 		}
 	}
-	if got := call(t, "report", dir); !strings.Contains(got.stdout, "# 2 ok, 0 failed, 0 skipped") {
+	if got = call(t, "report", dir); !strings.Contains(got.stdout, "# 2 ok, 0 failed, 0 skipped") {
 		t.Errorf("%s%s", got.stdout, got.stderr)
 	}
 }

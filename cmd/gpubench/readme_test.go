@@ -87,14 +87,14 @@ func TestREADME(t *testing.T) {
 		}
 		cmd.Dir = dir
 		began := time.Now()
-		out, err := cmd.CombinedOutput()
+		got := launched(t, cmd)
 		t.Logf("%4.1f s: %s", time.Since(began).Seconds(), command)
-		if err != nil {
-			t.Errorf("%s: %v\n%.2000s", command, err, out)
+		if got.code != exitOK {
+			t.Errorf("%s: exit %d\n%.2000s%.2000s", command, got.code, got.stdout, got.stderr)
 		}
 		if words[0] != "build/gpubench" || words[1] != "list" && words[1] != "doctor" {
-			if !strings.Contains(string(out), "0 failed") && !strings.Contains(string(out), ",ok,") {
-				t.Errorf("%s: no case ran:\n%.2000s", command, out)
+			if !strings.Contains(got.stdout, "0 failed") && !strings.Contains(got.stdout, ",ok,") {
+				t.Errorf("%s: no case ran:\n%.2000s", command, got.stdout)
 			}
 		}
 		ran++

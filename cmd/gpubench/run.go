@@ -89,7 +89,7 @@ func (r *runCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.carryOut(ctx, jobs, out, supervise.Config{Start: startJob})
+	return r.carryOut(ctx, jobs, out, supervise.Config{Start: r.startJob})
 }
 
 // checkEnvironment checks the variables that no flag stands for.
@@ -203,6 +203,10 @@ func (r *runCommand) prepare(p plan.Plan) ([]plan.Job, *sink, error) {
 // carryOut runs jobs and keeps what comes of them.
 func (r *runCommand) carryOut(ctx context.Context, jobs []plan.Job, out *sink, c supervise.Config) error {
 	c.Sink, c.Timeout, c.OnStart = out, r.s.timeout, out.progress.start
+	c.OnAgain = func(how string) {
+		out.progress.clear()
+		fmt.Fprintf(r.stderr, "gpubench: the PEs ended before their first case, and are started once more: %s\n", how)
+	}
 	err := supervise.Run(ctx, jobs, c)
 	out.progress.clear()
 	return r.finish(out, err)
@@ -360,10 +364,11 @@ func (s *sink) keep(r result.Record) error {
 
 // title is what describes the run in text formats.
 func (r *runCommand) title(p plan.Plan) []string {
-	lines := []string{
-		headline(),
-		fmt.Sprintf("%s, %d left out, %s, seed %d", plural(p.Cases(), "case"), len(p.Skipped), pesOf(p), r.o.Seed),
+	what := plural(p.Cases(), "case")
+	if n := p.Limits(); n > 0 {
+		what += " and " + plural(n, "limit")
 	}
+	lines := []string{headline(), fmt.Sprintf("%s, %d left out, %s, seed %d", what, len(p.Skipped), pesOf(p), r.o.Seed)}
 	return append(append(lines, r.preset...), p.Notes...)
 }
 
@@ -390,12 +395,12 @@ func pesOf(p plan.Plan) string {
 }
 
 // startJob starts a job's PEs: threads of a child, or an mpirun of children.
-func startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
+func (r *runCommand) startJob(_ context.Context, job plan.Job) (supervise.Process, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	order := workOrder{Job: job}
+	order := workOrder{Job: job, Deadline: deadlineOf(r.s.timeout)}
 	var l launch.Launcher
 	t := transportOf(job.Transport)
 	if !t.threads {

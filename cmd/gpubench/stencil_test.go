@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gpubench/internal/machine"
 	"gpubench/internal/result"
 )
 
@@ -95,6 +96,32 @@ func TestPartsAreRight(t *testing.T) {
 			t.Errorf("%s: exit %d, %s, want %q", bad[0], got.code, got.stderr, bad[1])
 		}
 		oneLine(t, got.stderr)
+	}
+}
+
+// In a sweep over PEs each has as many cores for its kernels everywhere as among the most: else one PE with all of the
+// cores would be what the speed-up of many is held against.
+func TestPEsOfASweepHaveTheSameCores(t *testing.T) {
+	needCPUs(t, 2)
+	for _, transport := range []string{"inproc", "ucx"} {
+		need(t, transport)
+		for pes, want := range map[string]int{"1": cpusAllowed(), "1,2": cpusAllowed() / 2} {
+			dir := t.TempDir()
+			records(t, exitOK, "stencil2d", "-n", pes, "--transport", transport, "--path", "host", "--model", "mpi", "--grid", "64,64", "-i", "20", "-o", dir)
+			for _, e := range readResults(t, dir).Environments {
+				var env struct {
+					PEs []machine.Binding `json:"pes"`
+				}
+				if err := e.Decode(&env); err != nil {
+					t.Fatal(err)
+				}
+				for _, pe := range env.PEs {
+					if pe.TeamThreads == nil || *pe.TeamThreads != want {
+						t.Errorf("%s, -n %s: PE %d of %d has a team of %v, want %d", transport, pes, pe.PE, len(env.PEs), pe.TeamThreads, want)
+					}
+				}
+			}
+		}
 	}
 }
 

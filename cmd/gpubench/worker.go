@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,9 +36,16 @@ import (
 type workOrder struct {
 	Job  plan.Job `json:"job"`
 	Shim string   `json:"shim,omitempty"` // that the transport loads
+	// Deadline is how long a PE waits for one message; 0: transport.DefaultDeadline.
+	Deadline time.Duration `json:"deadline,omitempty"`
 	// Launched says that the user's launcher started the PEs: where they run is its affair.
 	Launched bool `json:"-"`
 }
+
+// deadlineOf is how long a PE waits for one message where a case may take so long in all; of the default limit it is
+// transport.DefaultDeadline. It leaves time to say who waits for what: chares are asked when nothing has come for so long,
+// and judged when nothing has come for as long again.
+func deadlineOf(timeout time.Duration) time.Duration { return timeout / 5 }
 
 func newWorker() *cobra.Command {
 	var file string
@@ -111,7 +119,7 @@ func (o workOrder) direct() bool {
 // runThreads makes every PE a locked thread.
 func runThreads(o workOrder, emit func(supervise.Event)) error {
 	n := int(o.Job.PEs)
-	budget := machine.NewBudget(cpusAllowed(), n, 0, n*busyThreads(o.Job.Device))
+	budget := machine.NewBudget(cpusAllowed(), n, machine.Cores(cpusAllowed(), max(n, int(o.Job.MostPEs))), n*busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), budget.GOMAXPROCS))
 	seat, err := seatOf(o.Job.Device)
 	if err != nil {
@@ -197,7 +205,7 @@ func newRankWorker(o workOrder, d *opened, emit func(supervise.Event)) (*worker,
 	caps := d.Caps()
 	w := &worker{o: o, rank: caps.Rank, size: caps.Size, emit: func(supervise.Event) {},
 		library: d.library, shortCalls: d.shortCalls, services: services()}
-	w.services[suite.NativeLoops] = d.native()
+	w.services[suite.NativeLoops] = d.native(o.Deadline)
 	if caps.Rank == 0 {
 		w.emit = emit
 	}
@@ -206,7 +214,7 @@ func newRankWorker(o workOrder, d *opened, emit func(supervise.Event)) (*worker,
 		return w, err
 	}
 	w.choice = machine.Assign(w.seats)
-	w.budget = rankBudget(w.seats, w.rank, busyThreads(o.Job.Device))
+	w.budget = rankBudget(w.seats, w.rank, int(o.Job.MostPEs), busyThreads(o.Job.Device))
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), w.budget.GOMAXPROCS))
 	return w, nil
 }
@@ -269,7 +277,7 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 		faults.Device, faults.Die = w.dev, w.kill
 		d = faulty.Wrap(d, faults)
 	}
-	ep, err := transport.New(d, transport.Config{Device: w.dev, Yield: w.budget.Oversubscribed})
+	ep, err := transport.New(d, transport.Config{Device: w.dev, Deadline: w.o.Deadline, Yield: w.budget.Oversubscribed})
 	if err != nil {
 		return fatal(err)
 	}

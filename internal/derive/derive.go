@@ -17,13 +17,13 @@ import (
 	"gpubench/internal/stats"
 )
 
-// Time is the metric that figures are derived from: seconds of one iteration of a problem that is the same, or known to
-// be larger. Latencies and rates of messages are no such thing.
-const Time = "iteration_time"
+// Times are the metrics that figures are derived from, of each case the first that it has: seconds of one iteration, or of
+// one run, of a problem that is the same, or known to be larger. Latencies and rates of messages are no such thing.
+var Times = []string{"iteration_time", "run_time"}
 
 // Problem names the parameters that say how large a problem is: what grows in weak scaling. A list of whole numbers is
 // taken as its product.
-var Problem = []string{"grid", "particles"}
+var Problem = []string{"grid", "particles", "width"}
 
 // Column is one derived figure of a table.
 type Column struct {
@@ -50,10 +50,11 @@ type Row struct {
 // Left counts the cases that would have had figures.
 type Left struct{ Emulated, Oversubscribed int }
 
-// kase is a case with its samples of Time, a list for each trial.
+// kase is a case with its samples of the time, a list for each trial.
 type kase struct {
 	id        string
 	params    result.Params
+	metric    string // of Times
 	trials    [][]float64
 	perPE     [][][]float64 // by PE, then as trials; empty where not measured
 	emulated  bool
@@ -66,7 +67,7 @@ func (c *kase) usable() bool { return !c.emulated && !c.oversubsc }
 type comparison struct {
 	kind, note, axis string
 	follow           []string // parameters that differ with the axis, and tell no series from another
-	columns          []Column
+	columns          []Column // behind the time's
 	// size is what else tells series apart, and whether a case takes part; nil: nothing, all do.
 	size func(p result.Params) (string, bool)
 	// rows gives a series' rows; the cases are usable, and come in the axis's order.
@@ -95,7 +96,8 @@ func Of(recs []result.Record) ([]Table, Left) {
 	names, byBenchmark := cases(recs)
 	for _, name := range names {
 		for _, c := range comparisons {
-			t := Table{Benchmark: name, Kind: c.kind, Note: c.note, Axis: c.axis, Columns: c.columns}
+			t := Table{Benchmark: name, Kind: c.kind, Note: c.note, Axis: c.axis,
+				Columns: append([]Column{{byBenchmark[name][0].metric, "s"}}, c.columns...)}
 			for _, s := range c.series(byBenchmark[name]) {
 				var some []*kase
 				for _, k := range s {
@@ -130,29 +132,30 @@ func cases(recs []result.Record) (names []string, byBenchmark map[string][]*kase
 	byBenchmark = map[string][]*kase{}
 	index := map[string]*kase{}
 	for _, r := range recs {
-		m, ok := r.Metrics[Time]
-		if r.Status != result.OK || !ok {
+		i := slices.IndexFunc(Times, func(name string) bool { _, ok := r.Metrics[name]; return ok })
+		if r.Status != result.OK || i < 0 {
 			continue
 		}
+		metric := Times[i]
 		k := index[r.ID]
 		if k == nil {
-			k = &kase{id: r.ID, params: r.Params}
+			k = &kase{id: r.ID, params: r.Params, metric: metric}
 			index[r.ID] = k
 			if byBenchmark[r.Benchmark] == nil {
 				names = append(names, r.Benchmark)
 			}
 			byBenchmark[r.Benchmark] = append(byBenchmark[r.Benchmark], k)
 		}
-		samples := []float64(r.Samples[Time])
+		samples := []float64(r.Samples[metric])
 		if len(samples) == 0 {
-			samples = []float64{m.Median}
+			samples = []float64{r.Metrics[metric].Median}
 		}
 		k.trials = append(k.trials, samples)
-		for pe := 0; len(r.Samples[peName(pe)]) > 0; pe++ {
+		for pe := 0; len(r.Samples[peName(metric, pe)]) > 0; pe++ {
 			if pe == len(k.perPE) {
 				k.perPE = append(k.perPE, nil)
 			}
-			k.perPE[pe] = append(k.perPE[pe], r.Samples[peName(pe)])
+			k.perPE[pe] = append(k.perPE[pe], r.Samples[peName(metric, pe)])
 		}
 		k.emulated = k.emulated || r.Params["device"] == "emulated"
 		k.oversubsc = k.oversubsc || r.Oversubscribed
@@ -161,7 +164,7 @@ func cases(recs []result.Record) (names []string, byBenchmark map[string][]*kase
 	return names, byBenchmark
 }
 
-func peName(pe int) string { return fmt.Sprintf("%s_pe%d", Time, pe) }
+func peName(metric string, pe int) string { return fmt.Sprintf("%s_pe%d", metric, pe) }
 
 // series groups cases that differ along the axis alone, and leaves out those that nothing can be held against.
 func (c comparison) series(all []*kase) [][]*kase {

@@ -20,8 +20,8 @@ func rec(trial int, v float64, over result.Params) result.Record {
 	r := result.New("stencil2d", p, result.OK, "")
 	r.Trial = trial
 	s := result.Samples{v * 0.99, v, v * 1.01}
-	r.Samples = map[string]result.Samples{Time: s}
-	r.Metrics = map[string]result.Metric{Time: stats.Metric("s", s, false)}
+	r.Samples = map[string]result.Samples{Times[0]: s}
+	r.Metrics = map[string]result.Metric{Times[0]: stats.Metric("s", s, false)}
 	return r
 }
 
@@ -95,6 +95,24 @@ func TestWeakScaling(t *testing.T) {
 	only(t, []result.Record{counted(1, 1000), counted(3, 3000)}, "weak scaling")
 }
 
+// Of task graphs the time is a run's, and the size the points of a timestep.
+func TestScalingOfRuns(t *testing.T) {
+	graph := func(pes, width int64, v float64) result.Record {
+		r := rec(0, v, result.Params{"pes": pes, "width": width, "grid": nil, "blocks": nil})
+		r.Samples = map[string]result.Samples{"run_time": r.Samples[Times[0]]}
+		r.Metrics = map[string]result.Metric{"run_time": r.Metrics[Times[0]], "task_time": {Unit: "s", Median: 1}}
+		return r
+	}
+	got := only(t, []result.Record{graph(1, 8, 6), graph(2, 8, 4)}, "strong scaling")
+	if want := "pes=1: 6 1 1\npes=2: 4 1.5 0.75\n"; figures(got) != want || got.Columns[0].Name != "run_time" {
+		t.Errorf("%+v\n%s", got.Columns, figures(got))
+	}
+	got = only(t, []result.Record{graph(1, 4, 6), graph(2, 8, 7.5)}, "weak scaling")
+	if want := "pes=1: 6 1 1\npes=2: 7.5 1.6 0.8\n"; figures(got) != want {
+		t.Errorf("got\n%s", figures(got))
+	}
+}
+
 func TestGains(t *testing.T) {
 	k := func(odf int64, v float64) result.Record {
 		return rec(0, v, result.Params{"model": "charm", "pes": int64(2), "odf": odf, "blocks": []int64{odf, 2}})
@@ -132,7 +150,7 @@ func TestOverlap(t *testing.T) {
 	part := func(name any, v float64, per ...float64) result.Record {
 		r := rec(0, v, result.Params{"part": name, "pes": int64(2)})
 		for pe, x := range per {
-			r.Samples[peName(pe)] = result.Samples{x, x, x}
+			r.Samples[peName(Times[0], pe)] = result.Samples{x, x, x}
 		}
 		return r
 	}

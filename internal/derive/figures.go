@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	scalingColumns = []Column{{Time, "s"}, {"speed-up", "1"}, {"efficiency", "1"}}
-	gainColumns    = []Column{{Time, "s"}, {"gain", "1"}}
-	overlapColumns = []Column{{Time, "s"}, {"exposed", "s"}, {"hidden", "1"}, {"exposed, mean PE", "s"}, {"hidden, mean PE", "1"}}
+	scalingColumns = []Column{{"speed-up", "1"}, {"efficiency", "1"}}
+	gainColumns    = []Column{{"gain", "1"}}
+	overlapColumns = []Column{{"exposed", "s"}, {"hidden", "1"}, {"exposed, mean PE", "s"}, {"hidden, mean PE", "1"}}
 )
 
 // seed makes intervals the same whenever they are worked out again.

@@ -193,6 +193,12 @@ func fromSetup(env string, variables ...string) []string {
 	return out
 }
 
+// NeverStarted reports that a launcher says on stderr that it ended before it had started anything, as Open MPI 5.0's does now
+// and then (PMIx's help-pmix-server.txt, listener-thread-start): the same command once more goes well.
+func NeverStarted(stderr string) bool {
+	return strings.Contains(stderr, "PMIx server's listener thread failed to start")
+}
+
 // identifyLimit bounds what a launcher may take to say its version; less than a probe has for all.
 var identifyLimit = 10 * time.Second
 

@@ -18,11 +18,14 @@ func NewBudget(cpus, pes, threads, busy int) Budget {
 	if cpus < 1 || pes < 1 {
 		panic("machine: a budget for no CPUs or no PEs")
 	}
-	if share := max(1, (cpus-busy)/pes); threads <= 0 || threads > share {
+	if share := Cores(cpus-busy, pes); threads <= 0 || threads > share {
 		threads = share
 	}
 	return Budget{TeamThreads: threads, GOMAXPROCS: pes + 1, Oversubscribed: pes*threads+busy > cpus}
 }
+
+// Cores is the share of one of pes PEs in cpus CPUs: ⌊cpus/pes⌋, but at least 1.
+func Cores(cpus, pes int) int { return max(1, cpus/max(pes, 1)) }
 
 // UsableCPUs returns how many CPUs the process can keep busy: those allowed, or fewer under a quota; at least 1.
 func (h Host) UsableCPUs() int {
@@ -78,5 +81,5 @@ func TeamThreads(allowed []CPUSet, pe, busy int) int {
 			sharing++
 		}
 	}
-	return max(1, allowed[pe].Count()/max(sharing, 1)-busy)
+	return max(1, Cores(allowed[pe].Count(), sharing)-busy)
 }

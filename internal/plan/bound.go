@@ -41,7 +41,7 @@ func (e *expander) bound(benches []Bench) (jobs []Job) {
 			seen[p.bound.ID] = true
 			device := p.Params.String("device")
 			if job[device] == nil {
-				job[device] = &Job{Transport: aloneTransport, Device: device, PEs: 1, Trial: e.o.Trial, Alone: true}
+				job[device] = &Job{Transport: aloneTransport, Device: device, PEs: 1, MostPEs: 1, Trial: e.o.Trial, Alone: true}
 			}
 			job[device].Cases = append(job[device].Cases, p.Case)
 		}

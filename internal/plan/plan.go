@@ -124,6 +124,7 @@ type Job struct {
 	Transport string `json:"transport"`
 	Device    string `json:"device"`
 	PEs       int64  `json:"pes"`
+	MostPEs   int64  `json:"most_pes"` // of the run's jobs: a PE has as many cores in each of them as in the largest
 	Trial     int    `json:"trial"`
 	Alone     bool   `json:"alone,omitempty"` // of a device alone: PE 0's process is enough
 	Cases     []Case `json:"cases"`
@@ -332,6 +333,10 @@ func group(cases []Case, o Options) []Job {
 	}
 	rng := rand.New(rand.NewPCG(o.Seed, 0x6770756265))
 	var jobs []Job
+	var most int64
+	for _, n := range o.PEs {
+		most = max(most, n)
+	}
 	// From 0 even where the first is another: a trial started alone has the order that it has among others.
 	for trial := range o.Trial + max(o.Trials, 1) {
 		index := map[key]int{}
@@ -345,9 +350,9 @@ func group(cases []Case, o Options) []Job {
 			if !ok {
 				i = len(of)
 				index[k] = i
-				of = append(of, Job{Transport: k.transport, Device: k.device, PEs: k.pes, Trial: trial})
+				of = append(of, Job{Transport: k.transport, Device: k.device, PEs: k.pes, MostPEs: max(k.pes, most), Trial: trial})
 				if k.transport == "" {
-					of[i].Transport, of[i].Alone = aloneTransport, true
+					of[i].Transport, of[i].Alone, of[i].MostPEs = aloneTransport, true, 1
 				}
 			}
 			c.Trial = trial

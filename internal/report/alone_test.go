@@ -39,8 +39,8 @@ func TestCopiesAreMatrices(t *testing.T) {
 			"# from   host       0       1\n" +
 			"host            50000   51000\n" +
 			"0                      300000\n" +
-			"1              failed        \n" +
-			"10      52000                \n",
+			"1              failed\n" +
+			"10      52000\n",
 		"\n# devcopy on cuda: bandwidth (MB/s), copy, pageable host memory, one way, 1048576 B; rows are sources\n# from     0\nhost    9000\n",
 		"\n# devcopy on cuda: bandwidth (MB/s), copy, pinned host memory, both ways at once, 1048576 B; rows are sources\n# from      0\nhost    90000\n",
 		"\n# devcopy on cuda: latency (us), copy, pinned host memory, one way, 4096 B; rows are sources\n# from      0\nhost    1.000\n",
@@ -93,9 +93,9 @@ func TestLimitsAreNotWhatWasAskedFor(t *testing.T) {
 	for _, want := range []string{
 		"# limits, measured first: bandwidth (MB/s) of a device alone\n",
 		"# size  devcopy cpu h2h copy one  stream cuda copy\n",
-		"8192                        4000                  \n",
+		"8192                        4000\n",
 		"65536                     failed           2000000\n",
-		"131072                    failed                  \n",
+		"131072                    failed\n",
 		"# limit by devcopy failed: because (2 cases)\n",
 		"\n# limits, measured first: flops\n# device  flop_rate (Gop/s)  checked\ncpu                   90.00        8\n",
 		"8192       1.000      0.25\n",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -58,12 +59,25 @@ func table(w io.Writer, rows [][]string) {
 		}
 	}
 	for _, row := range rows {
-		fmt.Fprintf(w, "%-*s", width[0], row[0])
+		line := fmt.Sprintf("%-*s", width[0], row[0])
 		for i, c := range row[1:] {
-			fmt.Fprintf(w, "  %*s", width[i+1], c)
+			line += fmt.Sprintf("  %*s", width[i+1], c)
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(w, strings.TrimRight(line, " "))
 	}
+}
+
+// withoutLast leaves out the last column where it says nothing.
+func withoutLast(rows [][]string) [][]string {
+	last := len(rows[0]) - 1
+	if slices.ContainsFunc(rows[1:], func(row []string) bool { return row[last] != "-" }) {
+		return rows
+	}
+	var out [][]string
+	for _, row := range rows {
+		out = append(out, row[:last])
+	}
+	return out
 }
 
 // checked is how many cells or messages were compared, and how far off the

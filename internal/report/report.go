@@ -99,7 +99,7 @@ func scaleOf(metric, unit string) scale {
 	return scale{unit, 1}
 }
 
-// number writes a value with about four digits.
+// number writes a value with three or four digits.
 func number(v float64) string {
 	switch a := max(v, -v); {
 	case a != a:
@@ -112,6 +112,8 @@ func number(v float64) string {
 		return fmt.Sprintf("%.2f", v)
 	case a < 0.01 && a > 0:
 		return fmt.Sprintf("%.3g", v)
+	case a < 0.1 && a > 0:
+		return fmt.Sprintf("%.4f", v)
 	}
 	return fmt.Sprintf("%.3f", v)
 }

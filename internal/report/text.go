@@ -49,6 +49,9 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	if searchedOnce(recs) {
 		fmt.Fprintln(w, searchNote)
 	}
+	if slices.ContainsFunc(recs, overComputes) {
+		fmt.Fprintln(w, overNote)
+	}
 	notes(w, recs)
 	if note := leftNote(left); note != "" {
 		fmt.Fprintln(w, note)
@@ -179,7 +182,7 @@ func list(w io.Writer, bench string, recs []result.Record) {
 			rows = append(rows, append(append(row, lane(c)), checked(c)...))
 		}
 	}
-	table(w, rows)
+	table(w, withoutLast(rows))
 }
 
 // scalesOf are the scales of a table's metrics, the main one first: where that is read in µs, so are the times beside it.
@@ -269,6 +272,14 @@ func notes(w io.Writer, recs []result.Record) {
 		fmt.Fprintf(w, "# %s: %s\n", k, whyNotDirect[k])
 	}
 }
+
+// overComputes reports whether a stencil's comm_time has the update of the interior in it: on cpu the PE does that itself.
+func overComputes(r result.Record) bool {
+	_, comm := r.Metrics["comm_time"]
+	return comm && r.Params.Has("grid") && r.Params["part"] == nil && r.Params["device"] == "cpu"
+}
+
+const overNote = "# comm on cpu: from packed faces to the arrival of the neighbours', and with it the update of the interior in between"
 
 // whyNotDirect explains the paths of direct cases that byLane gave another name.
 var whyNotDirect = map[string]string{

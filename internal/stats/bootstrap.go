@@ -158,7 +158,7 @@ func blockDraws(x []float64, rng *rand.Rand) []float64 {
 	for r, i := range order {
 		rank[i] = int32(r)
 	}
-	block := int(math.Ceil(math.Cbrt(float64(n))))
+	block := min(int(math.Ceil(math.Cbrt(float64(n)))), n-1) // of two samples one at a time: else all draws are alike
 	count := make([]int32, n)
 	draws := make([]float64, Resamples)
 	for d := range draws {

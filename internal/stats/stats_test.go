@@ -151,6 +151,13 @@ func TestBlocksWiden(t *testing.T) {
 	near(t, "width for independent samples", (b.High-b.Low)/(2*1.96*1.2533/math.Sqrt(float64(n))), 1, 0.25)
 }
 
+// The interval of two samples is no point.
+func TestIntervalOfTwo(t *testing.T) {
+	if v := MedianInterval([]float64{1, 3}, 0.95, 1); v.Estimate != 2 || v.Low != 1 || v.High != 3 {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestRatio(t *testing.T) {
 	a := [][]float64{{2, 2.02}, {2.1, 2.1}, {1.9}}
 	b := [][]float64{{1}, {1.05}, {0.95, 0.95, 0.95}}

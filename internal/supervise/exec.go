@@ -211,8 +211,8 @@ func (t *tail) String() string {
 var (
 	rankLost = regexp.MustCompile(`(?i)(?:process rank|rank|peer rank is \[\[[^,]*,\d+\],)\s*(\d+)[^\n]*(?:exited|signal|died|killed|lost)`)
 	telling  = regexp.MustCompile(`^(?:panic: |fatal error: |SIG[A-Z]+: |gpubench: |unexpected fault address|libfabric|\[.*\] (?:PMIX|ERROR)).*`)
-	// Open MPI's notice, which it breaks over lines, and MPICH's.
-	notice = regexp.MustCompile(`noticed that process rank [^(]{1,300}\([^)\n]*\)|EXIT STRING: .*`)
+	// Open MPI's notices, which it breaks over lines, and MPICH's.
+	notice = regexp.MustCompile(`The PMIx server's listener thread failed to start|noticed that process rank [^(]{1,300}\([^)\n]*\)|EXIT STRING: .*`)
 	rule   = regexp.MustCompile(`^[-=]*$`)
 	// launch.RunLocal's notice: the first one is of the PE that ended first.
 	local = regexp.MustCompile(`(?m)^gpubench: (PE \d+ \(process \d+\) (?:was killed by signal|exited with status) .*)$`)

@@ -61,6 +61,8 @@ type Config struct {
 	Once bool
 	// OnStart, where set, is told of each case before it runs.
 	OnStart func(c plan.Case)
+	// OnAgain, where set, is told how PEs ended that are started once more, since they ended before their first case.
+	OnAgain func(how string)
 }
 
 // Run runs the jobs one after the other. It returns the sink's error, or the
@@ -111,6 +113,9 @@ func (r *runner) run(ctx context.Context) error {
 			return r.rest(result.Failed, end.fatal)
 		case len(r.left) == before && end.died && !again && !r.c.Once:
 			again = true // launchers fail now and then, for a lost socket or a port that is taken
+			if r.c.OnAgain != nil {
+				r.c.OnAgain(end.how)
+			}
 		case len(r.left) == before:
 			return r.rest(result.Failed, "the PEs ended before the first case: "+end.how)
 		case r.c.Once:

@@ -165,9 +165,14 @@ func TestPEsThatNeverComeUp(t *testing.T) {
 }
 
 func TestPEsThatDieBeforeTheirFirstCaseGetOneMoreTry(t *testing.T) {
-	got, err := run(t, 2, Config{}, []string{"ready", "die prterun: no socket"}, []string{"ready", "start 0", "ok 0", "start 1", "ok 1", "end"})
+	told := ""
+	again := Config{OnAgain: func(how string) { told += how }}
+	got, err := run(t, 2, again, []string{"ready", "die prterun: no socket"}, []string{"ready", "start 0", "ok 0", "start 1", "ok 1", "end"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if told != "signal: killed: prterun: no socket" {
+		t.Errorf("told %q", told)
 	}
 	want(t, got, "c0 ok", "c1 ok")
 	got, err = run(t, 1, Config{}, []string{"die prterun: no socket"}, []string{"die prterun: no socket"})
@@ -315,6 +320,8 @@ func TestDescribeNamesTheMostTellingLine(t *testing.T) {
 			"PE 1: signal: killed: noticed that process rank 1 with PID 478 on node gpu-01 exited on signal 9 (Killed)"},
 		{"exit status 9", "=====\n=   EXIT CODE: 9\n=====\nYOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)\nPlease see the FAQ page\n",
 			"exit status 9: EXIT STRING: Killed (signal 9)"},
+		{"exit status 213", line + "The PMIx server's listener thread failed to start. We cannot\ncontinue.\n" + line,
+			"exit status 213: The PMIx server's listener thread failed to start"},
 		{"exit status 139", line, "signal: segmentation fault"},
 		{"exit status 137", "gpubench: PE 1 (process 77) was killed by signal 9 (killed)\ngpubench: PE 0 (process 76) exited with status 1\n",
 			"PE 1 (process 77) was killed by signal 9 (killed)"},

@@ -12,15 +12,13 @@ import (
 
 // Config is what a Runtime is made with.
 type Config struct {
-	Deadline time.Duration // without progress anywhere for so long, a run ends with an error; 0: DefaultDeadline; negative: never
+	Deadline time.Duration // without progress anywhere for so long, a run ends with an error; 0: the Endpoint's; negative: never
 	Yield    bool          // give the core away in idle passes: where there are more PEs than cores
 	Fanout   int           // PEs under a PE in trees, the same on all; 0: DefaultFanout
 }
 
-const (
-	DefaultDeadline = time.Minute
-	DefaultFanout   = 4
-)
+// DefaultFanout is how many PEs are under a PE in trees.
+const DefaultFanout = 4
 
 // Stats counts since New.
 type Stats struct {
@@ -54,7 +52,7 @@ func New(ep *transport.Endpoint, c Config) (*Runtime, error) {
 		return nil, fmt.Errorf("charm: headers of transport %s have %d B: want at least %d", caps.Name, caps.MaxHeader, least)
 	}
 	if c.Deadline == 0 {
-		c.Deadline = DefaultDeadline
+		c.Deadline = ep.Deadline()
 	}
 	if c.Fanout == 0 {
 		c.Fanout = DefaultFanout

@@ -135,6 +135,9 @@ func (e *Endpoint) SetDeadline(d time.Duration) {
 	e.deadline = d
 }
 
+// Deadline is how long a wait may last; negative: for ever.
+func (e *Endpoint) Deadline() time.Duration { return e.deadline }
+
 // SetPath says how messages travel from now on. It is refused while staged messages are under way, and with
 // ErrUnsupported where the path cannot be.
 func (e *Endpoint) SetPath(p PathConfig) error {

@@ -23,7 +23,7 @@ var (
 // mends says what to do about each kind, where the place of the error knows nothing better.
 var mends = map[error]string{
 	ErrTruncated: "post a buffer as long as the longest message, or send less",
-	ErrDeadline:  "see whether the peer runs the same case and has not failed, or allow more time",
+	ErrDeadline:  "see whether the peer runs the same case and has not failed, or allow more time (--timeout)",
 	ErrPeerDied:  "see that PE's own error first",
 	ErrAborted:   "see that PE's own error first",
 	ErrMismatch:  "set the same path, staging and chunk on every PE before the first message",

@@ -67,7 +67,7 @@ func (g *gpus) wait(queued error) error {
 		}
 		if n%asks == 0 {
 			err = g.nccl.Failed()
-			if waited := time.Duration(bench.Now() - began); err == nil && waited > transport.DefaultDeadline {
+			if waited, most := time.Duration(bench.Now()-began), g.pe.Endpoint.Deadline(); err == nil && most >= 0 && waited > most {
 				err = fmt.Errorf("nccl: not complete after %v: %w", waited.Round(time.Millisecond), transport.ErrDeadline)
 			}
 			if err != nil {

@@ -94,7 +94,7 @@ func (q *Problem) params() []bench.Param {
 	return []bench.Param{
 		{Name: "grid", Unit: "cells", Doc: "interior cells of a stencil", Default: q.Grid, Quick: q.Quick,
 			Flag: "grid", Len: q.Axes, Min: 1, Max: 1 << 20, Scales: true},
-		{Name: "blocks", Doc: "block grid of a stencil; by default that of least surface", Default: []int64(nil),
+		{Name: "blocks", Doc: "grid of blocks; by default that of least surface, of pic as even as can be", Default: []int64(nil),
 			Flag: "blocks", Len: q.Axes, Min: 1, Max: 1 << 20},
 		{Name: "odf", Doc: "blocks (chares) per PE", Default: int64(1), Flag: "odf", Min: 1, Max: 4096},
 		{Name: "field", Doc: "start and faces of the field", Default: fieldModes, Flag: "field",

@@ -97,7 +97,7 @@ func params() []bench.Param {
 		{Name: "task_kernel", Doc: "what tasks do", Default: computeBound, Flag: "task-kernel",
 			Values: []string{empty, busyWait, computeBound, memoryBound, loadImbalance}},
 		{Name: "steps", Doc: "timesteps", Default: int64(1000), Quick: int64(100), Flag: "steps", Min: 1, Max: 1e7},
-		{Name: "width", Doc: "points of a timestep; 0: one per PE", Default: int64(0), Flag: "width", Max: 1 << 20},
+		{Name: "width", Doc: "points of a timestep; 0: one per PE", Default: int64(0), Flag: "width", Max: 1 << 20, Scales: true},
 		{Name: "output_bytes", Unit: "B", Doc: "what a task puts out, and a dependence carries", Default: int64(16), Flag: "output-bytes", Min: 16, Max: 1 << 30},
 		{Name: "graphs", Doc: "graphs that run at once, alike but for their draws", Default: int64(1), Flag: "graphs", Min: 1, Max: maxGraphs},
 		{Name: "radix", Doc: "dependencies of a task in nearest, spread and random_nearest", Default: int64(3), Flag: "radix", Max: 1 << 20},
