@@ -123,8 +123,9 @@ func overControl(d transport.Driver) func([]byte) ([][]byte, error) {
 	}
 }
 
-// rankBudget divides the CPUs of a rank's host among the ranks there, which a launcher may have bound each to its own. Where
-// the run has jobs of more PEs on this host, each has as many as it would have among those.
+// rankBudget divides the CPUs of a rank's host among the ranks there, which a launcher may have bound each to its own. Each
+// has busy threads beside its team. Where the run has jobs of more PEs on this host, each has as many CPUs as it would have
+// among those.
 func rankBudget(seats []machine.Seat, rank, most, busy int) (b machine.Budget) {
 	var here []machine.CPUSet
 	me := 0
@@ -137,7 +138,7 @@ func rankBudget(seats []machine.Seat, rank, most, busy int) (b machine.Budget) {
 		}
 		here = append(here, s.CPUs)
 	}
-	b.TeamThreads = machine.TeamThreads(here, me)
+	b.TeamThreads = machine.TeamThreads(here, me, busy)
 	if most > len(seats) {
 		b.TeamThreads = min(b.TeamThreads, machine.Cores(here[me].Count(), most))
 	}

@@ -64,7 +64,7 @@ func TestLimitsAreMeasuredFirst(t *testing.T) {
 			t.Errorf("64 KiB: fraction %g", l.Fraction)
 		}
 	}
-	for _, want := range []string{"of limit", "# limits, measured first: bandwidth (MB/s)", "# 2 cases, 0 left out, 2 PEs", "# 2 ok, 0 failed"} {
+	for _, want := range []string{"of limit", "# limits, measured first: bandwidth (MB/s)", "# 2 cases and 1 limit, 0 left out, 2 PEs", "# 2 ok, 0 failed"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("%q is missing in:\n%s", want, got.stdout)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gpubench/gpu"
+	"gpubench/internal/bench"
 	"gpubench/internal/doctor"
 	"gpubench/internal/machine"
 	"gpubench/internal/plan"
@@ -95,6 +96,9 @@ func probeDevice(d gpu.Driver) plan.Device {
 	defer dev.Close()
 	if d != gpu.CPU {
 		out.MemBytes, out.Private = dev.Info().TotalMemory, mayBePrivate(os.Getenv, n)
+		out.CacheBytes = dev.Info().L2Bytes
+	} else {
+		out.CacheBytes, _ = services()[bench.CacheBytes].(int64)
 	}
 	return out
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"runtime"
 	"strings"
 	"testing"
 
+	"gpubench/internal/limits"
 	"gpubench/internal/result"
 	"gpubench/internal/suite/taskbench/graph"
 )
@@ -38,6 +41,8 @@ func TestTaskBenchIsRight(t *testing.T) {
 		{"-n 1 --path staged --steps 5 --width 2 --scratch-bytes 4K --task-kernel empty,busy_wait,memory_bound,load_imbalance --task-blocks 2", 4 * 2, true},
 		{"-n 2 --transport mpi,ucx --path host --steps 6 --width 5 --pattern tree,all_to_all,spread --output-bytes 16,64K", 2 * 3 * 2 * 2, true},
 		{"-n 2 --transport ucx --path staged --steps 5 --width 3 --output-bytes 4K", 2, true},
+		// More points than a process has mappings of memory.
+		{"-n 1 --path host --steps 2 --width 70000 --task-kernel empty", 2, true},
 	} {
 		if c.long && testing.Short() {
 			continue
@@ -93,6 +98,60 @@ func checkedEach(t *testing.T, r result.Record) {
 	}
 }
 
+// Phases of a timestep are parts of it, in both models and on both sides of a device.
+func TestTaskBenchPhases(t *testing.T) {
+	recs := records(t, exitOK, strings.Fields("taskbench --device emulated -n 2 --path host,staged --phases --steps 50 --task-size 500 --output-bytes 4K -i 4 -x 1")...)
+	allOK(t, recs)
+	if len(recs) != 4 {
+		t.Errorf("%d cases", len(recs))
+	}
+	for _, r := range recs {
+		staged := r.Params.String("path") == "staged"
+		for _, name := range []string{"compute_time", "post_time", "wait_time", "copy_time"} {
+			if m, ok := r.Metrics[name]; ok != (staged || name != "copy_time") || ok && !(m.Median > 0) {
+				t.Errorf("%v: %s is %+v, there: %v", r.Params, name, m, ok)
+			}
+		}
+		// One point a PE, and on the host all three on its clock.
+		for pe := 0; pe < 2 && !staged; pe++ {
+			for i, run := range r.Samples["run_time"] {
+				sum := 0.0
+				for _, name := range []string{"compute_time", "post_time", "wait_time"} {
+					sum += r.Samples[fmt.Sprintf("%s_pe%d", name, pe)][i]
+				}
+				if step := run / 50; !(sum > 0 && sum <= step) {
+					t.Errorf("%v: the phases of PE %d come to %g s, a timestep of batch %d to %g", r.Params, pe, sum, i, step)
+				}
+			}
+		}
+	}
+}
+
+// What bounds a task is measured first: its operations on one core; copies that a cache may hold have no limit.
+func TestTaskBenchLimits(t *testing.T) {
+	needCPUs(t, 2)
+	args := "taskbench --model mpi --path host -n 2 --steps 20 --task-size 4000 --task-kernel compute_bound,memory_bound,busy_wait --scratch-bytes 64K -i 10 -x 1 --limits"
+	asLimits, asked := split(t, records(t, exitOK, strings.Fields(args)...))
+	if len(asLimits) != 1 || asLimits[0].Benchmark != "flops" || len(asked) != 3 {
+		t.Fatalf("%d limits and %d cases", len(asLimits), len(asked))
+	}
+	for _, r := range asked {
+		l := r.Limit
+		if r.Params.String("task_kernel") != "compute_bound" {
+			if l != nil {
+				t.Errorf("%v: limit %+v", r.Params, *l)
+			}
+			continue
+		}
+		want := 4000 * 128 / asLimits[0].Metrics["flop_rate"].Max
+		if l == nil || l.Name != "operations" || l.Unit != "s" || math.Abs(l.Value/want-1) > 1e-9 {
+			t.Errorf("limit %+v, want %g s", l, want)
+		} else if l.Fraction == l.Fraction && (l.Fraction <= 0 || l.Fraction > limits.TooGood) { // NaN: wrong, where others use the cores
+			t.Errorf("fraction %g", l.Fraction)
+		}
+	}
+}
+
 // A damaged or a lost input makes the case failed, and the reason names PE, task and offset.
 func TestTaskBenchFaultsAreFound(t *testing.T) {
 	flips := "flip:30"
@@ -122,13 +181,21 @@ func TestTaskBenchFaultsAreFound(t *testing.T) {
 	}
 }
 
-// METG is found in one command: an interval that holds it, a curve on either side of 50 %, and the untimed pass.
+// METG is found in one command, in both models: on cpu, and where a device's thread has a CPU of its own.
 func TestMETGIsFound(t *testing.T) {
-	args := strings.Fields("metg -n 1 --path host --steps 40 --width 2 --repetitions 3 --task-kernel compute_bound,memory_bound --scratch-bytes 16K")
+	findMETG(t, "--path host --task-kernel compute_bound,memory_bound --scratch-bytes 16K", 4)
+	if !testing.Short() && runtime.NumCPU() > 1 {
+		findMETG(t, "--device emulated --path direct", 2)
+	}
+}
+
+// findMETG looks for an interval that holds it, a curve on either side of 50 %, and the untimed pass.
+func findMETG(t *testing.T, args string, cases int) {
+	t.Helper()
 	var recs []result.Record
 	found := 0
 	for try := 0; try < 4 && found == 0; try++ {
-		recs = records(t, exitOK, args...)
+		recs = records(t, exitOK, strings.Fields("metg -n 1 --steps 40 --width 2 --repetitions 3 "+args)...)
 		for _, r := range recs {
 			if r.Status == result.Skipped && strings.Contains(r.Reason, "other programs use these CPUs") {
 				continue // other tests do
@@ -144,9 +211,9 @@ func TestMETGIsFound(t *testing.T) {
 		}
 	}
 	if found == 0 {
-		t.Error("no METG in four runs")
+		t.Errorf("%s: no METG in four runs", args)
 	}
-	if len(recs) != 4 {
+	if len(recs) != cases {
 		t.Errorf("%d records", len(recs))
 	}
 }

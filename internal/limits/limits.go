@@ -9,13 +9,16 @@ import (
 	"gpubench/internal/result"
 )
 
-// Ceiling is a case of a device alone whose bandwidth bounds another's main metric.
+// Ceiling is a case of a device alone whose bandwidth, or rate of operations, bounds another's main metric.
 type Ceiling struct {
 	Name      string        // of the limit, as records have it: "memory copy"
 	Benchmark string        // of the device alone: devcopy, stream
 	Device    string        // its params.device
 	Own       result.Params // its own parameters: those that are not its defaults
-	Bytes     int64         // payload that one operation of the bounded case has to move by it, for metrics in seconds
+	Bytes     int64         // payload that one operation of the bounded case has to move by it, for metrics in seconds; of a rate of operations these
+	// Footprint is the memory, in bytes, that the bounded case goes through before it comes back: where the device's last
+	// cache may hold it, the ceiling is none. 0: whatever it holds.
+	Footprint int64
 	// Scale is how much of the metric the ceiling's bandwidth stands for, where that is a rate; 0: 1.
 	Scale float64
 }
@@ -56,8 +59,22 @@ func Judge(l *result.Limit) *result.Limit {
 	return l
 }
 
-// metric of the ceilings' cases.
-const bandwidth = "bandwidth"
+// rates are the metrics of the ceilings' cases: payload, or operations, per second.
+var rates = []string{"bandwidth", "flop_rate"}
+
+// rate is the fastest sample of a ceiling's case; 0: it has none.
+func rate(c result.Record) float64 {
+	for _, name := range rates {
+		if m, ok := c.Metrics[name]; ok {
+			return m.Max
+		}
+	}
+	return 0
+}
+
+// Exceeds says whether a footprint is more than a last cache of so many bytes can do anything for: twice as much, as
+// rotating buffers have. Of a cache that is not known it is not.
+func Exceeds(footprint, cache int64) bool { return cache > 0 && footprint >= 2*cache }
 
 // Of gives the limit of a record's main metric from the bounds of its case, or nil. measured gives the records of
 // ceilings by id. Bounds are ways to do the same: the best counts, and where one of them was not measured there is no
@@ -77,7 +94,7 @@ func Of(r *result.Record, metric string, bounds []Bound, measured func(id string
 		if !ok || !Allowed(&c) {
 			return nil
 		}
-		l := of(m, b, c.Metrics[bandwidth].Max)
+		l := of(m, b, rate(c))
 		if l == nil {
 			return nil
 		}

@@ -9,7 +9,7 @@ import (
 
 func record(device, unit string, median float64) result.Record {
 	return result.Record{Status: result.OK, Params: result.Params{"device": device, "placement": "node"},
-		Metrics: map[string]result.Metric{"latency": {Unit: unit, Median: median}, bandwidth: {Unit: "B/s", Median: median / 2, Max: median}}}
+		Metrics: map[string]result.Metric{"latency": {Unit: unit, Median: median}, "bandwidth": {Unit: "B/s", Median: median / 2, Max: median}}}
 }
 
 func TestOf(t *testing.T) {
@@ -97,6 +97,24 @@ func TestCeilingsMustBeFigures(t *testing.T) {
 		if l := measured(c); l != nil {
 			t.Errorf("%s: %+v", name, *l)
 		}
+	}
+}
+
+// A rate of operations bounds as a bandwidth does.
+func TestOperationsBound(t *testing.T) {
+	r := record("cpu", "s", 4e-6)
+	c := record("cpu", "s", 1)
+	c.Metrics = map[string]result.Metric{"flop_rate": {Unit: "op/s", Median: 5e9, Max: 1e10}}
+	l := Of(&r, "latency", []Bound{{Name: "operations", ID: "a", Bytes: 20000}}, func(string) (result.Record, bool) { return c, true })
+	if l == nil || math.Abs(l.Value-2e-6) > 1e-15 || math.Abs(l.Fraction-0.5) > 1e-9 || l.Unit != "s" {
+		t.Errorf("%+v", l)
+	}
+}
+
+// What a cache may hold part of does not exceed it, nor what may be any cache's.
+func TestExceeds(t *testing.T) {
+	if Exceeds(1<<20, 0) || Exceeds(1<<20, 1<<20) || !Exceeds(2<<20, 1<<20) {
+		t.Error("a footprint is taken for more than it is, or for less")
 	}
 }
 

@@ -9,8 +9,8 @@ type Budget struct {
 	Oversubscribed bool `json:"oversubscribed"` // more runnable threads than CPUs: waits yield, figures count for correctness alone
 }
 
-// NewBudget shares cpus CPUs among pes PEs of a process. threads is the size of a PE's team, 0 for Cores(cpus, pes);
-// busy counts threads that run beside them.
+// NewBudget shares cpus CPUs among pes PEs of a process. busy counts threads that run beside the teams, over all PEs. A PE's
+// team has its share of the CPUs that those leave, but at least 1, and threads at most where that is not 0.
 //
 // Go gets a processor for each PE, which holds its thread and spins, and one more: a garbage collection, or a goroutine
 // that a PE waits for, must find a place at once. The teams are C's threads and need none.
@@ -18,8 +18,8 @@ func NewBudget(cpus, pes, threads, busy int) Budget {
 	if cpus < 1 || pes < 1 {
 		panic("machine: a budget for no CPUs or no PEs")
 	}
-	if threads <= 0 {
-		threads = Cores(cpus, pes)
+	if share := Cores(cpus-busy, pes); threads <= 0 || threads > share {
+		threads = share
 	}
 	return Budget{TeamThreads: threads, GOMAXPROCS: pes + 1, Oversubscribed: pes*threads+busy > cpus}
 }
@@ -72,13 +72,14 @@ func (m *matching) place(pe int, tried map[int]bool) bool {
 	return false
 }
 
-// TeamThreads returns the team of one of a host's PEs: its CPUs shared with those whose sets overlap its own, at least 1.
-func TeamThreads(allowed []CPUSet, pe int) int {
+// TeamThreads returns the team of one of a host's PEs: its CPUs shared with those whose sets overlap its own, without those
+// that each PE's busy threads beside its team take, at least 1.
+func TeamThreads(allowed []CPUSet, pe, busy int) int {
 	sharing := 0
 	for _, s := range allowed {
 		if s.Intersect(allowed[pe]).Count() > 0 {
 			sharing++
 		}
 	}
-	return Cores(allowed[pe].Count(), sharing)
+	return max(1, Cores(allowed[pe].Count(), sharing)-busy)
 }

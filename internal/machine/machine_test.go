@@ -189,10 +189,14 @@ func TestBudget(t *testing.T) {
 	}{
 		{16, 2, 0, 0, Budget{8, 3, false}},
 		{16, 3, 0, 0, Budget{5, 4, false}},
-		{16, 3, 0, 2, Budget{5, 4, true}},
+		{16, 3, 0, 2, Budget{4, 4, false}}, // teams have what busy threads leave
+		{16, 3, 3, 2, Budget{3, 4, false}},
+		{2, 1, 0, 1, Budget{1, 2, false}}, // an emulated device's
+		{2, 2, 0, 2, Budget{1, 3, true}},
+		{1, 1, 0, 1, Budget{1, 2, true}},
 		{2, 2, 0, 0, Budget{1, 3, false}},
 		{2, 3, 0, 0, Budget{1, 4, true}},
-		{4, 2, 4, 0, Budget{4, 3, true}},
+		{4, 2, 4, 0, Budget{2, 3, false}},
 		{1, 1, 0, 0, Budget{1, 2, false}},
 	} {
 		if got := NewBudget(c.cpus, c.pes, c.threads, c.busy); got != c.want {
@@ -237,8 +241,11 @@ func TestOversubscribed(t *testing.T) {
 		if got := Oversubscribed(c.allowed, c.threads); got != c.want {
 			t.Errorf("%v with %d threads: oversubscribed %v", c.allowed, c.threads, got)
 		}
-		if got := TeamThreads(c.allowed, 0); got != c.team0 {
+		if got := TeamThreads(c.allowed, 0, 0); got != c.team0 {
 			t.Errorf("%v: a team of %d, want %d", c.allowed, got, c.team0)
+		}
+		if got := TeamThreads(c.allowed, 0, 1); got != max(1, c.team0-1) {
+			t.Errorf("%v beside a busy thread each: a team of %d of %d", c.allowed, got, c.team0)
 		}
 	}
 }

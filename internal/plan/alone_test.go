@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -218,18 +219,24 @@ func TestNoLimits(t *testing.T) {
 		m    Machine
 		want int
 	}{
-		"as many CPUs as PEs":          {base, two, 2},
-		"not asked for":                {with(func(o *Options) { o.Limits = false }), two, 0},
-		"fewer CPUs than PEs":          {base, one, 0},
-		"a launcher's ranks":           {with(func(o *Options) { o.Launched = true }), two, 0},
-		"no hardware":                  {with(func(o *Options) { o.Paths = []string{"direct"}; o.Device = "emulated" }), two, 0},
-		"short messages":               {with(func(o *Options) { o.Sizes = []int64{64} }), two, 0},
-		"a limit that needs too much":  {with(func(o *Options) { o.Sizes = []int64{1 << 18} }), none, 0},
-		"which is small enough":        {with(func(o *Options) { o.Sizes = []int64{1 << 16} }), none, 2},
-		"another kind of benchmark":    {Options{Benchmarks: []string{"jacobi3d"}, Paths: []string{"host"}, Limits: true}, two, 0},
-		"what was asked for is no one": {Options{Benchmarks: []string{"devcopy"}, Paths: []string{"host"}, Limits: true}, two, 0},
+		"as many CPUs as PEs":              {base, two, 2},
+		"not asked for":                    {with(func(o *Options) { o.Limits = false }), two, 0},
+		"fewer CPUs than PEs":              {base, one, 0},
+		"a launcher's ranks":               {with(func(o *Options) { o.Launched = true }), two, 0},
+		"no hardware":                      {with(func(o *Options) { o.Paths = []string{"direct"}; o.Device = "emulated" }), two, 0},
+		"short messages":                   {with(func(o *Options) { o.Sizes = []int64{64} }), two, 0},
+		"a limit that needs too much":      {with(func(o *Options) { o.Sizes = []int64{1 << 18} }), none, 0},
+		"which is small enough":            {with(func(o *Options) { o.Sizes = []int64{1 << 16} }), none, 2},
+		"another kind of benchmark":        {Options{Benchmarks: []string{"jacobi3d"}, Paths: []string{"host"}, Limits: true}, two, 0},
+		"what was asked for is no one":     {Options{Benchmarks: []string{"devcopy"}, Paths: []string{"host"}, Limits: true}, two, 0},
+		"a footprint that a cache holds":   {base, cached(1 << 20), 0},
+		"one that no cache is known for":   {base, cached(0), 0},
+		"one that is more than a cache is": {base, cached(1 << 19), 2},
 	} {
 		bs := withDevices()
+		if strings.Contains(name, "cache") {
+			bs[0].Ceilings = walking(bs[0].Ceilings)
+		}
 		bs[0].Memory = nil
 		bs[2].Memory = func(p result.Params) int64 { return 4 * p.Int("size_bytes") }
 		if name == "a limit that needs too much" { // twice as much as there is
@@ -243,6 +250,27 @@ func TestNoLimits(t *testing.T) {
 		if p.Limits() != c.want {
 			t.Errorf("%s: %d limits, want %d", name, p.Limits(), c.want)
 		}
+	}
+}
+
+// cached is a machine whose CPU has such a last cache.
+func cached(n int64) Machine {
+	m := all
+	m.Devices = maps.Clone(all.Devices)
+	cpu := m.Devices["cpu"]
+	cpu.CacheBytes = n
+	m.Devices["cpu"] = cpu
+	return m
+}
+
+// walking gives ceilings a footprint of 1 MiB.
+func walking(ceilings func(result.Params) []limits.Ceiling) func(result.Params) []limits.Ceiling {
+	return func(p result.Params) []limits.Ceiling {
+		list := ceilings(p)
+		for i := range list {
+			list[i].Footprint = 1 << 20
+		}
+		return list
 	}
 }
 

@@ -76,7 +76,7 @@ type ceiling struct {
 func (e *expander) ceilings(list []limits.Ceiling, benches map[string]Bench) (out []ceiling) {
 	for _, l := range list {
 		b, ok := benches[l.Benchmark]
-		if !ok {
+		if !ok || l.Footprint > 0 && !limits.Exceeds(l.Footprint, e.m.Devices[l.Device].CacheBytes) {
 			return nil
 		}
 		own := result.Params{}

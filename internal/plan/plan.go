@@ -80,6 +80,8 @@ type Device struct {
 	Availability
 	Count    int   `json:"count"`
 	MemBytes int64 `json:"mem_bytes"` // of one device; 0: not known
+	// CacheBytes is its last cache, of the CPU the host's; 0: not known.
+	CacheBytes int64 `json:"cache_bytes,omitempty"`
 	// Private tells that other PEs may be shown other devices than the one that was asked.
 	Private bool `json:"private,omitempty"`
 }

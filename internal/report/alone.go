@@ -169,9 +169,27 @@ func figures(w io.Writer, bench string, recs []result.Record) {
 // limitTable shows what fractions of limits are held against.
 func limitTable(w io.Writer, recs []result.Record) {
 	some := ran(recs)
-	if len(some) == 0 {
-		return
+	sized := slices.DeleteFunc(slices.Clone(some), func(r result.Record) bool { return !r.Params.Has("size_bytes") })
+	if len(sized) > 0 {
+		bandwidths(w, sized)
 	}
+	benches, groups := byBenchmark(slices.DeleteFunc(slices.Clone(some), func(r result.Record) bool { return r.Params.Has("size_bytes") }))
+	for _, b := range benches {
+		figures(w, "limits, measured first: "+b, groups[b])
+	}
+	reasons := map[string]int{}
+	for _, r := range some {
+		if r.Status != result.OK {
+			reasons[fmt.Sprintf("# limit by %s %s: %s", r.Benchmark, r.Status, r.Reason)]++
+		}
+	}
+	for _, line := range sorted(reasons) {
+		fmt.Fprintf(w, "%s (%d cases)\n", line, reasons[line])
+	}
+}
+
+// bandwidths is the table of limits that are bandwidths by size.
+func bandwidths(w io.Writer, some []result.Record) {
 	for i, r := range some {
 		some[i].Params = r.Params.With("benchmark", r.Benchmark)
 	}
@@ -191,13 +209,4 @@ func limitTable(w io.Writer, recs []result.Record) {
 	}
 	fmt.Fprintf(w, "\n# limits, measured first: bandwidth (%s) of a device alone\n", sc.unit)
 	table(w, rows)
-	reasons := map[string]int{}
-	for _, r := range some {
-		if r.Status != result.OK {
-			reasons[fmt.Sprintf("# limit by %s %s: %s", r.Benchmark, r.Status, r.Reason)]++
-		}
-	}
-	for _, line := range sorted(reasons) {
-		fmt.Fprintf(w, "%s (%d cases)\n", line, reasons[line])
-	}
 }

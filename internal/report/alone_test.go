@@ -90,7 +90,9 @@ func TestLimitsAreNotWhatWasAskedFor(t *testing.T) {
 	ping.Limit = &result.Limit{Name: "memory copy", Value: 2.5e-7, Unit: "s", Fraction: 0.25}
 	again := lost
 	again.Params = lost.Params.With("size_bytes", int64(131072))
-	recs := []result.Record{limit(8192, 4e9), lost, again, stream, ping}
+	flops := ofDevice("flops", "cpu", result.Params{"task_blocks": int64(1), limits.Purpose: limits.ForLimit},
+		map[string]result.Metric{"flop_rate": metric("op/s", 9e10)})
+	recs := []result.Record{limit(8192, 4e9), lost, again, stream, flops, ping}
 	got := render(t, "text", recs)
 	for _, want := range []string{
 		"# limits, measured first: bandwidth (MB/s) of a device alone\n",
@@ -99,6 +101,7 @@ func TestLimitsAreNotWhatWasAskedFor(t *testing.T) {
 		"65536                     failed           2000000\n",
 		"131072                    failed\n",
 		"# limit by devcopy failed: because (2 cases)\n",
+		"\n# limits, measured first: flops\n# device  flop_rate (Gop/s)  checked\ncpu                   90.00        8\n",
 		"8192       1.000      0.25\n",
 		"# 1 ok, 0 failed, 0 skipped\n",
 	} {

@@ -113,10 +113,13 @@ func value(c *cell, metric string, sc scale) string {
 	return s
 }
 
-// figure is a value as people read it: with its spread, where there are several trials of hardware.
+// searched are the metrics that a search finds: its repetitions give one trial an interval.
+var searched = set([]string{"metg"})
+
+// figure is a value as people read it: with its spread, where there are several trials of hardware, or a search of one.
 func figure(c *cell, metric string, sc scale) string {
 	s := value(c, metric, sc)
-	if c == nil || len(c.failed) > 0 || len(c.ok) < 2 || c.ok[0].Params["device"] == "emulated" {
+	if c == nil || len(c.failed) > 0 || len(c.ok) == 0 || len(c.ok) < 2 && !searched[metric] || c.ok[0].Params["device"] == "emulated" {
 		return s
 	}
 	if m, ok := c.metric(metric); ok {
@@ -139,6 +142,27 @@ func spread(m result.Metric) string {
 
 // spreadNote explains it.
 const spreadNote = "# ±: the wider side of the 95 % interval of the median over trials, by bootstrap of the trials"
+
+// searchNote explains it where there is one trial.
+const searchNote = "# ± of metg in one trial: the wider side of the 95 % interval of the median over its search's repetitions"
+
+// searchedOnce says whether tables show intervals of searches.
+func searchedOnce(recs []result.Record) bool {
+	trials := map[string]int{}
+	for _, r := range recs {
+		for metric := range r.Metrics {
+			if searched[metric] && r.Status == result.OK && r.Params["device"] != "emulated" {
+				trials[r.ID]++
+			}
+		}
+	}
+	for _, n := range trials {
+		if n == 1 {
+			return true
+		}
+	}
+	return false
+}
 
 // repeated says whether tables show intervals over trials.
 func repeated(recs []result.Record) bool {

@@ -37,4 +37,9 @@ func TestUnits(t *testing.T) {
 			t.Errorf("%s in %s is shown in %s, want %s", c.metric, c.unit, got.unit, c.want)
 		}
 	}
+	recs := []result.Record{rec("taskbench", "mpi", "host", result.OK, result.Params{"steps": int64(2)}, map[string]result.Metric{
+		"task_time": metric("s", 2e-6), "wait_time": metric("s", 3e-7), "task_rate": metric("op/s", 5e5)})}
+	if got := render(t, "text", recs); !strings.Contains(got, "task (us)  task_rate (op/s)  wait (us)") {
+		t.Errorf("a wait beside a task is not in its unit:\n%s", got)
+	}
 }

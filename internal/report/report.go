@@ -87,7 +87,7 @@ func scaleOf(metric, unit string) scale {
 	switch {
 	case metric == "latency", metric == "task_time", metric == "metg", slices.Contains(legNames, metric):
 		return scale{"us", 1e6}
-	case metric == "work_rate" && unit == "op/s", metric == "peak_rate" && unit == "op/s":
+	case metric == "work_rate" && unit == "op/s", metric == "peak_rate" && unit == "op/s", metric == "flop_rate":
 		return scale{"Gop/s", 1e-9}
 	case metric == "particle_rate":
 		return scale{"Mop/s", 1e-6}

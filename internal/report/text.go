@@ -46,6 +46,9 @@ func writeText(w io.Writer, title []string, recs []result.Record) error {
 	if repeated(recs) {
 		fmt.Fprintln(w, spreadNote)
 	}
+	if searchedOnce(recs) {
+		fmt.Fprintln(w, searchNote)
+	}
 	if slices.ContainsFunc(recs, overComputes) {
 		fmt.Fprintln(w, overNote)
 	}
@@ -154,9 +157,9 @@ func list(w io.Writer, bench string, recs []result.Record) {
 	by := rowNames(recs)
 	fmt.Fprintf(w, "\n# %s:%s\n", bench, constants(recs, by))
 	head := append([]string{"# " + by[0]}, by[1:]...)
-	for _, name := range metrics {
-		m, _ := firstMetric(recs, name)
-		head = append(head, fmt.Sprintf("%s (%s)", strings.TrimSuffix(name, "_time"), scaleOf(name, m.Unit).unit))
+	scales := scalesOf(recs, metrics)
+	for i, name := range metrics {
+		head = append(head, fmt.Sprintf("%s (%s)", strings.TrimSuffix(name, "_time"), scales[i].unit))
 	}
 	all := seriesOf(recs, by)
 	limited := slices.ContainsFunc(all, (*series).limited)
@@ -170,9 +173,8 @@ func list(w io.Writer, bench string, recs []result.Record) {
 			for _, n := range by {
 				row = append(row, text(s.first.Params, n))
 			}
-			for _, name := range metrics {
-				m, _ := firstMetric(recs, name)
-				row = append(row, figure(c, name, scaleOf(name, m.Unit)))
+			for i, name := range metrics {
+				row = append(row, figure(c, name, scales[i]))
 			}
 			if limited {
 				row = append(row, ofLimit(c))
@@ -181,6 +183,20 @@ func list(w io.Writer, bench string, recs []result.Record) {
 		}
 	}
 	table(w, withoutLast(rows))
+}
+
+// scalesOf are the scales of a table's metrics, the main one first: where that is read in µs, so are the times beside it.
+func scalesOf(recs []result.Record, metrics []string) []scale {
+	var out []scale
+	for _, name := range metrics {
+		m, _ := firstMetric(recs, name)
+		sc := scaleOf(name, m.Unit)
+		if m.Unit == "s" && len(out) > 0 && out[0].unit == "us" {
+			sc = out[0]
+		}
+		out = append(out, sc)
+	}
+	return out
 }
 
 // near says how near the PEs' devices are, where all cases with one agree: one device is no way between two.

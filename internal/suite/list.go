@@ -17,6 +17,6 @@ func All() *bench.Registry {
 	list := []*bench.Benchmark{pingpong, bandwidth, bibandwidth, multiLatency, multiBandwidth}
 	list = append(list, collective.Benchmarks...)
 	list = append(list, jacobi3d.Benchmark, stencil2d.Benchmark, pic.Benchmark, taskbench.Benchmark, taskbench.METG)
-	list = append(list, device.Copies, device.Latencies, device.Streams)
+	list = append(list, device.Copies, device.Latencies, device.Streams, device.Flops)
 	return bench.NewRegistry(list...)
 }

@@ -62,7 +62,7 @@ func TestMetrics(t *testing.T) {
 func TestEveryBenchmarkIsListed(t *testing.T) {
 	want := []string{"pingpong", "bandwidth", "bibandwidth", "multi_latency", "multi_bandwidth",
 		"barrier", "bcast", "reduce", "allreduce", "allgather", "alltoall", "reduce_scatter",
-		"jacobi3d", "stencil2d", "pic", "taskbench", "metg", "devcopy", "devlatency", "stream"}
+		"jacobi3d", "stencil2d", "pic", "taskbench", "metg", "devcopy", "devlatency", "stream", "flops"}
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/runtimes/charm"
 )
 
@@ -24,6 +25,8 @@ type chare struct {
 	sends    [2][]*charm.Op // by parity of the timestep whose output is under way
 	done     [2]*gpu.Event  // behind the task of an even or odd timestep; nil on the host
 	clk      *bench.Clock
+	timer    timer
+	side     int // chares of the PE, which wait side by side
 }
 
 // runs is how many there are from this one on.
@@ -67,13 +70,13 @@ func newCharm(pe *bench.PE, p result.Params) (bench.Body, error) {
 			first, _ := block(width, pe.Rank, pe.Size)
 			b := &chare{point: w.mine[at[0]][at[1]-first], w: w, self: self}
 			c.mine = append(c.mine, b)
-			return b, b.events()
+			return b, errors.Join(b.events(), b.timer.open(w))
 		})
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	for _, b := range c.mine {
-		b.arr = c.arr
+		b.arr, b.side = c.arr, len(c.mine)
 		b.connect(c.rt.PE())
 	}
 	return c, nil
@@ -114,11 +117,14 @@ func (b *chare) connect(pe *charm.PE) {
 // Batch runs the graphs n times; the chare of graph 0's first point starts each run but the first when all have ended the one
 // before.
 func (c *chares) Batch(n int, clk *bench.Clock) error {
-	return c.rt.Run(func(pe *charm.PE) {
-		for _, b := range c.mine {
-			b.clk = clk
-			chareRun.Send(pe, b.self, runs{n})
-		}
+	return c.copies(clk, func() error {
+		return c.rt.Run(func(pe *charm.PE) {
+			for _, b := range c.mine {
+				b.clk = clk
+				b.timer.begin(c.points, clk)
+				chareRun.Send(pe, b.self, runs{n})
+			}
+		})
 	})
 }
 
@@ -153,6 +159,7 @@ func (b *chare) over(pe *charm.PE, r runs) {
 
 // step is one task: its inputs, the task, its output to those who depend on it.
 func (b *chare) step(t *charm.Thread, step int) error {
+	b.timer.Mark()
 	if err := b.receive(t, step); err != nil {
 		return err
 	}
@@ -161,10 +168,26 @@ func (b *chare) step(t *charm.Thread, step int) error {
 	if err := b.sent(t, parity); err != nil {
 		return err
 	}
-	if err := b.w.execute(b.point, step); err != nil {
+	b.timer.Lap(phases.Wait, b.side)
+	if err := b.execute(t, step); err != nil {
 		return err
 	}
-	return b.send(t, step, parity)
+	b.timer.Mark()
+	err := b.send(t, step, parity)
+	b.timer.Lap(phases.Post, 1)
+	return err
+}
+
+func (b *chare) execute(t *charm.Thread, step int) error {
+	if !b.w.phases {
+		return b.w.execute(b.point, step)
+	}
+	return b.timer.tasks(b.w.stream, step, eventOf(t), func() error { return b.w.execute(b.point, step) })
+}
+
+// eventOf is how a thread waits for an event of the device.
+func eventOf(t *charm.Thread) func(*gpu.Event) error {
+	return func(ev *gpu.Event) error { return t.WaitEvent(ev) }
 }
 
 func (b *chare) receive(t *charm.Thread, step int) error {
@@ -176,6 +199,7 @@ func (b *chare) receive(t *charm.Thread, step int) error {
 			b.recvs = append(b.recvs, ch.Irecv(t.PE, b.in[s.slot]))
 		}
 	}
+	b.timer.Lap(phases.Post, 1)
 	for _, op := range b.recvs {
 		n, err := t.Wait(op)
 		if err != nil {
@@ -227,9 +251,11 @@ func (b *chare) finish(t *charm.Thread) error {
 		if err := b.w.stream.Record(ev); err != nil {
 			return err
 		}
-		return t.WaitEvent(ev)
+		if err := t.WaitEvent(ev); err != nil {
+			return err
+		}
 	}
-	return nil
+	return b.timer.finish(eventOf(t))
 }
 
 // Check is the untimed pass.
@@ -246,6 +272,7 @@ func (c *chares) Close() error {
 				errs = append(errs, ev.Close())
 			}
 		}
+		errs = append(errs, b.timer.close())
 	}
 	return errors.Join(append(errs, c.points.Close())...)
 }

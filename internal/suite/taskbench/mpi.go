@@ -4,9 +4,14 @@
 package taskbench
 
 import (
+	"cmp"
+	"errors"
+	"slices"
+
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/taskbench/graph"
 	"gpubench/runtimes/mpi"
 )
@@ -17,6 +22,7 @@ type ranks struct {
 	comm  *mpi.Comm
 	plans [][]plan // by graph, by dependence set
 	reqs  []mpi.Request
+	timer timer
 }
 
 // plan is a rank's messages in one dependence set. Those between two ranks stand in the same order on both, so that one tag
@@ -38,6 +44,9 @@ func newMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
 		return nil, err
 	}
 	r := &ranks{points: w, comm: mpi.World(pe.Endpoint)}
+	if err := r.timer.open(w); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
 	for i := range w.graphs {
 		g := &w.graphs[i]
 		plans := make([]plan, g.Sets())
@@ -58,31 +67,33 @@ func (r *ranks) plan(g *graph.Graph, own []*point, set int) plan {
 				p.sends = append(p.sends, wire{q.id, to, owner(g.Width, to, r.pe.Size), q.out})
 			}
 		}
-	}
-	// By sender, then receiver, as the sends are.
-	for from := range g.Width {
-		if first <= from && from < past {
-			continue
-		}
-		for _, to := range g.Dependents(set, from) {
-			if first <= to && to < past {
-				q := own[to-first]
-				for _, s := range q.sets[set].from {
-					if s.point == from {
-						p.recvs = append(p.recvs, wire{from, to, owner(g.Width, from, r.pe.Size), [2]gpu.Memory{q.in[s.slot], q.in[s.slot]}})
-					}
-				}
+		for _, s := range q.sets[set].from {
+			if s.here == nil {
+				p.recvs = append(p.recvs, wire{s.point, q.id, owner(g.Width, s.point, r.pe.Size), [2]gpu.Memory{q.in[s.slot], q.in[s.slot]}})
 			}
 		}
 	}
+	// By sender, then receiver, as the sends are.
+	slices.SortFunc(p.recvs, func(a, b wire) int { return cmp.Or(a.from-b.from, a.to-b.to) })
 	return p
 }
 
 // Batch runs the graphs n times, with a barrier after each.
 func (r *ranks) Batch(n int, clk *bench.Clock) error {
+	r.timer.begin(r.points, clk)
+	return r.copies(clk, func() error { return r.run(n, clk) })
+}
+
+func (r *ranks) run(n int, clk *bench.Clock) error {
 	clk.Start()
 	for range n {
 		for t := range r.graphs[0].Steps {
+			if r.phases {
+				if err := r.timed(t); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := r.exchange(t); err != nil {
 				return err
 			}
@@ -91,7 +102,7 @@ func (r *ranks) Batch(n int, clk *bench.Clock) error {
 			}
 		}
 		if !r.host {
-			if err := r.stream.Sync(); err != nil {
+			if err := errors.Join(r.timer.finish((*gpu.Event).Sync), r.stream.Sync()); err != nil {
 				return err
 			}
 		}
@@ -101,6 +112,16 @@ func (r *ranks) Batch(n int, clk *bench.Clock) error {
 	}
 	clk.Stop()
 	return nil
+}
+
+// timed is a timestep with the times of its phases.
+func (r *ranks) timed(t int) error {
+	r.timer.Mark()
+	if err := r.exchange(t); err != nil {
+		return err
+	}
+	r.timer.Lap(phases.Wait, 1)
+	return r.timer.tasks(r.stream, t, (*gpu.Event).Sync, func() error { return r.compute(t) })
 }
 
 // exchange brings the inputs of timestep t. Sends go first: short ones are gone when they are posted, so that nothing is
@@ -114,6 +135,7 @@ func (r *ranks) exchange(t int) error {
 		if err := r.stream.Sync(); err != nil { // outputs leave when their tasks are over
 			return err
 		}
+		r.timer.Mark()
 	}
 	r.reqs = r.reqs[:0]
 	for i := range r.graphs {
@@ -126,6 +148,7 @@ func (r *ranks) exchange(t int) error {
 			}
 		}
 	}
+	r.timer.Lap(phases.Post, 1)
 	for i := range r.graphs {
 		recvs := r.plans[i][r.setAt(i, t)].recvs
 		for k := range recvs {
@@ -194,3 +217,6 @@ func (r *ranks) compute(t int) error {
 func (r *ranks) Check() (result.Validation, error) {
 	return r.checked(func() error { return r.Batch(1, &bench.Clock{}) })
 }
+
+// Close frees what the rank has.
+func (r *ranks) Close() error { return errors.Join(r.timer.close(), r.points.Close()) }

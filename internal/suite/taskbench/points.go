@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/taskbench/graph"
 	"gpubench/kernels"
 )
@@ -37,6 +38,8 @@ type points struct {
 	mine  [][]*point // by graph: points of this PE, from first(graph width) on
 	epoch int64      // added to the timestep in outputs: tells the runs of the untimed pass apart
 	check *checker   // in the untimed pass
+
+	phases bool // --phases
 }
 
 // point is one point of a graph, in all timesteps.
@@ -73,7 +76,8 @@ func owner(width, point, pes int) int { return ((point+1)*pes - 1) / width }
 // points are read where they lie.
 func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err error) {
 	w = &points{pe: pe, p: p, graphs: graphs(p), kernel: kernelOf[p.String("task_kernel")], blocks: int(p.Int("task_blocks")),
-		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU}
+		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU, phases: phases.On(p)}
+	pe.Endpoint.TimeCopies(w.phases)
 	if v, ok := p["task_size"].(int64); ok {
 		w.size = v
 	}
@@ -170,8 +174,8 @@ func (w *points) add(g *graph.Graph, byPoint bool) error {
 		own[i] = &point{g: g, id: first + i}
 	}
 	w.mine = append(w.mine, own)
-	for _, q := range own {
-		slots := 0
+	slots := make([]int, len(own))
+	for i, q := range own {
 		for set := range g.Sets() {
 			var wire wiring
 			wire.to = g.Dependents(set, q.id)
@@ -187,44 +191,54 @@ func (w *points) add(g *graph.Graph, byPoint bool) error {
 				}
 				wire.from = append(wire.from, s)
 			}
-			slots = max(slots, used)
+			slots[i] = max(slots[i], used)
 			q.sets = append(q.sets, wire)
 		}
-		if err := w.furnish(q, slots); err != nil {
-			return err
+		if w.p.Has("imbalance") {
+			q.draws = make([]float64, g.Steps)
+			for t := range q.draws {
+				q.draws[t] = graph.Uniform(g.Index, t, q.id)
+			}
 		}
 	}
-	return nil
+	return w.furnish(own, slots)
 }
 
-// furnish allocates a point's buffers.
-func (w *points) furnish(q *point, slots int) error {
+// furnish gives points their buffers, of which slots take messages. They lie in one allocation: each has guard pages, and
+// a process may have only so many mappings.
+func (w *points) furnish(own []*point, slots []int) error {
 	n := int(w.p.Int("output_bytes"))
 	stride := (n + bufferAlign - 1) / bufferAlign * bufferAlign
-	all, err := w.alloc(w.space, (2+slots)*stride)
+	total := 0
+	for _, k := range slots {
+		total += (2 + k) * stride
+	}
+	all, err := w.alloc(w.space, total)
 	if err != nil {
 		return err
 	}
-	for i := range 2 + slots {
-		m := all.Slice(i*stride, n)
-		if i < 2 {
-			q.out[i] = m
-		} else {
-			q.in = append(q.in, m)
+	next := 0
+	for i, q := range own {
+		q.in = make([]gpu.Memory, slots[i])
+		for _, m := range [][]gpu.Memory{q.out[:], q.in} {
+			for k := range m {
+				m[k] = all.Slice(next, n)
+				next += stride
+			}
 		}
 	}
-	if w.kernel == kernelMemory {
-		if q.scratch, err = w.alloc(w.space, int(w.p.Int("scratch_bytes"))); err != nil {
-			return err
-		}
-		if err = w.prepare(q); err != nil {
-			return err
-		}
+	if w.kernel != kernelMemory {
+		return nil
 	}
-	if w.p.Has("imbalance") {
-		q.draws = make([]float64, q.g.Steps)
-		for t := range q.draws {
-			q.draws[t] = graph.Uniform(q.g.Index, t, q.id)
+	each := int(w.p.Int("scratch_bytes"))
+	stride = (each + bufferAlign - 1) / bufferAlign * bufferAlign
+	if all, err = w.alloc(w.space, len(own)*stride); err != nil {
+		return err
+	}
+	for i, q := range own {
+		q.scratch = all.Slice(i*stride, each)
+		if err := w.prepare(q); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -313,6 +327,7 @@ func (w *points) Probe() (gpu.Memory, int) {
 // Close frees the buffers.
 func (w *points) Close() error {
 	var errs []error
+	w.pe.Endpoint.TimeCopies(false)
 	for _, b := range w.buffers {
 		errs = append(errs, b.Free())
 	}

@@ -13,6 +13,7 @@ import (
 
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/taskbench/graph"
 	"gpubench/kernels"
 )
@@ -32,6 +33,7 @@ var Benchmark = &bench.Benchmark{
 	Doc:  "a task graph: tasks in timesteps that take in what tasks of the timestep before have put out (Task Bench)",
 	Params: append(params(),
 		bench.Param{Name: "task_size", Doc: "size of a task: iterations of its kernel", Default: int64(1024), Flag: "task-size", Max: 1e9},
+		phases.Param,
 		bench.Param{Name: "iterations", Doc: "timed runs of the graphs in all", Default: int64(100)}),
 	Metrics: []bench.Metric{
 		{Name: "task_time", Unit: "s", Value: granularity, Doc: "granularity: time of a run, times PEs, over tasks"},
@@ -41,6 +43,10 @@ var Benchmark = &bench.Benchmark{
 			Doc: "floating-point operations (busy_wait: iterations) per second in tasks' kernels, all PEs together"},
 		{Name: "copy_rate", Unit: "B/s", Value: workRate, When: inBytes,
 			Doc: "bytes of scratch per second that memory-bound tasks read or write, all PEs together"},
+		phase(lapCompute, phases.On, "time of a PE's tasks in a timestep, on a device by its events; mean over a batch, largest PE"),
+		phase(phases.Copy, phases.Copies, "time of the staging copies in a timestep, both ways, by the device's events; largest PE"),
+		phase(phases.Post, phases.On, "time in the calls that start a timestep's sends, in the message-driven model its receives too; largest PE"),
+		phase(phases.Wait, phases.On, "time from there to the end of a timestep's messages, in the message-driven model mean over the PE's points; largest PE"),
 	},
 	New:        bodies,
 	MinPEs:     1,
@@ -48,6 +54,7 @@ var Benchmark = &bench.Benchmark{
 	Iterations: func(_ int64, quick bool) (timed, warmup int64) { return pick(quick, 20, 100), pick(quick, 2, 5) },
 	Memory:     memory,
 	Longest:    func(p result.Params) int64 { return p.Int("output_bytes") },
+	Ceilings:   ceilings,
 }
 
 // METG is metg.
@@ -149,6 +156,18 @@ func graphs(p result.Params) []graph.Graph {
 		}
 	}
 	return gs
+}
+
+// lapCompute is the phase of tasks.
+const lapCompute = "compute"
+
+// phase is a phase's time in a timestep.
+func phase(lap string, when func(result.Params) bool, doc string) bench.Metric {
+	m := phases.Metric(lap, when, doc)
+	m.Value = func(p result.Params, n int, seconds float64) float64 {
+		return seconds / float64(n) / float64(p.Int("steps"))
+	}
+	return m
 }
 
 // tasks is how many a run has.
