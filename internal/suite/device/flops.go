@@ -4,12 +4,12 @@ package device
 
 import (
 	"errors"
-	"fmt"
 	"math"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 	"gpubench/kernels"
 )
 
@@ -129,17 +129,14 @@ func (b *flops) Inspect() (v result.Validation, err error) {
 		for i, x := range gpu.Of[float64](b.host) {
 			v.Checked++
 			if y := want[i%len(want)]; math.Float64bits(x) != math.Float64bits(y) {
-				if v.Errors++; v.FirstError == "" {
-					v.FirstError = fmt.Sprintf("value %d after %d iterations: expected %.17g, found %.17g", i, flopsSize, y, x)
-				}
+				slots.Wrong(&v, "value %d after %d iterations: expected %.17g, found %.17g", i, flopsSize, y, x)
 			}
 		}
 		r, err := b.set.TaskCheck(b.stream, b.out, int64(b.last-1), 0)
 		v.Checked++
 		if r.Errors > 0 {
-			if v.Errors++; v.FirstError == "" {
-				v.FirstError = wrong("output of the last call", r, b.out.Len)
-			}
+			slots.Wrong(&v, "output of the last call, offset %d: expected %#02x, found %#02x (%d of %d bytes differ)",
+				r.First, r.Expected, r.Found, r.Errors, b.out.Len)
 		}
 		return err
 	})
