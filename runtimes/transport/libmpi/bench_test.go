@@ -119,13 +119,7 @@ func selfPart(arg string) error {
 		name string
 		f    func()
 	}{
-		{"crossing", func() { _, _, _ = d.recvHeader(headerBuf[:]); _, _, _ = d.recvHeader(headerBuf[:]) }},
-		{"act", func() {
-			for _, k := range []transport.OpKind{transport.OpSend, transport.OpRecv} {
-				ops[0].Kind = k
-				d.act(ops, 1, 1000)
-			}
-		}},
+		{"crossing", func() { _, _, _, _ = d.RecvHeader(headerBuf[:]); _, _, _, _ = d.RecvHeader(headerBuf[:]) }},
 		{"do", func() {
 			for _, k := range []transport.OpKind{transport.OpSend, transport.OpRecv} {
 				ops[0].Kind = k
@@ -177,7 +171,7 @@ func BenchmarkToItself(b *testing.B) {
 		b.Run(how, func(b *testing.B) {
 			for range b.N {
 				out := m.ok(b, 1, "to itself", how, "endpoint ")
-				for _, layer := range []string{"crossing", "act", "do", "endpoint"} {
+				for _, layer := range []string{"crossing", "do", "endpoint"} {
 					b.ReportMetric(number(b, out, layer), "ns/"+layer)
 				}
 			}
