@@ -157,12 +157,6 @@ func (b *Buffer) PageUse() (PageUse, error) {
 	return readPageUse(uintptr(b.host.start))
 }
 
-// HugeBytes is how many bytes of a host buffer lie in huge pages.
-func (b *Buffer) HugeBytes() (int64, error) {
-	use, err := b.PageUse()
-	return use.Huge, err
-}
-
 // Free gives the memory back. For host spaces it waits for what this handle's streams have queued; other users must
 // have finished. A second Free panics.
 func (b *Buffer) Free() error {

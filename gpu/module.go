@@ -81,7 +81,7 @@ const (
 	ConstSize          FunctionAttribute = 2
 	LocalSize          FunctionAttribute = 3
 	NumRegs            FunctionAttribute = 4
-	MaxDynamicShared   FunctionAttribute = 8 // can be set
+	MaxDynamicShared   FunctionAttribute = 8
 )
 
 // Attribute asks for an attribute.
@@ -90,21 +90,4 @@ func (f *Function) Attribute(a FunctionAttribute) (value int, err error) {
 	call := "cuFuncGetAttribute"
 	defer catch(&call, &err)
 	return cu.FuncGetAttribute(cu.FunctionAttribute(a), f.h), nil
-}
-
-// SetMaxDynamicShared allows launches with up to n bytes of dynamic shared memory, beyond the 48 KiB that need no leave.
-func (f *Function) SetMaxDynamicShared(n int) (err error) {
-	f.module.check()
-	call := "cuFuncSetAttribute"
-	defer catch(&call, &err)
-	cu.FuncSetAttribute(cu.FunctionAttribute(MaxDynamicShared), f.h, n)
-	return nil
-}
-
-// Occupancy is how many blocks of threads threads and shared bytes of dynamic shared memory fit a multiprocessor.
-func (f *Function) Occupancy(threads, shared int) (blocks int, err error) {
-	f.module.check()
-	call := "cuOccupancyMaxActiveBlocksPerMultiprocessor"
-	defer catch(&call, &err)
-	return cu.OccupancyMaxActiveBlocksPerMultiprocessor(f.h, threads, int64(shared)), nil
 }

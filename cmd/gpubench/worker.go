@@ -276,9 +276,9 @@ func (w *worker) run(open func(*gpu.Device) (transport.Driver, error)) (err erro
 	if err != nil {
 		return fatal(err)
 	}
-	faults, err := faulty.Parse(os.Getenv(faulty.Env))
+	faults, err := faulty.FromEnv()
 	if err != nil {
-		return fatal(fmt.Errorf("%s: %w", faulty.Env, err))
+		return fatal(err)
 	}
 	if !faults.Empty() {
 		faults.Device, faults.Die = w.dev, w.kill

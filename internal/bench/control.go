@@ -44,6 +44,7 @@ const (
 type Control struct {
 	ep         *transport.Endpoint
 	rank, size int
+	all        []int // 0 to size-1
 	patience   time.Duration
 	spin       time.Duration // before a wait naps
 	// Frames: on the heap, and alive as long as a late message may come.
@@ -61,6 +62,9 @@ func NewControl(ep *transport.Endpoint) *Control {
 		ep: ep, rank: ep.Rank(), size: ep.Size(), patience: defaultPatience, spin: spinFor,
 		send: make([]byte, frameBytes), recv: make([]byte, frameBytes), abortBuf: make([]byte, 1),
 	}
+	for rank := range c.size {
+		c.all = append(c.all, rank)
+	}
 	c.sendMem, c.recvMem = gpu.HostMemory(c.send), gpu.HostMemory(c.recv)
 	return c
 }
@@ -71,29 +75,32 @@ func (c *Control) SetPatience(d time.Duration) { c.patience = d }
 // Barrier returns when all PEs have called it. The last round spins: PEs leave
 // within about one message's time of each other.
 func (c *Control) Barrier() error {
-	if err := c.disseminate(); err != nil { // whoever napped is awake after this
+	if err := c.round(); err != nil { // whoever napped is awake after this
 		return err
 	}
-	return c.disseminate()
+	return c.round()
 }
 
-// disseminate is Hensgen, Finkel and Manber's barrier (1988): in round k every
-// PE tells the one 2^k above it.
-func (c *Control) disseminate() error {
-	for d := 1; d < c.size; d *= 2 {
-		from, to := (c.rank-d+c.size)%c.size, (c.rank+d)%c.size
-		r, err := c.ep.Irecv(transport.CtxControl, gpu.Memory{}, from, tagBarrier)
+// round lets nobody leave before all have come.
+func (c *Control) round() error { return c.disseminate(c.all, tagBarrier, c.wait) }
+
+// disseminate is Hensgen, Finkel and Manber's barrier (1988): in step k every
+// one of pes tells the one 2^k behind it.
+func (c *Control) disseminate(pes []int, tag int, wait func(transport.Request) (transport.Status, error)) error {
+	me, n := slices.Index(pes, c.rank), len(pes)
+	for d := 1; d < n; d *= 2 {
+		r, err := c.ep.Irecv(transport.CtxControl, gpu.Memory{}, pes[(me-d+n)%n], tag)
 		if err != nil {
 			return err
 		}
-		s, err := c.ep.Isend(transport.CtxControl, gpu.Memory{}, to, tagBarrier)
+		s, err := c.ep.Isend(transport.CtxControl, gpu.Memory{}, pes[(me+d)%n], tag)
 		if err != nil {
 			return err
 		}
-		if _, err := c.wait(r); err != nil {
+		if _, err := wait(r); err != nil {
 			return err
 		}
-		if _, err := c.wait(s); err != nil {
+		if _, err := wait(s); err != nil {
 			return err
 		}
 	}
@@ -105,7 +112,7 @@ func (c *Control) disseminate() error {
 // do when another PE fails. Its messages are no barrier's: a PE that has left a
 // batch with an error is at the next barrier already.
 func (c *Control) Meet(pes []int) error {
-	if err := c.meet(pes); err != nil {
+	if err := c.disseminate(pes, tagMeet, c.ep.Wait); err != nil {
 		return &unmetError{err}
 	}
 	return nil
@@ -117,23 +124,6 @@ type unmetError struct{ err error }
 func (e *unmetError) Error() string { return "barrier of the pairs: " + e.err.Error() }
 
 func (e *unmetError) Unwrap() error { return e.err }
-
-func (c *Control) meet(pes []int) error {
-	me, n := slices.Index(pes, c.rank), len(pes)
-	for d := 1; d < n; d *= 2 {
-		r, err := c.ep.Irecv(transport.CtxControl, gpu.Memory{}, pes[(me-d+n)%n], tagMeet)
-		if err != nil {
-			return err
-		}
-		if err := c.ep.Send(transport.CtxControl, gpu.Memory{}, pes[(me+d)%n], tagMeet); err != nil {
-			return err
-		}
-		if _, err := c.ep.Wait(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // Broadcast returns PE 0's data on every PE: a binomial tree. What is given on
 // the others is not looked at.

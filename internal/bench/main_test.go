@@ -2,9 +2,9 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +13,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/result"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/inproc"
+	"gpubench/runtimes/transport/inproc/inproctest"
 )
 
 func TestMain(m *testing.M) {
@@ -25,38 +25,21 @@ func TestMain(m *testing.M) {
 // onPEs runs f on n PEs with no device. wrap may put something around a driver.
 func onPEs(t *testing.T, n int, wrap func(rank int, d transport.Driver) transport.Driver, f func(pe *PE)) {
 	t.Helper()
-	w := inproc.NewWorld(n)
-	var wg sync.WaitGroup
-	for rank := range n {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			runtime.LockOSThread()
-			d, err := w.Driver(rank, nil)
-			if err != nil {
-				t.Error(err)
-				w.Kill(rank)
-				return
-			}
-			if wrap != nil {
-				d = wrap(rank, d)
-			}
-			ep, err := transport.New(d, transport.Config{Yield: true, Deadline: 20 * time.Second})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer func() {
-				if err := ep.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			c := NewControl(ep)
-			c.spin = yieldFor // there may be more PEs than cores
-			f(&PE{Rank: rank, Size: n, Endpoint: ep, Control: c})
-		}()
+	run(t, inproctest.PEs{N: n, Wrap: wrap}, f)
+}
+
+func run(t *testing.T, pes inproctest.PEs, f func(pe *PE)) {
+	t.Helper()
+	pes.Config.Yield, pes.Config.Deadline = true, 20*time.Second
+	err := errors.Join(pes.Run(func(ep *transport.Endpoint) error {
+		c := NewControl(ep)
+		c.spin = yieldFor // there may be more PEs than cores
+		f(&PE{Rank: ep.Rank(), Size: pes.N, Device: ep.Device(), Endpoint: ep, Control: c})
+		return nil
+	})...)
+	if err != nil {
+		t.Error(err)
 	}
-	wg.Wait()
 }
 
 // fake is a body whose every step a test can replace. By default PEs pass a

@@ -2,16 +2,14 @@
 package bench
 
 import (
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"gpubench/gpu"
 	"gpubench/internal/result"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/inproc"
+	"gpubench/runtimes/transport/inproc/inproctest"
 )
 
 func TestPathProof(t *testing.T) {
@@ -169,44 +167,7 @@ func (e *exchanger) Close() error {
 // onDevices runs f on n PEs that share one device.
 func onDevices(t *testing.T, driver gpu.Driver, n int, f func(pe *PE)) {
 	t.Helper()
-	w := inproc.NewWorld(n)
-	var wg sync.WaitGroup
-	for rank := range n {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			runtime.LockOSThread()
-			dev, err := gpu.Open(driver, 0, gpu.Options{Threads: 1})
-			if err == nil {
-				err = dev.Bind()
-			}
-			if err != nil {
-				t.Error(err)
-				w.Kill(rank)
-				return
-			}
-			d, err := w.Driver(rank, dev)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			ep, err := transport.New(d, transport.Config{Device: dev, Yield: true, Deadline: 20 * time.Second})
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			pe := &PE{Rank: rank, Size: n, Device: dev, Endpoint: ep, Control: NewControl(ep)}
-			pe.Control.spin = yieldFor
-			f(pe)
-			if err := ep.Close(); err != nil {
-				t.Error(err)
-			}
-			if err := dev.Close(); err != nil {
-				t.Error(err)
-			}
-		}()
-	}
-	wg.Wait()
+	run(t, inproctest.PEs{N: n, Open: func(int) (*gpu.Device, error) { return gpu.Open(driver, 0, gpu.Options{Threads: 1}) }}, f)
 }
 
 // TestPathsOnADevice: the loop over real endpoints with emulated devices.

@@ -190,7 +190,7 @@ func (s *session) batch(n int, r *report) (err, lost error) {
 	if err = s.protect("Batch", func() error { return s.watch(first, func() error { return s.body.Batch(n, &s.clk) }) }); err != nil {
 		s.pe.Control.raise()
 	}
-	if lost = s.pe.Control.disseminate(); lost != nil || err != nil {
+	if lost = s.pe.Control.round(); lost != nil || err != nil {
 		return err, lost
 	}
 	s.times(r)

@@ -13,6 +13,7 @@ import (
 	"gpubench/runtimes/charm"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/inproc"
+	"gpubench/runtimes/transport/inproc/inproctest"
 )
 
 // world is what onPEs runs on.
@@ -29,64 +30,19 @@ type world struct {
 // onPEs runs body on n PEs, each a locked thread with an Endpoint and a Runtime, and returns what each returned.
 func (w world) onPEs(tb testing.TB, body func(rt *charm.Runtime) error) []error {
 	tb.Helper()
-	if old := runtime.GOMAXPROCS(0); old < w.n+2 {
-		runtime.GOMAXPROCS(w.n + 2)
-		defer runtime.GOMAXPROCS(old)
-	}
-	if w.in == nil {
-		w.in = inproc.NewWorld(w.n)
-	}
 	crowded := w.n > runtime.NumCPU() || !w.spin // tests share the cores with others
 	w.config.Yield = w.config.Yield || crowded
 	if w.config.Deadline == 0 {
 		w.config.Deadline = 20 * time.Second
 	}
-	errs := make([]error, w.n)
-	var all sync.WaitGroup
-	for rank := range w.n {
-		all.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			errs[rank] = w.one(rank, crowded, body)
-		})
-	}
-	all.Wait()
-	return errs
-}
-
-func (w world) one(rank int, yield bool, body func(rt *charm.Runtime) error) (err error) {
-	var dev *gpu.Device
-	if w.device != nil {
-		if dev, err = w.device(rank); err != nil {
+	pes := inproctest.PEs{N: w.n, World: w.in, Open: w.device, Wrap: w.wrap, Config: transport.Config{Yield: crowded}, Path: w.path}
+	return pes.Run(func(ep *transport.Endpoint) error {
+		rt, err := charm.New(ep, w.config)
+		if err != nil {
 			return err
 		}
-		defer func() { err = firstOf(err, dev.Close()) }()
-		if err := dev.Bind(); err != nil {
-			return err
-		}
-		defer dev.Unbind()
-	}
-	d, err := w.in.Driver(rank, dev)
-	if err != nil {
-		return err
-	}
-	if w.wrap != nil {
-		d = w.wrap(rank, d)
-	}
-	ep, err := transport.New(d, transport.Config{Device: dev, Yield: yield})
-	if err != nil {
-		return err
-	}
-	defer func() { err = firstOf(err, ep.Close()) }()
-	if err := ep.SetPath(w.path); err != nil {
-		return err
-	}
-	rt, err := charm.New(ep, w.config)
-	if err != nil {
-		return err
-	}
-	defer func() { err = firstOf(err, rt.Close()) }()
-	return body(rt)
+		return firstOf(body(rt), rt.Close())
+	})
 }
 
 func firstOf(errs ...error) error {

@@ -2,7 +2,6 @@
 package mpi_test
 
 import (
-	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -13,7 +12,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/runtimes/mpi"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/inproc"
+	"gpubench/runtimes/transport/inproc/inproctest"
 )
 
 func TestMain(m *testing.M) {
@@ -39,72 +38,24 @@ func ranks(t failer, n int, f func(c *mpi.Comm) error) {
 func launch(t failer, n int, driver gpu.Driver, path transport.PathConfig, f func(c *mpi.Comm) error) {
 	t.Helper()
 	defer func() { alive.list = nil }()
-	w := inproc.NewWorld(n)
-	errs := make([]error, n)
-	var wg sync.WaitGroup
-	for rank := range n {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			runtime.LockOSThread()
-			errs[rank] = one(w, rank, n, driver, path, f)
-		}()
+	pes := inproctest.PEs{N: n, Path: path, Config: transport.Config{Yield: n > runtime.NumCPU()-1, Deadline: 20 * time.Second}}
+	if driver != "" {
+		pes.Open = func(int) (*gpu.Device, error) { return gpu.Open(driver, 0, gpu.Options{Threads: 1}) }
 	}
-	wg.Wait()
-	for rank, err := range errs {
+	for rank, err := range pes.Run(func(ep *transport.Endpoint) error {
+		c := mpi.World(ep)
+		if err := f(c); err != nil {
+			return err
+		}
+		if err := c.Barrier(); err != nil { // nobody leaves while others still send
+			return err
+		}
+		return c.Free()
+	}) {
 		if err != nil {
 			t.Errorf("rank %d of %d: %v", rank, n, err)
 		}
 	}
-}
-
-func one(w *inproc.World, rank, n int, driver gpu.Driver, path transport.PathConfig, f func(c *mpi.Comm) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-		if err != nil {
-			w.Kill(rank)
-		}
-	}()
-	var dev *gpu.Device
-	if driver != "" {
-		if dev, err = gpu.Open(driver, 0, gpu.Options{Threads: 1}); err != nil {
-			return err
-		}
-		defer func() {
-			if e := dev.Close(); err == nil { // says what was not freed
-				err = e
-			}
-		}()
-		if err = dev.Bind(); err != nil {
-			return err
-		}
-	}
-	d, err := w.Driver(rank, dev)
-	if err != nil {
-		return err
-	}
-	ep, err := transport.New(d, transport.Config{Device: dev, Yield: n > runtime.NumCPU()-1, Deadline: 20 * time.Second})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := ep.Close(); err == nil {
-			err = e
-		}
-	}()
-	if err = ep.SetPath(path); err != nil {
-		return err
-	}
-	c := mpi.World(ep)
-	if err = f(c); err != nil {
-		return err
-	}
-	if err = c.Barrier(); err != nil { // nobody leaves while others still send
-		return err
-	}
-	return c.Free()
 }
 
 // host is b as memory. An address does not keep b alive or off a stack: the

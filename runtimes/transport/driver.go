@@ -136,8 +136,6 @@ const (
 	LaneStaged        LaneName = "staged"         // Endpoint copied through the host
 	LaneCopy          LaneName = "copy"           // our own device copy
 	LaneIPC           LaneName = "ipc"            // the library's copy between processes of one host
-	LaneRDMA          LaneName = "rdma"           // the network adapter read device memory
-	LaneGDRCopy       LaneName = "gdrcopy"        // the processor read device memory through a window
 	LaneLibraryStaged LaneName = "library-staged" // the library was given a device pointer and went through the host
 	LaneUnknown       LaneName = "unknown"
 )

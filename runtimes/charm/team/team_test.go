@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -16,7 +15,7 @@ import (
 	"gpubench/runtimes/charm"
 	"gpubench/runtimes/charm/team"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/inproc"
+	"gpubench/runtimes/transport/inproc/inproctest"
 )
 
 // player is a member: it runs body when told to.
@@ -53,24 +52,7 @@ type env struct {
 // members runs body on n PEs with one member each. space OnDevice: on the emulated driver.
 func members(t *testing.T, n int, space gpu.Space, path transport.PathConfig, body func(e *env) error) {
 	t.Helper()
-	if old := runtime.GOMAXPROCS(0); old < n+2 {
-		runtime.GOMAXPROCS(n + 2)
-		defer runtime.GOMAXPROCS(old)
-	}
-	in := inproc.NewWorld(n)
-	errs := make([]error, n)
-	var all sync.WaitGroup
-	for rank := range n {
-		all.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			errs[rank] = member(in, rank, space, path, body)
-			if errs[rank] != nil {
-				in.Kill(rank)
-			}
-		})
-	}
-	all.Wait()
+	errs := run(n, space, path, body)
 	if err := errors.Join(errs...); err != nil {
 		var m *charm.MethodError
 		if errors.As(err, &m) {
@@ -80,35 +62,26 @@ func members(t *testing.T, n int, space gpu.Space, path transport.PathConfig, bo
 	}
 }
 
-func member(in *inproc.World, rank int, space gpu.Space, path transport.PathConfig, body func(e *env) error) (err error) {
-	keep := func(f func() error) { err = errors.Join(err, f()) }
-	e := &env{space: space}
+// run is members with what each returned.
+func run(n int, space gpu.Space, path transport.PathConfig, body func(e *env) error) []error {
+	pes := inproctest.PEs{N: n, Config: transport.Config{Yield: true}, Path: path}
 	if space != gpu.Pageable {
-		if e.dev, err = gpu.Open(gpu.Emulated, rank%2, gpu.Options{Threads: 1, Wait: gpu.Yield}); err != nil {
-			return err
+		pes.Open = func(rank int) (*gpu.Device, error) {
+			return gpu.Open(gpu.Emulated, rank%2, gpu.Options{Threads: 1, Wait: gpu.Yield})
 		}
-		defer keep(e.dev.Close)
-		if err := e.dev.Bind(); err != nil {
-			return err
-		}
-		defer e.dev.Unbind()
+	}
+	return pes.Run(func(ep *transport.Endpoint) error { return member(ep, space, body) })
+}
+
+func member(ep *transport.Endpoint, space gpu.Space, body func(e *env) error) (err error) {
+	keep := func(f func() error) { err = errors.Join(err, f()) }
+	e := &env{space: space, dev: ep.Device()}
+	if e.dev != nil {
 		if e.stream, err = e.dev.NewStream(); err != nil {
 			return err
 		}
 		defer keep(e.stream.Close)
 		defer keep(e.free)
-	}
-	d, err := in.Driver(rank, e.dev)
-	if err != nil {
-		return err
-	}
-	ep, err := transport.New(d, transport.Config{Device: e.dev, Yield: true})
-	if err != nil {
-		return err
-	}
-	defer keep(ep.Close)
-	if err := ep.SetPath(path); err != nil {
-		return err
 	}
 	rt, err := charm.New(ep, charm.Config{Yield: true, Deadline: 20 * time.Second})
 	if err != nil {
@@ -304,23 +277,13 @@ func TestDeviceMemory(t *testing.T) {
 
 // Members that disagree about lengths are told so, and nobody hangs.
 func TestLengthsThatDiffer(t *testing.T) {
-	in := inproc.NewWorld(2)
-	errs := make([]error, 2)
-	var all sync.WaitGroup
-	for rank := range 2 {
-		all.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			errs[rank] = member(in, rank, gpu.Pageable, transport.PathConfig{}, func(e *env) error {
-				m, err := e.floats(10, func(int) float64 { return 0 })
-				if err != nil {
-					return err
-				}
-				return e.Bcast(e.t, m.Slice(0, 8*(10-e.Rank())), 1)
-			})
-		})
-	}
-	all.Wait()
+	errs := run(2, gpu.Pageable, transport.PathConfig{}, func(e *env) error {
+		m, err := e.floats(10, func(int) float64 { return 0 })
+		if err != nil {
+			return err
+		}
+		return e.Bcast(e.t, m.Slice(0, 8*(10-e.Rank())), 1)
+	})
 	if !errors.Is(errors.Join(errs...), transport.ErrArgument) {
 		t.Errorf("%v", errs)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 func init() {
@@ -30,36 +31,11 @@ var loops = []struct {
 			Bytes: send.Len, Iterations: n})
 		return err
 	}},
-	{"endpoint", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) (err error) {
-		peer := 1 - ep.Rank()
-		for i := 0; i < n && err == nil; i++ {
-			if ep.Rank() == 0 {
-				err = ep.Send(1, send, peer, 1)
-			}
-			if err == nil {
-				_, err = ep.Recv(1, recv, peer, 1)
-			}
-			if err == nil && ep.Rank() == 1 {
-				err = ep.Send(1, send, peer, 1)
-			}
-		}
-		return err
+	{"endpoint", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) error {
+		return transporttest.PingPong(ep, send, recv, n)
 	}},
-	{"headers", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) (err error) {
-		peer, ok := 1-ep.Rank(), false
-		buf := headerBuf[:ep.Caps().MaxHeader]
-		for i := 0; i < n && err == nil; i++ {
-			if ep.Rank() == 0 {
-				err = ep.SendHeader(peer, send.Bytes())
-			}
-			for ok = false; !ok && err == nil; {
-				_, _, ok, err = ep.RecvHeader(buf)
-			}
-			if err == nil && ep.Rank() == 1 {
-				err = ep.SendHeader(peer, send.Bytes())
-			}
-		}
-		return err
+	{"headers", func(_ *Driver, ep *transport.Endpoint, send, _ gpu.Memory, n int) error {
+		return transporttest.HeaderPingPong(ep, send, n)
 	}},
 }
 
@@ -119,13 +95,7 @@ func selfPart(arg string) error {
 		name string
 		f    func()
 	}{
-		{"crossing", func() { _, _, _ = d.recvHeader(headerBuf[:]); _, _, _ = d.recvHeader(headerBuf[:]) }},
-		{"act", func() {
-			for _, k := range []transport.OpKind{transport.OpSend, transport.OpRecv} {
-				ops[0].Kind = k
-				d.act(ops, 1, 1000)
-			}
-		}},
+		{"crossing", func() { _, _, _, _ = d.RecvHeader(headerBuf[:]); _, _, _, _ = d.RecvHeader(headerBuf[:]) }},
 		{"do", func() {
 			for _, k := range []transport.OpKind{transport.OpSend, transport.OpRecv} {
 				ops[0].Kind = k
@@ -160,7 +130,7 @@ func BenchmarkPingPong(b *testing.B) {
 						b.Run(fmt.Sprintf("%s%s/%d", l.name, how, bytes), func(b *testing.B) {
 							for range b.N {
 								out := m.ok(b, 2, "ping-pong", fmt.Sprint(l.name, " ", bytes, how, " huge"), "best ")
-								b.ReportMetric(number(b, out, "best"), "ns/message")
+								b.ReportMetric(transporttest.Number(b, out, "best"), "ns/message")
 							}
 						})
 					}
@@ -177,26 +147,10 @@ func BenchmarkToItself(b *testing.B) {
 		b.Run(how, func(b *testing.B) {
 			for range b.N {
 				out := m.ok(b, 1, "to itself", how, "endpoint ")
-				for _, layer := range []string{"crossing", "act", "do", "endpoint"} {
-					b.ReportMetric(number(b, out, layer), "ns/"+layer)
+				for _, layer := range []string{"crossing", "do", "endpoint"} {
+					b.ReportMetric(transporttest.Number(b, out, layer), "ns/"+layer)
 				}
 			}
 		})
 	}
-}
-
-// number finds "name value" on a line of its own.
-func number(b *testing.B, out, name string) float64 {
-	b.Helper()
-	for _, line := range strings.Split(out, "\n") {
-		if text, ok := strings.CutPrefix(line, name+" "); ok {
-			v, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return v
-		}
-	}
-	b.Fatalf("no %s in:\n%s", name, out)
-	return 0
 }

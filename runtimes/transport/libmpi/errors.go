@@ -9,6 +9,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/internal/shims"
 )
 
 // Error is a failed MPI call.
@@ -51,23 +52,23 @@ func (d *Driver) failure() error {
 var calls = [...]string{C.GB_SEND: "MPI_Isend", C.GB_RECV: "MPI_Irecv"}
 
 // completionError is what befell one operation.
-func (d *Driver) completionError(c *C.gb_done) error {
+func (d *Driver) completionError(c *shims.Done) error {
 	switch {
-	case c.code != 0: // MPI_SUCCESS is 0 in every MPI (MPI 4.1, 9.4)
-		return translate(calls[c.kind], c.code)
-	case c.outcome == C.GB_PEER_DIED:
-		return d.peerGone(int(c.peer))
-	case c.outcome == C.GB_UNSUPPORTED:
+	case c.Code != 0: // MPI_SUCCESS is 0 in every MPI (MPI 4.1, 9.4)
+		return translate(calls[c.Kind], C.int32_t(c.Code))
+	case c.Outcome == C.GB_PEER_DIED:
+		return d.peerGone(int(c.Peer))
+	case c.Outcome == C.GB_UNSUPPORTED:
 		return fmt.Errorf("%s: %w", d.caps.Why[gpu.OnDevice], transport.ErrUnsupported)
 	}
-	return kinds[C.int(c.outcome)]
+	return kinds[C.int(c.Outcome)]
 }
 
 // peerGone names a peer that has closed or died, and where it ran.
 func (d *Driver) peerGone(peer int) error {
-	if peer < 0 || peer >= len(d.places) {
+	if peer < 0 || peer >= len(d.caps.Places) {
 		return transport.ErrPeerDied
 	}
-	p := d.places[peer]
+	p := d.caps.Places[peer]
 	return fmt.Errorf("rank %d (process %d on %s): %w", peer, p.PID, p.Host, transport.ErrPeerDied)
 }

@@ -31,6 +31,7 @@ import (
 	"gpubench/internal/signals"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/internal/shims"
 )
 
 // DefaultCloseDeadline is how long Close waits for the other ranks.
@@ -38,9 +39,6 @@ const DefaultCloseDeadline = 30 * time.Second
 
 // EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
 const EnvShortCalls = leap.EnvShortCalls
-
-// maxDone bounds the completions that one crossing brings back.
-const maxDone = 256
 
 // Options says what Open shall check and how long Close may wait. The zero value asks for nothing.
 type Options struct {
@@ -51,14 +49,12 @@ type Options struct {
 
 // Driver is this process's rank in MPI_COMM_WORLD.
 type Driver struct {
-	done          *[maxDone]C.gb_done // in C memory
+	shims.Crossing
 	caps          transport.Caps
 	library       Library
-	places        []transport.Place
 	oversubscribe bool
 	closeDeadline time.Duration
 	closed        bool
-	short         shortcut
 }
 
 var _ transport.Driver = (*Driver)(nil)
@@ -100,14 +96,10 @@ func OpenWith(libraryPath string, o Options) (*Driver, error) {
 	if d.closeDeadline == 0 {
 		d.closeDeadline = DefaultCloseDeadline
 	}
-	d.done = newDone()
 	if err := d.start(job, joined, o); err != nil {
 		return nil, err
 	}
-	if err := d.prepare(); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return d, d.prepare()
 }
 
 // start finds out who the others are and fills the Caps.
@@ -116,14 +108,15 @@ func (d *Driver) start(job launch.Job, joined bool, o Options) error {
 	if err := checkWorld(d.library, job, joined, o.Size, size); err != nil {
 		return err
 	}
-	if err := d.place(rank, size); err != nil {
+	places, err := d.place(rank, size)
+	if err != nil {
 		return err
 	}
 	d.caps = transport.Caps{
 		Name: "mpi", Version: d.library.Version, Rank: rank, Size: size,
 		Contexts: C.GB_CONTEXTS, MaxHeader: C.GB_MAX_HEADER,
 		Spaces: [4]bool{gpu.Pageable: true, gpu.Pinned: true},
-		Places: d.places,
+		Places: places,
 	}
 	for _, s := range []gpu.Space{gpu.OnDevice, gpu.Managed} {
 		if d.caps.Spaces[s] = o.Device; !o.Device {
@@ -139,9 +132,6 @@ func (d *Driver) start(job launch.Job, joined bool, o Options) error {
 // Caps is constant while the driver is open.
 func (d *Driver) Caps() transport.Caps { return d.caps }
 
-// ShortCalls reports whether short calls go without cgo (package leap).
-func (d *Driver) ShortCalls() bool { return d.short.Stack != nil }
-
 // Library says which MPI this is, for the record's environment.
 func (d *Driver) Library() Library { return d.library }
 
@@ -150,48 +140,7 @@ func (d *Driver) Do(ops []transport.Op, done []transport.Completion, polls int) 
 	if d.closed {
 		panic("libmpi: Do after Close")
 	}
-	n := d.act(ops, min(len(done), maxDone), polls)
-	if n < 0 {
-		return 0, d.failure()
-	}
-	for i := range n {
-		c := &d.done[i]
-		done[i] = transport.Completion{ID: uint32(c.id), Peer: int32(c.peer), Tag: int32(c.tag), Len: int(c.len)}
-		if c.outcome != C.GB_OK {
-			done[i].Err = d.completionError(c)
-		}
-	}
-	return n, nil
-}
-
-// SendHeader copies h into one of a pool of buffers and sends it. sent is false while all of them are on their way.
-func (d *Driver) SendHeader(peer int, h []byte) (sent bool, err error) {
-	if len(h) > C.GB_MAX_HEADER {
-		panic(fmt.Sprintf("libmpi: header of %d B, at most %d", len(h), C.GB_MAX_HEADER))
-	}
-	switch d.sendHeader(peer, h) {
-	case 0:
-		return false, nil
-	case 1:
-		return true, nil
-	case 2:
-		return false, d.peerGone(peer)
-	}
-	return false, d.failure()
-}
-
-// RecvHeader takes the next header. A peer that is gone is reported once, after its headers.
-func (d *Driver) RecvHeader(buf []byte) (peer, n int, ok bool, err error) {
-	result, peer, n := d.recvHeader(buf)
-	switch result {
-	case 0:
-		return 0, 0, false, nil
-	case 1:
-		return peer, n, true, nil
-	case 2:
-		return peer, 0, false, d.peerGone(peer)
-	}
-	return 0, 0, false, d.failure()
+	return d.Crossing.Do(ops, done, polls)
 }
 
 // Cancel asks for the end of an operation. MPI withdraws receives that nothing has matched; a send it does not: that
@@ -201,20 +150,6 @@ func (d *Driver) Cancel(id uint32) error {
 		return d.failure()
 	}
 	return nil
-}
-
-// Probe looks at the messages that have come and were not received.
-func (d *Driver) Probe(ctx uint8, peer, tag int32) (transport.Status, bool, error) {
-	found := &d.done[0]
-	switch C.gb_w_probe(found, C.int(ctx), C.int(peer), C.int(tag)) {
-	case 0:
-		return transport.Status{}, false, nil
-	case 1:
-		return transport.Status{Source: int(found.peer), Tag: int(found.tag), Len: int(found.len)}, true, nil
-	case 2:
-		return transport.Status{Source: int(peer)}, false, d.peerGone(int(peer))
-	}
-	return transport.Status{Source: transport.AnySource}, false, d.failure()
 }
 
 // Lane says what carries op, as far as the library tells: of device memory nothing.

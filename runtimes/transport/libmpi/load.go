@@ -35,12 +35,15 @@ func (AlreadyOpenError) Error() string {
 	return "mpi: already started in this process, and MPI cannot start twice"
 }
 
+// abi is that of the shims that are taken.
+const abi = C.GB_MPI_ABI
+
 // load opens a shim and asks for its version. MPI is not started.
 func load(path string) (Library, error) {
 	if C.gb_world != nil {
 		return Library{}, AlreadyOpenError{}
 	}
-	table, reason := shims.Load(path, C.GB_MPI_ENTRY, C.GB_MPI_ABI, C.sizeof_gb_mpi_table)
+	table, reason := shims.Load(path, C.GB_MPI_ENTRY, abi, C.sizeof_gb_mpi_table)
 	if table == nil {
 		return Library{}, &LoadError{path, reason}
 	}

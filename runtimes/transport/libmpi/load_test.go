@@ -3,55 +3,26 @@ package libmpi
 import (
 	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"gpubench/internal/launch"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 // TestNoShim has one clear line for each thing that a path can be instead of a shim.
 func TestNoShim(t *testing.T) {
-	dir := t.TempDir()
-	text := filepath.Join(dir, "text.so")
-	if err := os.WriteFile(text, []byte(strings.Repeat("no library at all\n", 100)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ name, path, want string }{
-		{"missing", filepath.Join(dir, "nothing.so"), "no such file"},
-		{"no library", text, "invalid ELF header"},
-		{"a folder", dir, dir},
-		{"another library", library(t, dir, "plain", "int nothing;"), "no gpubench shim"},
-		{"older ABI", library(t, dir, "old", "void *gb_mpi_table(unsigned abi) { return 0; }"), "another gpubench"},
-		{"liar", library(t, dir, "liar", "static unsigned t[512] = {77, 8}; void *gb_mpi_table(unsigned abi) { return t; }"), "another gpubench"},
-		{"missing MPI", library(t, dir, "orphan", "extern int MPI_Init(void); int f(void) { return MPI_Init(); }"), "MPI_Init"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			_, err := load(c.path)
-			var le *LoadError
-			if !errors.As(err, &le) || le.Path != c.path {
-				t.Fatalf("not a *LoadError that names %s: %v", c.path, err)
-			}
-			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%q: want one line that says %q", err, c.want)
-			}
-		})
-	}
-}
-
-// library compiles a few words of C.
-func library(t *testing.T, dir, name, text string) string {
-	t.Helper()
-	src, out := filepath.Join(dir, name+".c"), filepath.Join(dir, name+".so")
-	if err := os.WriteFile(src, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if msg, err := exec.Command("cc", "-shared", "-fPIC", "-o", out, src).CombinedOutput(); err != nil {
-		t.Fatalf("cc: %v\n%s", err, msg)
-	}
-	return out
+	transporttest.NoShim(t, "gb_mpi_table", abi, "MPI_Init", func(path string) error {
+		_, err := load(path)
+		return err
+	}, func(err error) string {
+		var le *LoadError
+		if !errors.As(err, &le) {
+			return ""
+		}
+		return le.Path
+	})
 }
 
 func TestIdentify(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 const (
@@ -16,28 +17,15 @@ const (
 	argEnv   = "GPUBENCH_LIBMPI_TEST_ARG"  // what else it is told
 )
 
-// parts is what ranks can play. A part returns nil, or the error that the rank prints before it ends with status 1.
+// parts is what ranks can play.
 var parts = map[string]func(arg string) error{}
 
 func TestMain(m *testing.M) {
-	name := os.Getenv(childEnv)
-	if name == "" {
-		status := m.Run()
+	transporttest.Main(m, parts, childEnv, argEnv, func() {
 		if found.dir != "" {
 			os.RemoveAll(found.dir)
 		}
-		os.Exit(status)
-	}
-	part, ok := parts[name]
-	if !ok {
-		fmt.Fprintf(os.Stderr, "no part is called %q\n", name)
-		os.Exit(1)
-	}
-	if err := part(os.Getenv(argEnv)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	})
 }
 
 // openCalls is openTest, with every call through cgo where "cgo" is in arg.

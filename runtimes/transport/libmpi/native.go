@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+	"unsafe"
 
-	"gpubench/gpu"
 	"gpubench/runtimes/transport"
 )
 
@@ -30,27 +30,14 @@ func (d *Driver) NativeBandwidth(l transport.Loop) (time.Duration, error) {
 }
 
 func (d *Driver) native(name string, l transport.Loop) (time.Duration, error) {
-	switch {
-	case d.closed:
+	if d.closed {
 		panic("libmpi: native loop after Close")
-	case l.Bytes < 0 || l.Bytes > l.Send.Len || l.Bytes > l.Recv.Len:
-		panic(fmt.Sprintf("libmpi: %s of %d B in buffers of %d and %d B", name, l.Bytes, l.Send.Len, l.Recv.Len))
-	case l.Peer < 0 || l.Peer >= d.caps.Size || l.Tag < 0 || l.Tag >= transport.MaxTag || int(l.Ctx) >= d.caps.Contexts:
-		panic(fmt.Sprintf("libmpi: %s: peer %d, tag %d, context %d out of range", name, l.Peer, l.Tag, l.Ctx))
-	}
-	for _, m := range []gpu.Memory{l.Send, l.Recv} {
-		if !d.caps.Spaces[m.Space] {
-			return 0, fmt.Errorf("%s: %s: %w", name, d.caps.Why[m.Space], transport.ErrUnsupported)
-		}
 	}
 	if l.AM {
 		return 0, fmt.Errorf("%s: MPI has no active messages: %w", name, transport.ErrUnsupported)
 	}
 	if l.Bytes > math.MaxInt32 {
 		return 0, fmt.Errorf("%s: %d B are more than MPI counts (%d): %w", name, l.Bytes, math.MaxInt32, transport.ErrUnsupported)
-	}
-	if l.Deadline == 0 {
-		l.Deadline = transport.DefaultDeadline
 	}
 	c := C.gb_loop{
 		ctx: C.uint8_t(l.Ctx), peer: C.int32_t(l.Peer), tag: C.int32_t(l.Tag),
@@ -61,22 +48,6 @@ func (d *Driver) native(name string, l transport.Loop) (time.Duration, error) {
 		c.first = 1
 	}
 	defer C.gb_w_loop_end(&c)
-	host := l.Send.Space <= gpu.Pinned && l.Recv.Space <= gpu.Pinned
-	at, since := c, time.Now()
-	for {
-		switch d.runLoop(&c, host) {
-		case 0:
-			return time.Duration(float64(c.seconds) * 1e9), nil
-		case 1:
-			if c.iterations != at.iterations || c.phase != at.phase {
-				at, since = c, time.Now()
-			} else if l.Deadline >= 0 && time.Since(since) > l.Deadline {
-				return 0, fmt.Errorf("%s with rank %d: nothing came for %v: %w", name, l.Peer, l.Deadline, transport.ErrDeadline)
-			}
-		case 2:
-			return 0, fmt.Errorf("%s: %w", name, d.peerGone(l.Peer))
-		default:
-			return 0, d.failure()
-		}
-	}
+	err := d.RunLoop(name, l, unsafe.Pointer(&c), func() [2]int64 { return [2]int64{int64(c.iterations), int64(c.phase)} })
+	return time.Duration(float64(c.seconds) * 1e9), err
 }

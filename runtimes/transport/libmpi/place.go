@@ -9,23 +9,23 @@ import (
 	"strconv"
 	"unsafe"
 
+	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/internal/hosts"
 )
 
 // Oversubscribed reports whether this node has more ranks than cores that they may run on. Waits then yield.
 func (d *Driver) Oversubscribed() bool { return d.oversubscribe }
 
-// place has the ranks exchange passports. A node is what MPI says shares memory, known by its least rank.
-func (d *Driver) place(rank, size int) error {
+// place has the ranks exchange passports, and says where each is. A node is what MPI says shares memory, known by its least rank.
+func (d *Driver) place(rank, size int) ([]transport.Place, error) {
 	leader := int(C.gb_w_node_leader())
 	if leader < 0 {
-		return d.failure()
+		return nil, d.failure()
 	}
 	all, err := d.gather(hosts.Mine(strconv.Itoa(leader)), size)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d.places = hosts.Places(all)
 	d.oversubscribe = hosts.Oversubscribed(all, rank)
 	yield := C.int(0)
 	if d.oversubscribe {
@@ -33,9 +33,9 @@ func (d *Driver) place(rank, size int) error {
 	}
 	fds := hosts.Watch(all, rank)
 	if C.gb_w_watch((*C.int)(unsafe.Pointer(&fds[0])), yield) < 0 {
-		return d.failure()
+		return nil, d.failure()
 	}
-	return nil
+	return hosts.Places(all), nil
 }
 
 // gather collects every rank's passport.

@@ -8,20 +8,7 @@
 extern const gb_mpi_table *gb_table;
 extern gb_mpi *gb_world;
 
-static inline int gb_w_act(const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
-{
-	return gb_table->act(gb_world, ops, done, nops, ndone, polls);
-}
-static inline int gb_w_send_header(const void *h, int n, int peer) { return gb_table->send_header(gb_world, h, n, peer); }
-static inline int gb_w_recv_header(void *buf, gb_from *from, int cap)
-{
-	return gb_table->recv_header(gb_world, buf, from, cap);
-}
 static inline int gb_w_cancel(uint32_t id) { return gb_table->cancel(gb_world, id); }
-static inline int gb_w_probe(gb_done *found, int ctx, int peer, int tag)
-{
-	return gb_table->probe(gb_world, found, ctx, peer, tag);
-}
 static inline int gb_w_open(gb_fail *fail) { return (gb_world = gb_table->open(fail)) ? 0 : -1; }
 static inline int gb_w_library(char *text, int n) { return gb_table->library(text, n); }
 static inline int gb_w_rank(void) { return gb_table->rank(gb_world); }
@@ -30,7 +17,6 @@ static inline int gb_w_node_leader(void) { return gb_table->node_leader(gb_world
 static inline int gb_w_gather(const void *mine, void *all, int n) { return gb_table->gather(gb_world, mine, all, n); }
 static inline int gb_w_watch(const int *fds, int yield) { return gb_table->watch(gb_world, fds, yield); }
 static inline void gb_w_take(unsigned spaces) { gb_table->take(gb_world, spaces); }
-static inline int gb_w_run_loop(gb_loop *l, int polls) { return gb_table->run_loop(gb_world, l, polls); }
 static inline void gb_w_loop_end(const gb_loop *l) { gb_table->loop_end(gb_world, l); }
 static inline int gb_w_collect(const gb_coll *c, gb_from *gone, int polls)
 {

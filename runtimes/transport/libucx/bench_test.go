@@ -19,6 +19,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 func init() {
@@ -41,40 +42,13 @@ var loops = []struct {
 			Bytes: send.Len, Iterations: n, AM: true})
 		return err
 	}},
-	{"endpoint", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) (err error) {
-		peer := 1 - ep.Rank()
-		for i := 0; i < n && err == nil; i++ {
-			if ep.Rank() == 0 {
-				err = ep.Send(1, send, peer, 1)
-			}
-			if err == nil {
-				_, err = ep.Recv(1, recv, peer, 1)
-			}
-			if err == nil && ep.Rank() == 1 {
-				err = ep.Send(1, send, peer, 1)
-			}
-		}
-		return err
+	{"endpoint", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) error {
+		return transporttest.PingPong(ep, send, recv, n)
 	}},
-	{"headers", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) (err error) {
-		peer, ok := 1-ep.Rank(), false
-		buf := headerBuf[:ep.Caps().MaxHeader]
-		for i := 0; i < n && err == nil; i++ {
-			if ep.Rank() == 0 {
-				err = ep.SendHeader(peer, send.Bytes())
-			}
-			for ok = false; !ok && err == nil; {
-				_, _, ok, err = ep.RecvHeader(buf)
-			}
-			if err == nil && ep.Rank() == 1 {
-				err = ep.SendHeader(peer, send.Bytes())
-			}
-		}
-		return err
+	{"headers", func(_ *Driver, ep *transport.Endpoint, send, _ gpu.Memory, n int) error {
+		return transporttest.HeaderPingPong(ep, send, n)
 	}},
 }
-
-var headerBuf [1 << 16]byte
 
 // pin keeps this PE on the core of its number, as ucx_perftest -c does.
 func pin(rank int) error {
@@ -166,7 +140,7 @@ func BenchmarkPingPong(b *testing.B) {
 				b.Run(fmt.Sprintf("%s%s/%d", l.name, how, bytes), func(b *testing.B) {
 					for range b.N {
 						out := u.ok(b, 2, "ping-pong", fmt.Sprint(l.name, " ", bytes, how), "best ")
-						b.ReportMetric(number(b, out, "best"), "ns/message")
+						b.ReportMetric(transporttest.Number(b, out, "best"), "ns/message")
 					}
 				})
 			}
@@ -189,7 +163,7 @@ func BenchmarkBandwidth(b *testing.B) {
 			b.Run(fmt.Sprintf("native-%s/%d", way.name, bytes), func(b *testing.B) {
 				for range b.N {
 					out := u.ok(b, 2, "bandwidth", fmt.Sprint(way.name, " ", bytes), "best ")
-					b.ReportMetric(number(b, out, "best"), "MB/s")
+					b.ReportMetric(transporttest.Number(b, out, "best"), "MB/s")
 				}
 			})
 			b.Run(fmt.Sprintf("ucx_perftest-%s/%d", way.test, bytes), func(b *testing.B) {
@@ -259,20 +233,4 @@ func (u ucx) perftest(t testing.TB, test string, bytes int) (latencyUS, rate flo
 		rate = max(rate, mib)
 	}
 	return latencyUS, rate
-}
-
-// number finds "name value" on a line of its own.
-func number(b *testing.B, out, name string) float64 {
-	b.Helper()
-	for _, line := range strings.Split(out, "\n") {
-		if text, ok := strings.CutPrefix(line, name+" "); ok {
-			v, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return v
-		}
-	}
-	b.Fatalf("no %s in:\n%s", name, out)
-	return 0
 }

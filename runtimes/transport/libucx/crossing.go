@@ -1,20 +1,7 @@
-// Crossings from Go into the shim: through cgo, or on the short way for what is sure to be short.
+// What package shims calls of the shim, and that both sides mean the same structures.
 package libucx
 
-/*
-#cgo noescape gb_u_run_loop
-#cgo nocallback gb_u_run_loop
-#cgo noescape gb_u_act
-#cgo nocallback gb_u_act
-#cgo noescape gb_u_send_header
-#cgo nocallback gb_u_send_header
-#cgo noescape gb_u_recv_header
-#cgo nocallback gb_u_recv_header
-#cgo noescape gb_u_probe
-#cgo nocallback gb_u_probe
-#include <stdlib.h>
-#include "world.h"
-*/
+// #include "world.h"
 import "C"
 
 import (
@@ -22,78 +9,21 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/internal/shims"
 )
 
-// shortcut holds what a short crossing needs: see package leap.
-type shortcut struct {
-	leap.Gate
-	act, sendHeader, recvHeader uintptr // addresses of the table's functions
-	runLoop                     uintptr
-	world                       unsafe.Pointer // their first argument
-}
-
-// prepare opens the short way where there is one.
+// prepare hands the opened world to package shims.
 func (d *Driver) prepare() (err error) {
-	s := &d.short
-	s.act = uintptr(unsafe.Pointer(C.gb_ucx_now.act))
-	s.sendHeader = uintptr(unsafe.Pointer(C.gb_ucx_now.send_header))
-	s.recvHeader = uintptr(unsafe.Pointer(C.gb_ucx_now.recv_header))
-	s.runLoop = uintptr(unsafe.Pointer(C.gb_ucx_now.run_loop))
-	s.world = unsafe.Pointer(C.gb_ucx_world)
-	s.Gate, err = leap.NewGate(d.caps.Places, d.oversubscribe)
+	t := C.gb_ucx_now
+	d.Crossing, err = shims.NewCrossing(shims.Table{
+		World: unsafe.Pointer(C.gb_ucx_world), Act: unsafe.Pointer(t.act), Probe: unsafe.Pointer(t.probe),
+		SendHeader: unsafe.Pointer(t.send_header), RecvHeader: unsafe.Pointer(t.recv_header), RunLoop: unsafe.Pointer(t.run_loop),
+		Failed: d.failure, Gone: d.peerGone, Ended: d.completionError,
+	}, d.caps, d.oversubscribe)
 	return err
 }
 
-// newDone is C memory for completions: C writes it, and cgo need not look at it.
-func newDone() *[maxDone]C.gb_done {
-	return (*[maxDone]C.gb_done)(C.calloc(maxDone, C.sizeof_gb_done))
-}
-
-// act is gb_ucx_table's.
-func (d *Driver) act(ops []transport.Op, ndone, polls int) int {
-	s := &d.short
-	s.Posted(ops)
-	var n int
-	if s.Open() { // an Endpoint's polls are some 10 µs
-		n = s.Stack.Call3(s.act, s.world, unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(d.done), len(ops), ndone, polls)
-	} else {
-		n = int(C.gb_u_act((*C.gb_op)(unsafe.Pointer(unsafe.SliceData(ops))), &d.done[0], C.int(len(ops)),
-			C.int(ndone), C.int(polls)))
-	}
-	s.Reaped(max(n, 0))
-	return n
-}
-
-func (d *Driver) sendHeader(peer int, h []byte) int {
-	if s := &d.short; s.Open() {
-		return s.Stack.Call2(s.sendHeader, s.world, unsafe.Pointer(unsafe.SliceData(h)), len(h), peer, 0, 0)
-	}
-	return int(C.gb_u_send_header(unsafe.Pointer(unsafe.SliceData(h)), C.int(len(h)), C.int(peer)))
-}
-
-// loopPolls is the passes of one call of a native loop: about a millisecond.
-const loopPolls = 10000
-
-func (d *Driver) runLoop(l *C.gb_loop) int {
-	host := l.sspace <= C.GB_PINNED && l.rspace <= C.GB_PINNED
-	if s := &d.short; s.Open() && host && l.bytes*C.int64_t(max(1, l.window)) <= leap.MaxLen {
-		return s.Stack.Call2(s.runLoop, s.world, unsafe.Pointer(l), loopPolls, 0, 0, 0)
-	}
-	return int(C.gb_u_run_loop(l, loopPolls))
-}
-
-func (d *Driver) recvHeader(buf []byte) (result, peer, n int) {
-	var from C.gb_from
-	if s := &d.short; s.Open() {
-		result = s.Stack.Call3(s.recvHeader, s.world, unsafe.Pointer(unsafe.SliceData(buf)), unsafe.Pointer(&from), len(buf), 0, 0)
-	} else {
-		result = int(C.gb_u_recv_header(unsafe.Pointer(unsafe.SliceData(buf)), &from, C.int(len(buf))))
-	}
-	return result, int(from.peer), int(from.len)
-}
-
-// transport.Op is handed to C as it is: the layouts must agree.
+// Op and Done are handed over as they are: the layouts must agree.
 var _ = [1]struct{}{}[unsafe.Sizeof(transport.Op{})-C.sizeof_gb_op]
 var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Ctx)-unsafe.Offsetof(C.gb_op{}.ctx)]
 var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Peer)-unsafe.Offsetof(C.gb_op{}.peer)]
@@ -102,6 +32,15 @@ var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.ID)-unsafe.Offsetof(C.gb_op
 var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Addr)-unsafe.Offsetof(C.gb_op{}.addr)]
 var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Len)-unsafe.Offsetof(C.gb_op{}.len)]
 var _ = [1]struct{}{}[unsafe.Offsetof(transport.Op{}.Buf)+unsafe.Offsetof(gpu.Memory{}.Space)-unsafe.Offsetof(C.gb_op{}.space)]
+var _ = [1]struct{}{}[unsafe.Sizeof(shims.Done{})-C.sizeof_gb_done]
+var _ = [1]struct{}{}[unsafe.Offsetof(shims.Done{}.Peer)-unsafe.Offsetof(C.gb_done{}.peer)]
+var _ = [1]struct{}{}[unsafe.Offsetof(shims.Done{}.Tag)-unsafe.Offsetof(C.gb_done{}.tag)]
+var _ = [1]struct{}{}[unsafe.Offsetof(shims.Done{}.Outcome)-unsafe.Offsetof(C.gb_done{}.outcome)]
+var _ = [1]struct{}{}[unsafe.Offsetof(shims.Done{}.Len)-unsafe.Offsetof(C.gb_done{}.len)]
+var _ = [1]struct{}{}[unsafe.Offsetof(shims.Done{}.Code)-unsafe.Offsetof(C.gb_done{}.code)]
+var _ = [1]struct{}{}[unsafe.Offsetof(shims.Done{}.Kind)-unsafe.Offsetof(C.gb_done{}.kind)]
+var _ = [1]struct{}{}[C.sizeof_gb_from-8]
+var _ = [1]struct{}{}[C.GB_OK]
 var _ = [1]struct{}{}[int(transport.OpSend)-C.GB_SEND]
 var _ = [1]struct{}{}[int(transport.OpRecv)-C.GB_RECV]
 var _ = [1]struct{}{}[int(gpu.Pageable)-C.GB_PAGEABLE]

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/internal/shims"
 )
 
 // Error is a failed UCX call.
@@ -53,14 +54,14 @@ func (d *Driver) failure() error {
 var calls = [...]string{C.GB_SEND: "ucp_tag_send_nbx", C.GB_RECV: "ucp_tag_recv_nbx"}
 
 // completionError is what befell one operation.
-func (d *Driver) completionError(c *C.gb_done) error {
+func (d *Driver) completionError(c *shims.Done) error {
 	switch {
-	case c.outcome == C.GB_PEER_DIED:
-		return d.peerGone(int(c.peer))
-	case c.code != 0: // UCS_OK
-		return translate(calls[c.kind], c.code)
+	case c.Outcome == C.GB_PEER_DIED:
+		return d.peerGone(int(c.Peer))
+	case c.Code != 0: // UCS_OK
+		return translate(calls[c.Kind], C.int32_t(c.Code))
 	}
-	return kinds[C.int(c.outcome)]
+	return kinds[C.int(c.Outcome)]
 }
 
 // peerGone names a peer that has closed or died, and where it ran.

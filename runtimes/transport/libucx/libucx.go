@@ -24,20 +24,17 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
+	"gpubench/runtimes/transport/internal/shims"
 )
-
-// maxDone bounds the completions that one crossing brings back.
-const maxDone = 256
 
 // Driver is this process's PE.
 type Driver struct {
-	done          *[maxDone]C.gb_done // in C memory
+	shims.Crossing
 	caps          transport.Caps
 	library       Library
 	oversubscribe bool
 	closeDeadline time.Duration
 	closed        bool
-	short         shortcut
 }
 
 var (
@@ -50,9 +47,6 @@ func (d *Driver) Caps() transport.Caps { return d.caps }
 
 // Oversubscribed reports whether this node has more PEs than cores that they may run on. Waits then yield.
 func (d *Driver) Oversubscribed() bool { return d.oversubscribe }
-
-// ShortCalls reports whether short calls go without cgo (package leap).
-func (d *Driver) ShortCalls() bool { return d.short.Stack != nil }
 
 // Library says which UCX this is, for the record's environment.
 func (d *Driver) Library() Library { return d.library }
@@ -86,48 +80,7 @@ func (d *Driver) Do(ops []transport.Op, done []transport.Completion, polls int) 
 	if d.closed {
 		panic("libucx: Do after Close")
 	}
-	n := d.act(ops, min(len(done), maxDone), polls)
-	if n < 0 {
-		return 0, d.failure()
-	}
-	for i := range n {
-		c := &d.done[i]
-		done[i] = transport.Completion{ID: uint32(c.id), Peer: int32(c.peer), Tag: int32(c.tag), Len: int(c.len)}
-		if c.outcome != C.GB_OK {
-			done[i].Err = d.completionError(c)
-		}
-	}
-	return n, nil
-}
-
-// SendHeader copies h into one of a pool of buffers and sends it. sent is false while all of them are on their way.
-func (d *Driver) SendHeader(peer int, h []byte) (sent bool, err error) {
-	if len(h) > C.GB_MAX_HEADER {
-		panic(fmt.Sprintf("libucx: header of %d B, at most %d", len(h), C.GB_MAX_HEADER))
-	}
-	switch d.sendHeader(peer, h) {
-	case 0:
-		return false, nil
-	case 1:
-		return true, nil
-	case 2:
-		return false, d.peerGone(peer)
-	}
-	return false, d.failure()
-}
-
-// RecvHeader takes the next header. A peer that is gone is reported once, after its headers.
-func (d *Driver) RecvHeader(buf []byte) (peer, n int, ok bool, err error) {
-	result, peer, n := d.recvHeader(buf)
-	switch result {
-	case 0:
-		return 0, 0, false, nil
-	case 1:
-		return peer, n, true, nil
-	case 2:
-		return peer, 0, false, d.peerGone(peer)
-	}
-	return 0, 0, false, d.failure()
+	return d.Crossing.Do(ops, done, polls)
 }
 
 // Cancel asks for the end of an operation. UCX withdraws receives that nothing has matched; a send it does not: that
@@ -135,20 +88,6 @@ func (d *Driver) RecvHeader(buf []byte) (peer, n int, ok bool, err error) {
 func (d *Driver) Cancel(id uint32) error {
 	C.gb_u_cancel(C.uint32_t(id))
 	return nil
-}
-
-// Probe looks at the messages that have come and were not received.
-func (d *Driver) Probe(ctx uint8, peer, tag int32) (transport.Status, bool, error) {
-	found := &d.done[0]
-	switch C.gb_u_probe(found, C.int(ctx), C.int(peer), C.int(tag)) {
-	case 0:
-		return transport.Status{}, false, nil
-	case 1:
-		return transport.Status{Source: int(found.peer), Tag: int(found.tag), Len: int(found.len)}, true, nil
-	case 2:
-		return transport.Status{Source: int(peer)}, false, d.peerGone(int(peer))
-	}
-	return transport.Status{Source: transport.AnySource}, false, d.failure()
 }
 
 // Lane says what carries op. Which of its ways UCX takes for device memory only a witness outside of it proves.

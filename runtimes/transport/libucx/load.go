@@ -42,12 +42,15 @@ func (AlreadyOpenError) Error() string { return "ucx: already started in this pr
 // Inspect loads a shim and says which library stands behind it, without starting UCX.
 func Inspect(libraryPath string) (Library, error) { return load(libraryPath) }
 
+// abi is that of the shims that are taken.
+const abi = C.GB_UCX_ABI
+
 // load opens a shim and asks for its version. UCX is not started.
 func load(path string) (Library, error) {
 	if C.gb_ucx_world != nil {
 		return Library{}, AlreadyOpenError{}
 	}
-	table, reason := shims.Load(path, C.GB_UCX_ENTRY, C.GB_UCX_ABI, C.sizeof_gb_ucx_table)
+	table, reason := shims.Load(path, C.GB_UCX_ENTRY, abi, C.sizeof_gb_ucx_table)
 	if table == nil {
 		return Library{}, &LoadError{Path: path, Reason: reason}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gpubench/runtimes/transport/internal/hosts"
 	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/transporttest"
 )
 
 const (
@@ -22,28 +23,15 @@ const (
 	dirEnv   = "GPUBENCH_LIBUCX_TEST_DIR"  // where the PEs exchange files
 )
 
-// parts is what PEs can play. A part returns nil, or the error that the PE prints before it ends with status 1.
+// parts is what PEs can play.
 var parts = map[string]func(arg string) error{}
 
 func TestMain(m *testing.M) {
-	name := os.Getenv(childEnv)
-	if name == "" {
-		status := m.Run()
+	transporttest.Main(m, parts, childEnv, argEnv, func() {
 		if found.dir != "" {
 			os.RemoveAll(found.dir)
 		}
-		os.Exit(status)
-	}
-	part, ok := parts[name]
-	if !ok {
-		fmt.Fprintf(os.Stderr, "no part is called %q\n", name)
-		os.Exit(1)
-	}
-	if err := part(os.Getenv(argEnv)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	})
 }
 
 // files is an Exchange through a folder.

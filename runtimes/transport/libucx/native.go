@@ -6,10 +6,9 @@ package libucx
 import "C"
 
 import (
-	"fmt"
 	"time"
+	"unsafe"
 
-	"gpubench/gpu"
 	"gpubench/runtimes/transport"
 )
 
@@ -32,20 +31,8 @@ func (d *Driver) native(name string, l transport.Loop) (time.Duration, error) {
 	switch {
 	case d.closed:
 		panic("libucx: native loop after Close")
-	case l.Bytes < 0 || l.Bytes > l.Send.Len || l.Bytes > l.Recv.Len:
-		panic(fmt.Sprintf("libucx: %s of %d B in buffers of %d and %d B", name, l.Bytes, l.Send.Len, l.Recv.Len))
-	case l.Peer < 0 || l.Peer >= d.caps.Size || l.Tag < 0 || l.Tag >= transport.MaxTag || int(l.Ctx) >= d.caps.Contexts:
-		panic(fmt.Sprintf("libucx: %s: peer %d, tag %d, context %d out of range", name, l.Peer, l.Tag, l.Ctx))
 	case l.Peer == d.caps.Rank:
 		panic("libucx: " + name + " with itself")
-	}
-	for _, m := range []gpu.Memory{l.Send, l.Recv} {
-		if !d.caps.Spaces[m.Space] {
-			return 0, fmt.Errorf("%s: %s: %w", name, d.caps.Why[m.Space], transport.ErrUnsupported)
-		}
-	}
-	if l.Deadline == 0 {
-		l.Deadline = transport.DefaultDeadline
 	}
 	c := C.gb_loop{
 		ctx: C.uint8_t(l.Ctx), peer: C.int32_t(l.Peer), tag: C.int32_t(l.Tag),
@@ -60,21 +47,6 @@ func (d *Driver) native(name string, l transport.Loop) (time.Duration, error) {
 		c.am = 1
 	}
 	defer C.gb_u_loop_end(&c)
-	at, since := c, time.Now()
-	for {
-		switch d.runLoop(&c) {
-		case 0:
-			return time.Duration(float64(c.seconds) * 1e9), nil
-		case 1:
-			if c.iterations != at.iterations || c.phase != at.phase {
-				at, since = c, time.Now()
-			} else if l.Deadline >= 0 && time.Since(since) > l.Deadline {
-				return 0, fmt.Errorf("%s with PE %d: nothing came for %v: %w", name, l.Peer, l.Deadline, transport.ErrDeadline)
-			}
-		case 2:
-			return 0, fmt.Errorf("%s: %w", name, d.peerGone(l.Peer))
-		default:
-			return 0, d.failure()
-		}
-	}
+	err := d.RunLoop(name, l, unsafe.Pointer(&c), func() [2]int64 { return [2]int64{int64(c.iterations), int64(c.phase)} })
+	return time.Duration(float64(c.seconds) * 1e9), err
 }

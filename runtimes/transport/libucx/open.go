@@ -56,7 +56,7 @@ func OpenWith(libraryPath string, x Exchange, o Options) (*Driver, error) {
 	if x.Size() > C.GB_MAX_PEERS {
 		return nil, fmt.Errorf("ucx: %d PEs, at most %d", x.Size(), C.GB_MAX_PEERS)
 	}
-	d := &Driver{library: lib, closeDeadline: o.CloseDeadline, done: newDone()}
+	d := &Driver{library: lib, closeDeadline: o.CloseDeadline}
 	if d.closeDeadline == 0 {
 		d.closeDeadline = DefaultCloseDeadline
 	}

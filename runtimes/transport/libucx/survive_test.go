@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -37,35 +34,10 @@ func signalsPart(string) error {
 	if err != nil {
 		return err
 	}
-	for range 3 {
-		if err := nilDereference(); err == nil || !strings.Contains(err.Error(), "nil pointer") {
-			return fmt.Errorf("a nil dereference gives %v", err)
-		}
-	}
-	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGFPE, syscall.SIGCHLD} {
-		ch := make(chan os.Signal, 1)
-		signal.Notify(ch, s)
-		if err := syscall.Kill(os.Getpid(), s); err != nil {
-			return err
-		}
-		select {
-		case <-ch:
-		case <-time.After(5 * time.Second):
-			return fmt.Errorf("%v does not reach Go", s)
-		}
-		signal.Stop(ch)
+	if err := transporttest.Signals(); err != nil {
+		return err
 	}
 	return d.Close()
-}
-
-func nilDereference() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = r.(error)
-		}
-	}()
-	var p *[4]int
-	return fmt.Errorf("read %d", p[len(os.Args)%4])
 }
 
 func TestSignals(t *testing.T) {
@@ -329,52 +301,7 @@ func firePart(string) error {
 	if err != nil {
 		return err
 	}
-	debug.SetGCPercent(1)
-	stop := make(chan bool)
-	go func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				runtime.GC()
-				time.Sleep(100 * time.Microsecond)
-			}
-		}
-	}()
-	defer close(stop)
-	m := testBuffer(leap.MaxLen+2, false)
-	h, buf := make([]byte, 100), make([]byte, ep.Caps().MaxHeader)
-	for i := range 20000 {
-		part := m.Slice(0, 1+i*7%9000)
-		if i%4000 == 0 {
-			part = m.Slice(0, leap.MaxLen-2+i/4000) // across the limit of short crossings
-		}
-		b := part.Bytes()
-		if ep.Rank() == 0 {
-			b[0], b[len(b)-1] = byte(i), byte(i)
-			if err := errors.Join(ep.Send(1, part, 1, 1), ep.SendHeader(1, append(h[:0], byte(i)))); err != nil {
-				return err
-			}
-			if _, err := ep.Recv(1, m, 1, 2); err != nil {
-				return err
-			}
-			continue
-		}
-		st, err := ep.Recv(1, m, 0, 1)
-		if err != nil || st.Len != len(b) || b[0] != byte(i) || b[len(b)-1] != byte(i) {
-			return fmt.Errorf("message %d: %+v, %d and %d, %w", i, st, b[0], b[len(b)-1], err)
-		}
-		for ok, n := false, 0; !ok; ep.Relax() {
-			if _, n, ok, err = ep.RecvHeader(buf); err != nil || ok && (n != 1 || buf[0] != byte(i)) {
-				return fmt.Errorf("header %d: %d B, %d, %w", i, n, buf[0], err)
-			}
-		}
-		if err := ep.Send(1, m.Slice(0, 1), 0, 2); err != nil {
-			return err
-		}
-	}
-	return ep.Close()
+	return transporttest.UnderFire(ep, 9000, leap.MaxLen) // across the limit of short crossings
 }
 
 func TestUnderFire(t *testing.T) {

@@ -8,20 +8,7 @@
 extern const gb_ucx_table *gb_ucx_now;
 extern gb_ucx *gb_ucx_world;
 
-static inline int gb_u_act(const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
-{
-	return gb_ucx_now->act(gb_ucx_world, ops, done, nops, ndone, polls);
-}
-static inline int gb_u_send_header(const void *h, int n, int peer) { return gb_ucx_now->send_header(gb_ucx_world, h, n, peer); }
-static inline int gb_u_recv_header(void *buf, gb_from *from, int cap)
-{
-	return gb_ucx_now->recv_header(gb_ucx_world, buf, from, cap);
-}
 static inline int gb_u_cancel(uint32_t id) { return gb_ucx_now->cancel(gb_ucx_world, id); }
-static inline int gb_u_probe(gb_done *found, int ctx, int peer, int tag)
-{
-	return gb_ucx_now->probe(gb_ucx_world, found, ctx, peer, tag);
-}
 static inline int gb_u_version(char *text, int n) { return gb_ucx_now->version(text, n); }
 static inline int gb_u_where(char *path, int n) { return gb_ucx_now->where(path, n); }
 static inline int gb_u_open(int rank, int size, int local, gb_fail *fail)
@@ -35,7 +22,6 @@ static inline int gb_u_connect(const void *address, int peer, int near)
 	return gb_ucx_now->connect(gb_ucx_world, address, peer, near);
 }
 static inline int gb_u_watch(const int *fds, int yield) { return gb_ucx_now->watch(gb_ucx_world, fds, yield); }
-static inline int gb_u_run_loop(gb_loop *l, int polls) { return gb_ucx_now->run_loop(gb_ucx_world, l, polls); }
 static inline void gb_u_loop_end(const gb_loop *l) { gb_ucx_now->loop_end(gb_ucx_world, l); }
 static inline int gb_u_close(double deadline_s) { return gb_ucx_now->close(gb_ucx_world, deadline_s); }
 static inline void gb_u_fail(gb_fail *out) { gb_ucx_now->fail(gb_ucx_world, out); }
