@@ -4,31 +4,34 @@
 package taskbench
 
 import (
-	"gpubench/gpu"
+	"errors"
+
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
 	"gpubench/internal/suite/taskbench/graph"
 	"gpubench/runtimes/mpi"
+	"gpubench/runtimes/transport"
 )
 
 // ranks is a rank.
 type ranks struct {
 	*points
 	comm  *mpi.Comm
-	plans [][]plan // by graph, by dependence set
-	reqs  []mpi.Request
+	plans [][]plan      // by graph, by dependence set
+	some  []mpi.Message // of a timestep that has not all points, or of several graphs
 }
 
-// plan is a rank's messages in one dependence set. Those between two ranks stand in the same order on both, so that one tag
-// is enough: Task Bench's program, which gives each pair of points a tag, stops beyond 128 points a rank.
-type plan struct{ recvs, sends []wire }
+// plan is a rank's messages in one dependence set: sends, which are gone when they are posted if they are short, and then
+// receives. Those between two ranks stand in the same order on both, so that one tag is enough: Task Bench's program, which
+// gives each pair of points a tag, stops beyond 128 points a rank.
+type plan struct {
+	wires []wire
+	whole [2][]mpi.Message // by parity of the timestep that sends, of all wires
+	batch [2]*mpi.Batch    // of them
+}
 
 // wire is one message.
-type wire struct {
-	from, to int // points
-	peer     int // rank
-	mem      [2]gpu.Memory
-}
+type wire struct{ from, to int } // points
 
 const tagTask = 1
 
@@ -41,10 +44,15 @@ func newMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
 	for i := range w.graphs {
 		g := &w.graphs[i]
 		plans := make([]plan, g.Sets())
+		r.plans = append(r.plans, plans)
 		for set := range plans {
 			plans[set] = r.plan(g, w.mine[i], set)
+			for parity := range plans[set].batch {
+				if plans[set].batch[parity], err = r.comm.Prepare(plans[set].whole[parity]); err != nil {
+					return r, errors.Join(err, r.Close())
+				}
+			}
 		}
-		r.plans = append(r.plans, plans)
 	}
 	return r, nil
 }
@@ -55,7 +63,8 @@ func (r *ranks) plan(g *graph.Graph, own []*point, set int) plan {
 	for _, q := range own {
 		for _, to := range q.sets[set].to {
 			if to < first || to >= past {
-				p.sends = append(p.sends, wire{q.id, to, owner(g.Width, to, r.pe.Size), q.out})
+				peer := owner(g.Width, to, r.pe.Size)
+				p.add(wire{q.id, to}, mpi.SendOf(q.out[0], peer, tagTask), mpi.SendOf(q.out[1], peer, tagTask))
 			}
 		}
 	}
@@ -69,13 +78,19 @@ func (r *ranks) plan(g *graph.Graph, own []*point, set int) plan {
 				q := own[to-first]
 				for _, s := range q.sets[set].from {
 					if s.point == from {
-						p.recvs = append(p.recvs, wire{from, to, owner(g.Width, from, r.pe.Size), [2]gpu.Memory{q.in[s.slot], q.in[s.slot]}})
+						m := mpi.RecvOf(q.in[s.slot], owner(g.Width, from, r.pe.Size), tagTask)
+						p.add(wire{from, to}, m, m)
 					}
 				}
 			}
 		}
 	}
 	return p
+}
+
+func (p *plan) add(w wire, even, odd mpi.Message) {
+	p.wires = append(p.wires, w)
+	p.whole[0], p.whole[1] = append(p.whole[0], even), append(p.whole[1], odd)
 }
 
 // Batch runs the graphs n times, with a barrier after each.
@@ -103,75 +118,57 @@ func (r *ranks) Batch(n int, clk *bench.Clock) error {
 	return nil
 }
 
-// exchange brings the inputs of timestep t. Sends go first: short ones are gone when they are posted, so that nothing is
-// under way and each receive can wait by itself, the transport's fastest way. (A step of stencil_1d over Open MPI took 180 ns so,
-// 280 with the receives posted before.) Else all are posted and waited for together.
+// exchange brings the inputs of timestep t.
 func (r *ranks) exchange(t int) error {
 	if t == 0 {
 		return nil
 	}
-	if !r.host && r.talks(t) {
-		if err := r.stream.Sync(); err != nil { // outputs leave when their tasks are over
+	if len(r.graphs) == 1 && t >= r.even[0] {
+		p := &r.plans[0][r.setAt(0, t)]
+		if len(p.wires) == 0 {
+			return nil
+		}
+		if err := r.leave(); err != nil {
 			return err
 		}
+		return p.batch[(t-1)&1].Run()
 	}
-	r.reqs = r.reqs[:0]
-	for i := range r.graphs {
-		sends := r.plans[i][r.setAt(i, t)].sends
-		for k := range sends {
-			if w := &sends[k]; t >= r.even[i] || joins(&r.graphs[i], w, t) {
-				if err := r.send(w, t); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	for i := range r.graphs {
-		recvs := r.plans[i][r.setAt(i, t)].recvs
-		for k := range recvs {
-			if w := &recvs[k]; t >= r.even[i] || joins(&r.graphs[i], w, t) {
-				if err := r.receive(w); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	if len(r.reqs) == 0 {
+	r.gather(t)
+	if len(r.some) == 0 {
 		return nil
 	}
-	return r.comm.Waitall(r.reqs)
-}
-
-// talks reports whether there are messages at timestep t at all.
-func (r *ranks) talks(t int) bool {
-	for i := range r.graphs {
-		if p := &r.plans[i][r.setAt(i, t)]; len(p.recvs)+len(p.sends) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *ranks) send(w *wire, t int) error {
-	q, err := r.comm.Post(w.mem[(t-1)&1], w.peer, tagTask)
-	if !q.IsZero() {
-		r.reqs = append(r.reqs, q)
-	}
-	return err
-}
-
-func (r *ranks) receive(w *wire) error {
-	if len(r.reqs) == 0 {
-		_, err := r.comm.Recv(w.mem[0], w.peer, tagTask)
+	if err := r.leave(); err != nil {
 		return err
 	}
-	q, err := r.comm.Irecv(w.mem[0], w.peer, tagTask)
-	r.reqs = append(r.reqs, q)
-	return err
+	return r.comm.Exchange(r.some)
+}
+
+// leave waits for the tasks whose outputs are about to leave.
+func (r *ranks) leave() error {
+	if r.host {
+		return nil
+	}
+	return r.stream.Sync()
+}
+
+// gather finds the messages that bring the inputs of timestep t: sends of all graphs, then receives, so that no rank waits
+// before it has sent.
+func (r *ranks) gather(t int) {
+	r.some = r.some[:0]
+	for _, kind := range []transport.OpKind{transport.OpSend, transport.OpRecv} {
+		for i := range r.graphs {
+			p := &r.plans[i][r.setAt(i, t)]
+			for k, m := range p.whole[(t-1)&1] {
+				if m.Kind == kind && (t >= r.even[i] || joins(&r.graphs[i], p.wires[k], t)) {
+					r.some = append(r.some, m)
+				}
+			}
+		}
+	}
 }
 
 // joins reports whether timestep t has the message's receiver, and the one before its sender.
-func joins(g *graph.Graph, w *wire, t int) bool { return g.Has(t, w.to) && g.Has(t-1, w.from) }
+func joins(g *graph.Graph, w wire, t int) bool { return g.Has(t, w.to) && g.Has(t-1, w.from) }
 
 func inside(point, first, n int) bool { return uint(point-first) < uint(n) }
 
@@ -193,4 +190,19 @@ func (r *ranks) compute(t int) error {
 // Check is the untimed pass.
 func (r *ranks) Check() (result.Validation, error) {
 	return r.checked(func() error { return r.Batch(1, &bench.Clock{}) })
+}
+
+// Close gives back the batches, then the buffers.
+func (r *ranks) Close() error {
+	for _, plans := range r.plans {
+		for i := range plans {
+			for _, b := range plans[i].batch {
+				if b != nil {
+					b.Free()
+				}
+			}
+		}
+	}
+	r.plans = nil
+	return r.points.Close()
 }

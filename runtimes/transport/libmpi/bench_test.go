@@ -45,6 +45,15 @@ var loops = []struct {
 		}
 		return err
 	}},
+	{"exchange", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) (err error) {
+		ms := []transport.Message{{Kind: transport.OpSend, Buf: send, Peer: 1 - ep.Rank(), Tag: 1},
+			{Kind: transport.OpRecv, Buf: recv, Peer: 1 - ep.Rank(), Tag: 1}}
+		b, err := ep.Prepare(1, ms)
+		for i := 0; i < 2*n && err == nil; i++ {
+			err = b.Run()
+		}
+		return err
+	}},
 	{"headers", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) (err error) {
 		peer, ok := 1-ep.Rank(), false
 		buf := headerBuf[:ep.Caps().MaxHeader]
@@ -114,7 +123,13 @@ func selfPart(arg string) error {
 	}
 	m := testBuffer(8, false)
 	ops := []transport.Op{{Ctx: 1, Tag: 1, Buf: m}}
-	done := make([]transport.Completion, 1)
+	two := []transport.Op{{Ctx: 1, Tag: 1, Buf: m}, {Kind: transport.OpRecv, Ctx: 1, Tag: 1, Buf: m}}
+	ms := []transport.Message{{Buf: m, Tag: 1}, {Kind: transport.OpRecv, Buf: m, Tag: 1}}
+	done := make([]transport.Completion, 2)
+	b, err := ep.Prepare(1, ms)
+	if err != nil {
+		return err
+	}
 	for _, layer := range []struct {
 		name string
 		f    func()
@@ -132,6 +147,10 @@ func selfPart(arg string) error {
 				_, _ = d.Do(ops, done, 1000)
 			}
 		}},
+		{"act2", func() { d.act(two, 2, 1000) }},
+		{"do2", func() { _, _ = d.Do(two, done, 1000) }},
+		{"batch", func() { _ = b.Run() }},
+		{"exchange", func() { _ = ep.Exchange(1, ms) }},
 		{"endpoint", func() { _ = ep.Send(1, m, 0, 1); _, _ = ep.Recv(1, m, 0, 1) }},
 	} {
 		best := time.Hour
@@ -177,7 +196,7 @@ func BenchmarkToItself(b *testing.B) {
 		b.Run(how, func(b *testing.B) {
 			for range b.N {
 				out := m.ok(b, 1, "to itself", how, "endpoint ")
-				for _, layer := range []string{"crossing", "act", "do", "endpoint"} {
+				for _, layer := range []string{"crossing", "act", "do", "endpoint", "act2", "do2", "batch", "exchange"} {
 					b.ReportMetric(number(b, out, layer), "ns/"+layer)
 				}
 			}

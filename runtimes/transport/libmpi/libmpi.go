@@ -30,14 +30,10 @@ import (
 	"gpubench/internal/launch/rendezvous"
 	"gpubench/internal/signals"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
 )
 
 // DefaultCloseDeadline is how long Close waits for the other ranks.
 const DefaultCloseDeadline = 30 * time.Second
-
-// EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
-const EnvShortCalls = leap.EnvShortCalls
 
 // maxDone bounds the completions that one crossing brings back.
 const maxDone = 256

@@ -22,12 +22,12 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/internal/gate"
 )
 
 // shortcut holds what a short crossing needs: see package leap.
 type shortcut struct {
-	leap.Gate
+	gate.Gate
 	act, sendHeader, recvHeader uintptr // addresses of the table's functions
 	runLoop                     uintptr
 	world                       unsafe.Pointer // their first argument
@@ -41,7 +41,7 @@ func (d *Driver) prepare() (err error) {
 	s.recvHeader = uintptr(unsafe.Pointer(C.gb_ucx_now.recv_header))
 	s.runLoop = uintptr(unsafe.Pointer(C.gb_ucx_now.run_loop))
 	s.world = unsafe.Pointer(C.gb_ucx_world)
-	s.Gate, err = leap.NewGate(d.caps.Places, d.oversubscribe)
+	s.Gate, err = gate.New(d.caps.Places, d.oversubscribe)
 	return err
 }
 
@@ -77,7 +77,7 @@ const loopPolls = 10000
 
 func (d *Driver) runLoop(l *C.gb_loop) int {
 	host := l.sspace <= C.GB_PINNED && l.rspace <= C.GB_PINNED
-	if s := &d.short; s.Open() && host && l.bytes*C.int64_t(max(1, l.window)) <= leap.MaxLen {
+	if s := &d.short; s.Open() && host && l.bytes*C.int64_t(max(1, l.window)) <= gate.MaxLen {
 		return s.Stack.Call2(s.runLoop, s.world, unsafe.Pointer(l), loopPolls, 0, 0, 0)
 	}
 	return int(C.gb_u_run_loop(l, loopPolls))

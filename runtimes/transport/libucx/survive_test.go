@@ -18,7 +18,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/internal/gate"
 	"gpubench/runtimes/transport/transporttest"
 )
 
@@ -343,12 +343,12 @@ func firePart(string) error {
 		}
 	}()
 	defer close(stop)
-	m := testBuffer(leap.MaxLen+2, false)
+	m := testBuffer(gate.MaxLen+2, false)
 	h, buf := make([]byte, 100), make([]byte, ep.Caps().MaxHeader)
 	for i := range 20000 {
 		part := m.Slice(0, 1+i*7%9000)
 		if i%4000 == 0 {
-			part = m.Slice(0, leap.MaxLen-2+i/4000) // across the limit of short crossings
+			part = m.Slice(0, gate.MaxLen-2+i/4000) // across the limit of short crossings
 		}
 		b := part.Bytes()
 		if ep.Rank() == 0 {
