@@ -21,6 +21,7 @@ import (
 	"unsafe"
 
 	"gpubench/gpu"
+	"gpubench/internal/leap"
 )
 
 // id is a kernel's place in table.
@@ -49,6 +50,7 @@ type Set struct {
 	readback   *gpu.Buffer // and where the host reads them
 	processors int         // of the GPU
 	workingSet int         // bytes, 0: not told
+	stack      *leap.Stack // of short calls: `cpu` alone
 }
 
 // Device is the device that the set was loaded for.

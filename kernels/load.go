@@ -57,6 +57,11 @@ func Load(dev *gpu.Device) (*Set, error) {
 	}
 	info := dev.Info()
 	k = &Set{dev: dev, processors: info.Multiprocessors, functions: make([]*gpu.Function, len(table))}
+	if dev.Driver() == gpu.CPU {
+		if err := k.prepareNow(); err != nil {
+			return nil, fmt.Errorf("kernels: %w", err)
+		}
+	}
 	if err := k.load(info); err != nil {
 		return nil, errors.Join(err, k.release())
 	}

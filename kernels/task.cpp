@@ -53,21 +53,6 @@ extern "C" void gb_task_memory(const uint64_t *a, const gb_launch *l) {
 	}
 }
 
-// The two without a launch, for the thread that calls: a task of 100 ns cannot afford one.
-extern "C" void gb_task_compute_now(uint64_t out, uint64_t lanes, int64_t n, int64_t step, int64_t point, int64_t iterations,
-                                    int64_t blocks) {
-	const uint64_t a[] = {out, lanes, (uint64_t)n, (uint64_t)step, (uint64_t)point, (uint64_t)iterations, (uint64_t)blocks};
-	const gb_launch l = {{1, 1, 1}, {1, 1, 1}, 0, 0, 0, 1};
-	gb_task_compute(a, &l);
-}
-extern "C" void gb_task_memory_now(uint64_t out, uint64_t scratch, int64_t n, int64_t step, int64_t point, int64_t first,
-                                   int64_t iterations, int64_t pieces, int64_t words) {
-	const uint64_t a[] = {out, scratch, (uint64_t)n, (uint64_t)step, (uint64_t)point, (uint64_t)first, (uint64_t)iterations,
-	                      (uint64_t)pieces, (uint64_t)words};
-	const gb_launch l = {{1, 1, 1}, {1, 1, 1}, 0, 0, 0, 1};
-	gb_task_memory(a, &l);
-}
-
 // Task Bench's busy_wait: 64-bit remainders, one after the other. Its last value is the proof that it ran.
 extern "C" int64_t gb_task_busy(int64_t iterations) {
 	int64_t x = 113;

@@ -2,10 +2,6 @@
 package kernels
 
 /*
-#cgo noescape gb_task_compute_now
-#cgo nocallback gb_task_compute_now
-#cgo noescape gb_task_memory_now
-#cgo nocallback gb_task_memory_now
 #cgo noescape gb_task_busy
 #cgo nocallback gb_task_busy
 #include <stdint.h>
@@ -13,10 +9,6 @@ struct gb_launch;
 void gb_task_compute(const uint64_t *args, const struct gb_launch *l);
 void gb_task_memory(const uint64_t *args, const struct gb_launch *l);
 void gb_task_check(const uint64_t *args, const struct gb_launch *l);
-void gb_task_compute_now(uint64_t out, uint64_t lanes, int64_t n, int64_t step, int64_t point, int64_t iterations,
-                         int64_t blocks);
-void gb_task_memory_now(uint64_t out, uint64_t scratch, int64_t n, int64_t step, int64_t point, int64_t first,
-                        int64_t iterations, int64_t pieces, int64_t words);
 int64_t gb_task_busy(int64_t iterations);
 */
 import "C"
@@ -49,8 +41,9 @@ func (k *Set) TaskCompute(s *gpu.Stream, out, lanes gpu.Memory, step, point, ite
 	mustHold("lanes", lanes, blocks*TaskLaneBytes)
 	mustHold("output", out, out.Len)
 	if k.dev.Driver() == gpu.CPU {
-		C.gb_task_compute_now(C.uint64_t(out.Addr), C.uint64_t(lanes.Addr), C.int64_t(out.Len), C.int64_t(step),
-			C.int64_t(point), C.int64_t(iterations), C.int64_t(blocks))
+		args := [...]uint64{uint64(out.Addr), uint64(lanes.Addr), uint64(out.Len), uint64(step), uint64(point), uint64(iterations),
+			uint64(blocks)}
+		k.now(unsafe.Pointer(C.gb_task_compute), unsafe.Pointer(&args), int64(out.Len)+iterations*int64(blocks)*TaskLaneBytes)
 		return nil
 	}
 	return k.launch(s, taskCompute, gpu.Dim3{X: blocks, Y: 1, Z: 1}, gpu.Dim3{X: taskLanes, Y: 1, Z: 1}, uint64(out.Addr),
@@ -68,8 +61,9 @@ func (k *Set) TaskMemory(s *gpu.Stream, out, scratch gpu.Memory, step, point, fi
 	mustHold("scratch", scratch, scratch.Len)
 	mustHold("output", out, out.Len)
 	if k.dev.Driver() == gpu.CPU {
-		C.gb_task_memory_now(C.uint64_t(out.Addr), C.uint64_t(scratch.Addr), C.int64_t(out.Len), C.int64_t(step),
-			C.int64_t(point), C.int64_t(first), C.int64_t(iterations), C.int64_t(pieces), C.int64_t(words))
+		args := [...]uint64{uint64(out.Addr), uint64(scratch.Addr), uint64(out.Len), uint64(step), uint64(point), uint64(first),
+			uint64(iterations), uint64(pieces), uint64(words)}
+		k.now(unsafe.Pointer(C.gb_task_memory), unsafe.Pointer(&args), int64(out.Len)+iterations*words*cellBytes)
 		return nil
 	}
 	return k.launch(s, taskMemory, gpu.Dim3{X: blocks, Y: 1, Z: 1}, gpu.Dim3{X: taskLanes, Y: 1, Z: 1}, uint64(out.Addr),

@@ -19,6 +19,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/launch"
+	"gpubench/internal/leap"
 	"gpubench/internal/limits"
 	"gpubench/internal/plan"
 	"gpubench/internal/report"
@@ -26,7 +27,6 @@ import (
 	"gpubench/internal/suite"
 	"gpubench/internal/supervise"
 	"gpubench/runtimes/transport/faulty"
-	"gpubench/runtimes/transport/libmpi"
 )
 
 func newRun() *cobra.Command {
@@ -100,8 +100,8 @@ func checkEnvironment() error {
 	if err := gpu.CheckEnv(); err != nil {
 		return &plan.UsageError{Text: err.Error()}
 	}
-	if v := os.Getenv(libmpi.EnvShortCalls); v != "" && v != "0" && v != "1" {
-		return &plan.UsageError{Flag: libmpi.EnvShortCalls, Text: fmt.Sprintf("%q is neither 0 nor 1", v)}
+	if v := os.Getenv(leap.EnvShortCalls); v != "" && v != "0" && v != "1" {
+		return &plan.UsageError{Flag: leap.EnvShortCalls, Text: fmt.Sprintf("%q is neither 0 nor 1", v)}
 	}
 	return nil
 }

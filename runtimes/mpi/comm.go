@@ -40,8 +40,9 @@ type Comm struct {
 	tag        int   // of this communicator's collectives, on CtxCollective
 	contexts   *contexts
 	scratch    scratch
-	pending    []Request // of Gather, kept from call to call
-	ints       [2]int64  // of agree: here, since transports take no stack memory
+	pending    []Request  // of Gather, kept from call to call
+	both       [2]Message // of Sendrecv and exchange
+	ints       [2]int64   // of agree: here, since transports take no stack memory
 }
 
 // contexts are those of an Endpoint that duplicates may have. Every PE
@@ -155,16 +156,41 @@ func (c *Comm) Probe(src, tag int) (Status, error) {
 // Sendrecv sends and receives at once, so that ranks which exchange cannot
 // wait for each other. send and recv must not overlap.
 func (c *Comm) Sendrecv(send gpu.Memory, dst, sendTag int, recv gpu.Memory, src, recvTag int) (Status, error) {
-	r, err := c.Irecv(recv, src, recvTag)
-	if err != nil {
-		return Status{}, err
+	if src == ProcNull {
+		return nobody, c.Send(send, dst, sendTag)
 	}
-	if err := c.Send(send, dst, sendTag); err != nil {
-		c.withdraw(r)
-		return Status{}, err
+	if dst == ProcNull {
+		return c.Recv(recv, src, recvTag)
 	}
-	return c.Wait(r)
+	c.both = [...]Message{SendOf(send, dst, sendTag), RecvOf(recv, src, recvTag)}
+	err := c.Exchange(c.both[:])
+	return c.both[1].Status, err
 }
+
+// Message is one of those of an Exchange or a Batch.
+type Message = transport.Message
+
+// Batch is messages that go together again and again: its Run is their Exchange, at less cost.
+type Batch = transport.Batch
+
+// SendOf is a message to dst.
+func SendOf(buf gpu.Memory, dst, tag int) Message {
+	return Message{Kind: transport.OpSend, Buf: buf, Peer: dst, Tag: tag}
+}
+
+// RecvOf is a message from src (or AnySource) with tag (or AnyTag). Exchange sets its Status.
+func RecvOf(buf gpu.Memory, src, tag int) Message {
+	return Message{Kind: transport.OpRecv, Buf: buf, Peer: src, Tag: tag}
+}
+
+// Exchange begins all of ms, in their order, and returns when all have ended, in the common case in one call of the library
+// below. Peers are ranks: ProcNull is not among them. Sends go best before receives: short ones are gone when they are
+// posted.
+func (c *Comm) Exchange(ms []Message) error { return c.ep.Exchange(c.p2p, ms) }
+
+// Prepare makes a Batch of ms, which it keeps, as MPI_Send_init and MPI_Recv_init do; to run it is MPI_Startall and
+// MPI_Waitall.
+func (c *Comm) Prepare(ms []Message) (*Batch, error) { return c.ep.Prepare(c.p2p, ms) }
 
 // withdraw ends a receive whose partner failed, so that its buffer is free.
 func (c *Comm) withdraw(r Request) {

@@ -11,20 +11,11 @@ import (
 
 // exchange sends out to a rank and receives in from another at once.
 func (c *Comm) exchange(out gpu.Memory, to int, in gpu.Memory, from int) error {
-	r, err := c.ep.Irecv(transport.CtxCollective, in, from, c.tag)
-	if err != nil {
+	c.both = [...]Message{SendOf(out, to, c.tag), RecvOf(in, from, c.tag)}
+	if err := c.ep.Exchange(transport.CtxCollective, c.both[:]); err != nil {
 		return err
 	}
-	s, err := c.ep.Isend(transport.CtxCollective, out, to, c.tag)
-	if err != nil {
-		c.withdraw(r)
-		return err
-	}
-	err = c.took(r, in.Len, from)
-	if _, sent := c.ep.Wait(s); err == nil {
-		err = sent
-	}
-	return err
+	return c.whole(c.both[1].Status.Len, in.Len, from)
 }
 
 // give and take are one direction of exchange.

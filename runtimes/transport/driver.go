@@ -67,8 +67,9 @@ type Completion struct {
 // A driver may rely on what Endpoint checks: peers, tags and contexts are in range, spaces are those of Caps, ids are
 // unique, and buffers live long enough.
 type Driver interface {
-	// Do posts ops (all of them, in order), then makes progress until at least one completion has been reaped or polls
-	// passes were made, and returns how many entries of done it filled. polls 0 posts only. One crossing into C.
+	// Do posts ops (all of them, in order), then makes progress until as many completions have been reaped as ops were
+	// posted, at least one, or polls passes were made, and returns how many entries of done it filled, all that there is
+	// room for at most. polls 0 posts only. One crossing into C.
 	// An error means that the driver can do no more; what befalls one operation is in its Completion.
 	Do(ops []Op, done []Completion, polls int) (int, error)
 

@@ -71,12 +71,14 @@ type Endpoint struct {
 	yield    bool
 	polls    int // passes of one crossing while waiting
 
-	path PathConfig
-	mode [4]mode // by gpu.Space, for all contexts but CtxControl
+	path  PathConfig
+	paths int     // how often it was set
+	mode  [4]mode // by gpu.Space, for all contexts but CtxControl
 
 	slots []*slot // by operation id
 	free  []*slot
 	one   [1]Op // the operation that Isend and Send post
+	once  Batch // that Exchange runs
 	queue []Op  // of staging: to be posted by the next turn
 	done  [64]Completion
 
@@ -168,6 +170,7 @@ func (e *Endpoint) SetPath(p PathConfig) error {
 		}
 	}
 	e.path = p
+	e.paths++
 	for _, s := range gpu.Spaces {
 		e.mode[s] = e.modeOf(s)
 	}

@@ -45,6 +45,9 @@ type slot struct {
 
 	t *transfer // a staged message
 	p *part     // one wire message of a staged message
+
+	batch *Batch // that holds the slot, and
+	at    int    // the place in it
 }
 
 // get is a slot that is under way.

@@ -14,27 +14,35 @@ import (
 	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/taskbench/graph"
 	"gpubench/runtimes/mpi"
+	"gpubench/runtimes/transport"
 )
 
 // ranks is a rank.
 type ranks struct {
 	*points
 	comm  *mpi.Comm
-	plans [][]plan // by graph, by dependence set
-	reqs  []mpi.Request
+	plans [][]plan      // by graph, by dependence set
+	some  []mpi.Message // of a timestep that has not all points, or of several graphs
+	odd   *mpi.Batch    // runs them
 	timer timer
 }
 
-// plan is a rank's messages in one dependence set. Those between two ranks stand in the same order on both, so that one tag
-// is enough: Task Bench's program, which gives each pair of points a tag, stops beyond 128 points a rank.
-type plan struct{ recvs, sends []wire }
+// plan is a rank's messages in one dependence set: sends, which are gone when they are posted if they are short, and then
+// receives. Those between two ranks stand in the same order on both, so that one tag is enough: Task Bench's program, which
+// gives each pair of points a tag, stops beyond 128 points a rank.
+type plan struct {
+	wires []wire
+	batch [2]*mpi.Batch // of all of them, by parity of the timestep that sends; nil: of more than mostPrepared
+}
 
 // wire is one message.
 type wire struct {
-	from, to int // points
-	peer     int // rank
-	mem      [2]gpu.Memory
+	from, to int            // points
+	m        [2]mpi.Message // by parity of the timestep that sends
 }
+
+// mostPrepared bounds the messages of a plan that are kept ready to go.
+const mostPrepared = 256
 
 const tagTask = 1
 
@@ -47,35 +55,54 @@ func newMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
 	if err := r.timer.open(w); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
+	if r.odd, err = r.comm.Prepare(nil); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
 	for i := range w.graphs {
 		g := &w.graphs[i]
 		plans := make([]plan, g.Sets())
-		for set := range plans {
-			plans[set] = r.plan(g, w.mine[i], set)
-		}
 		r.plans = append(r.plans, plans)
+		for set := range plans {
+			if plans[set], err = r.plan(g, w.mine[i], set); err != nil {
+				return nil, errors.Join(err, r.Close())
+			}
+		}
 	}
 	return r, nil
 }
 
-func (r *ranks) plan(g *graph.Graph, own []*point, set int) plan {
-	var p plan
+func (r *ranks) plan(g *graph.Graph, own []*point, set int) (p plan, err error) {
 	first, past := block(g.Width, r.pe.Rank, r.pe.Size)
+	var recvs []wire
 	for _, q := range own {
 		for _, to := range q.sets[set].to {
 			if to < first || to >= past {
-				p.sends = append(p.sends, wire{q.id, to, owner(g.Width, to, r.pe.Size), q.out})
+				peer := owner(g.Width, to, r.pe.Size)
+				p.wires = append(p.wires, wire{q.id, to, [2]mpi.Message{mpi.SendOf(q.out[0], peer, tagTask), mpi.SendOf(q.out[1], peer, tagTask)}})
 			}
 		}
 		for _, s := range q.sets[set].from {
 			if s.here == nil {
-				p.recvs = append(p.recvs, wire{s.point, q.id, owner(g.Width, s.point, r.pe.Size), [2]gpu.Memory{q.in[s.slot], q.in[s.slot]}})
+				m := mpi.RecvOf(q.in[s.slot], owner(g.Width, s.point, r.pe.Size), tagTask)
+				recvs = append(recvs, wire{s.point, q.id, [2]mpi.Message{m, m}})
 			}
 		}
 	}
 	// By sender, then receiver, as the sends are.
-	slices.SortFunc(p.recvs, func(a, b wire) int { return cmp.Or(a.from-b.from, a.to-b.to) })
-	return p
+	slices.SortFunc(recvs, func(a, b wire) int { return cmp.Or(a.from-b.from, a.to-b.to) })
+	p.wires = append(p.wires, recvs...)
+	if len(p.wires) <= mostPrepared {
+		for parity := range p.batch {
+			ms := make([]mpi.Message, 0, len(p.wires))
+			for _, w := range p.wires {
+				ms = append(ms, w.m[parity])
+			}
+			if p.batch[parity], err = r.comm.Prepare(ms); err != nil {
+				return p, err
+			}
+		}
+	}
+	return p, nil
 }
 
 // Batch runs the graphs n times, with a barrier after each.
@@ -124,73 +151,65 @@ func (r *ranks) timed(t int) error {
 	return r.timer.tasks(r.stream, t, (*gpu.Event).Sync, func() error { return r.compute(t) })
 }
 
-// exchange brings the inputs of timestep t. Sends go first: short ones are gone when they are posted, so that nothing is
-// under way and each receive can wait by itself, the transport's fastest way. (A step of stencil_1d over Open MPI took 180 ns so,
-// 280 with the receives posted before.) Else all are posted and waited for together.
+// exchange brings the inputs of timestep t.
 func (r *ranks) exchange(t int) error {
 	if t == 0 {
 		return nil
 	}
-	if !r.host && r.talks(t) {
+	b := r.due(t)
+	if b == nil {
+		return nil
+	}
+	if !r.host {
 		if err := r.stream.Sync(); err != nil { // outputs leave when their tasks are over
 			return err
 		}
 		r.timer.Mark()
 	}
-	r.reqs = r.reqs[:0]
-	for i := range r.graphs {
-		sends := r.plans[i][r.setAt(i, t)].sends
-		for k := range sends {
-			if w := &sends[k]; t >= r.even[i] || joins(&r.graphs[i], w, t) {
-				if err := r.send(w, t); err != nil {
-					return err
-				}
-			}
-		}
+	if !r.phases {
+		return b.Run()
 	}
-	r.timer.Lap(phases.Post, 1)
-	for i := range r.graphs {
-		recvs := r.plans[i][r.setAt(i, t)].recvs
-		for k := range recvs {
-			if w := &recvs[k]; t >= r.even[i] || joins(&r.graphs[i], w, t) {
-				if err := r.receive(w); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	if len(r.reqs) == 0 {
-		return nil
-	}
-	return r.comm.Waitall(r.reqs)
-}
-
-// talks reports whether there are messages at timestep t at all.
-func (r *ranks) talks(t int) bool {
-	for i := range r.graphs {
-		if p := &r.plans[i][r.setAt(i, t)]; len(p.recvs)+len(p.sends) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *ranks) send(w *wire, t int) error {
-	q, err := r.comm.Post(w.mem[(t-1)&1], w.peer, tagTask)
-	if !q.IsZero() {
-		r.reqs = append(r.reqs, q)
-	}
-	return err
-}
-
-func (r *ranks) receive(w *wire) error {
-	if len(r.reqs) == 0 {
-		_, err := r.comm.Recv(w.mem[0], w.peer, tagTask)
+	if err := b.Start(); err != nil {
 		return err
 	}
-	q, err := r.comm.Irecv(w.mem[0], w.peer, tagTask)
-	r.reqs = append(r.reqs, q)
-	return err
+	r.timer.Lap(phases.Post, 1)
+	return b.Wait()
+}
+
+// due is the messages that bring the inputs of timestep t, nil if there are none.
+func (r *ranks) due(t int) *mpi.Batch {
+	if len(r.graphs) == 1 && t >= r.even[0] {
+		p := &r.plans[0][r.setAt(0, t)]
+		if len(p.wires) == 0 {
+			return nil
+		}
+		if b := p.batch[(t-1)&1]; b != nil {
+			return b
+		}
+	}
+	r.gather(t)
+	if len(r.some) == 0 {
+		return nil
+	}
+	r.odd.Set(r.some)
+	return r.odd
+}
+
+// gather finds the messages of timestep t one by one: sends of all graphs, then receives, so that no rank waits before it
+// has sent.
+func (r *ranks) gather(t int) {
+	r.some = r.some[:0]
+	for _, kind := range []transport.OpKind{transport.OpSend, transport.OpRecv} {
+		for i := range r.graphs {
+			wires := r.plans[i][r.setAt(i, t)].wires
+			for k := range wires {
+				w := &wires[k]
+				if m := &w.m[(t-1)&1]; m.Kind == kind && (t >= r.even[i] || joins(&r.graphs[i], w, t)) {
+					r.some = append(r.some, *m)
+				}
+			}
+		}
+	}
 }
 
 // joins reports whether timestep t has the message's receiver, and the one before its sender.
@@ -219,4 +238,15 @@ func (r *ranks) Check() (result.Validation, error) {
 }
 
 // Close frees what the rank has.
-func (r *ranks) Close() error { return errors.Join(r.timer.close(), r.points.Close()) }
+func (r *ranks) Close() error {
+	for _, plans := range r.plans {
+		for i := range plans {
+			for _, b := range plans[i].batch {
+				b.Free()
+			}
+		}
+	}
+	r.odd.Free()
+	r.plans = nil
+	return errors.Join(r.timer.close(), r.points.Close())
+}

@@ -88,12 +88,13 @@ func (d *driver) Do(ops []transport.Op, done []transport.Completion, polls int) 
 			d.recv(op)
 		}
 	}
-	n := d.done.pop(done)
-	for ; n == 0 && polls > 0; polls-- {
+	n, want := d.done.pop(done), max(1, min(len(ops), len(done)))
+	for ; n < want && polls > 0; polls-- {
 		d.pass()
 		if d.done.head != d.done.tail {
-			n = d.done.pop(done)
-			break
+			if n += d.done.pop(done[n:]); n >= want {
+				break
+			}
 		}
 		if d.fatal != nil {
 			return 0, d.fatal

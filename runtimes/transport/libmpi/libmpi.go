@@ -30,15 +30,11 @@ import (
 	"gpubench/internal/launch/rendezvous"
 	"gpubench/internal/signals"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
 	"gpubench/runtimes/transport/internal/shims"
 )
 
 // DefaultCloseDeadline is how long Close waits for the other ranks.
 const DefaultCloseDeadline = 30 * time.Second
-
-// EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
-const EnvShortCalls = leap.EnvShortCalls
 
 // Options says what Open shall check and how long Close may wait. The zero value asks for nothing.
 type Options struct {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/internal/leap"
 	"gpubench/runtimes/transport/transporttest"
 )
 

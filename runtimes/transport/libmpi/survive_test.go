@@ -15,7 +15,7 @@ import (
 
 	"gpubench/internal/launch"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/internal/gate"
 	"gpubench/runtimes/transport/transporttest"
 )
 
@@ -260,7 +260,7 @@ func firePart(string) error {
 	if err != nil {
 		return err
 	}
-	return transporttest.UnderFire(ep, 4200, leap.MaxLen) // across the limit of short crossings
+	return transporttest.UnderFire(ep, 4200, gate.MaxLen) // across the limit of short crossings
 }
 
 func TestUnderFire(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"gpubench/internal/leap"
 	"gpubench/runtimes/transport/internal/hosts"
-	"gpubench/runtimes/transport/internal/leap"
 	"gpubench/runtimes/transport/transporttest"
 )
 

@@ -15,7 +15,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/library/librarytest"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/internal/gate"
 	"gpubench/runtimes/transport/transporttest"
 )
 
@@ -301,7 +301,7 @@ func firePart(string) error {
 	if err != nil {
 		return err
 	}
-	return transporttest.UnderFire(ep, 9000, leap.MaxLen) // across the limit of short crossings
+	return transporttest.UnderFire(ep, 9000, gate.MaxLen) // across the limit of short crossings
 }
 
 func TestUnderFire(t *testing.T) {

@@ -180,6 +180,10 @@ func killedPeer(pe *PE) error {
 	if err := want(pe.Send(model, m.Slice(0, 8), 1, 1), transport.ErrPeerDied); err != nil {
 		return fmt.Errorf("send afterwards: %w", err)
 	}
+	both := []transport.Message{{Buf: m.Slice(0, 8), Peer: 1, Tag: 1}, {Kind: transport.OpRecv, Buf: m.Slice(8, 8), Peer: 1, Tag: 1}}
+	if err := want(pe.Exchange(model, both), transport.ErrPeerDied); err != nil {
+		return fmt.Errorf("both afterwards: %w", err)
+	}
 	if err := want(pe.SendHeader(1, nil), transport.ErrPeerDied); err != nil {
 		return fmt.Errorf("header afterwards: %w", err)
 	}

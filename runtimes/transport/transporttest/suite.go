@@ -16,6 +16,8 @@ var Suite = []Step{
 	{Name: "many outstanding", PEs: 2, Run: many},
 	{Name: "all to all", PEs: 2, Run: allToAll},
 	{Name: "to itself", PEs: 2, Run: toItself},
+	{Name: "batches", PEs: 2, Run: batches},
+	{Name: "broken batches", PEs: 2, Run: brokenBatches},
 	{Name: "shorter than the buffer", PEs: 2, Run: shorter},
 	{Name: "truncation", PEs: 2, Run: truncation},
 	{Name: "cancelled receives", PEs: 2, Run: cancelledRecv},

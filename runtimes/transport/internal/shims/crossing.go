@@ -22,7 +22,7 @@ import (
 	"unsafe"
 
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/internal/gate"
 )
 
 // maxDone bounds the completions that one crossing brings back.
@@ -50,7 +50,7 @@ type Table struct {
 
 // Crossing is a transport.Driver's calls into a shim.
 type Crossing struct {
-	gate  leap.Gate
+	gate  gate.Gate
 	calls *C.gb_calls // in C memory, as done
 	world unsafe.Pointer
 	done  *[maxDone]Done
@@ -60,13 +60,13 @@ type Crossing struct {
 
 // NewCrossing opens the short way where there is one.
 func NewCrossing(t Table, caps transport.Caps, oversubscribed bool) (Crossing, error) {
-	gate, err := leap.NewGate(caps.Places, oversubscribed)
+	short, err := gate.New(caps.Places, oversubscribed)
 	calls := (*C.gb_calls)(C.calloc(1, C.sizeof_gb_calls))
 	at := func(p unsafe.Pointer) C.uintptr_t { return C.uintptr_t(uintptr(p)) }
 	*calls = C.gb_calls{world: at(t.World), act: at(t.Act), probe: at(t.Probe), send_header: at(t.SendHeader),
 		recv_header: at(t.RecvHeader), run_loop: at(t.RunLoop)}
 	done := (*[maxDone]Done)(C.calloc(maxDone, C.size_t(unsafe.Sizeof(Done{}))))
-	return Crossing{gate: gate, calls: calls, world: t.World, done: done, table: t, caps: caps}, err
+	return Crossing{gate: short, calls: calls, world: t.World, done: done, table: t, caps: caps}, err
 }
 
 // ShortCalls reports whether short calls go without cgo (package leap).

@@ -8,7 +8,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/transport"
-	"gpubench/runtimes/transport/internal/leap"
+	"gpubench/runtimes/transport/internal/gate"
 )
 
 // loopPolls is the passes of one call of a native loop: about a millisecond.
@@ -22,7 +22,7 @@ func (c *Crossing) RunLoop(name string, l transport.Loop, loop unsafe.Pointer, p
 	if l.Deadline == 0 {
 		l.Deadline = transport.DefaultDeadline
 	}
-	short := l.Send.Space <= gpu.Pinned && l.Recv.Space <= gpu.Pinned && l.Bytes*max(1, l.Window) <= leap.MaxLen
+	short := l.Send.Space <= gpu.Pinned && l.Recv.Space <= gpu.Pinned && l.Bytes*max(1, l.Window) <= gate.MaxLen
 	last, since := progress(), time.Now()
 	for {
 		switch c.runLoop(loop, short) {

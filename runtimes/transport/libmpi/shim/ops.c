@@ -251,27 +251,31 @@ int gb_withdraw(gb_mpi *m)
 
 static __attribute__((noinline)) int several(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
 {
-	int n;
+	int n, more, want = nops < 1 ? 1 : nops < ndone ? nops : ndone;
 
 	for (int i = 0; i < nops; i++)
 		if (post(m, &ops[i]) < 0) return -1;
 	if (polls <= 0 || ndone <= 0) return 0;
-	if ((n = drain(m, done, ndone)) > 0) return n;
-	for (int i = 0; i < polls; i++) {
-		if ((n = pass(m, done, ndone)) != 0) return n;
-		if (m->yield) sched_yield();
+	n = drain(m, done, ndone);
+	for (int i = 0; n < want && i < polls; i++) {
+		if ((more = pass(m, done + n, ndone - n)) < 0) return -1;
+		if ((n += more) < want && m->yield) sched_yield();
 	}
+	if (n > 0) return n;
 	if (gb_look(m, polls) < 0) return -1;
 	return drain(m, done, ndone);
 }
 
 int gb_act(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls)
 {
-	if (nops == 1 && polls > 0 && ndone > 0 && (m->spaces >> ops->space & 1) && ops->len <= INT_MAX &&
-	    (m->npending | m->nqueue | m->ngone) == 0) {
-		int n = gb_lone(m, ops, done, polls);
-		if (n != 0) return n;
-		return gb_look(m, polls) < 0 ? -1 : drain(m, done, ndone);
+	if (polls > 0 && nops > 0 && nops <= FEW && nops <= ndone && (m->npending | m->nqueue | m->ngone) == 0) {
+		int n = FEW_NOT;
+		if (nops > 1)
+			n = gb_few(m, ops, done, nops, polls);
+		else if ((m->spaces >> ops->space & 1) && ops->len <= INT_MAX)
+			n = gb_lone(m, ops, done, polls);
+		if (n == 0) return gb_look(m, polls) < 0 ? -1 : drain(m, done, ndone);
+		if (n != FEW_NOT) return n;
 	}
 	return several(m, ops, done, nops, ndone, polls);
 }

@@ -101,7 +101,9 @@ int gb_keep(gb_mpi *m, const what *w, MPI_Request req); /* puts a request among 
 void gb_finish(const what *w, const MPI_Status *st, int code, gb_done *d);
 
 /* lone.c */
+enum { FEW = 16, FEW_NOT = -2 };
 int gb_lone(gb_mpi *m, const gb_op *op, gb_done *done, int polls);
+int gb_few(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int polls);
 
 /* headers.c */
 int gb_headers_open(gb_mpi *m);

@@ -244,11 +244,12 @@ int gb_act(gb_ucx *m, const gb_op *ops, gb_done *done, int nops, int ndone, int 
 	}
 	for (int i = 0; i < nops; i++)
 		if (post(m, &ops[i]) < 0) goto failed;
-	if (m->nout == 0 && m->cap > 0) {
+	int want = nops < 1 ? 1 : nops < ndone ? nops : ndone;
+	if (m->nout < want && m->cap > 0) {
 		int left = polls;
 		do {
 			ucp_worker_progress(m->worker);
-			if (m->nout) break;
+			if (m->nout >= want) break;
 			if (m->yield) sched_yield();
 		} while (--left > 0);
 		if (m->nout == 0 && gb_look(m, polls) < 0) goto failed;

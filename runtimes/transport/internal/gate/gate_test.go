@@ -1,13 +1,14 @@
-package leap
+package gate
 
 import (
 	"testing"
 
 	"gpubench/gpu"
+	"gpubench/internal/leap"
 	"gpubench/runtimes/transport"
 )
 
-// TestGate: the short way is for one operation in host memory that is not too long, with nothing else under way.
+// TestGate: the short way is for operations in host memory that are not too long, with nothing under way from before.
 func TestGate(t *testing.T) {
 	one := func(space gpu.Space, n int) []transport.Op {
 		return []transport.Op{{Buf: gpu.Memory{Len: n, Space: space}}}
@@ -23,9 +24,11 @@ func TestGate(t *testing.T) {
 		{"too long", one(gpu.Pageable, MaxLen+1), false},
 		{"device memory", one(gpu.OnDevice, 8), false},
 		{"managed memory", one(gpu.Managed, 8), false},
-		{"two", append(one(gpu.Pageable, 8), one(gpu.Pageable, 8)...), false},
+		{"two", append(one(gpu.Pageable, 8), one(gpu.Pageable, 8)...), true},
+		{"two that are too long together", append(one(gpu.Pageable, MaxLen), one(gpu.Pageable, 1)...), false},
+		{"two, one on the device", append(one(gpu.Pageable, 8), one(gpu.OnDevice, 8)...), false},
 	} {
-		g := Gate{Stack: &Stack{}}
+		g := Gate{Stack: &leap.Stack{}}
 		g.Posted(c.ops)
 		if g.Open() != c.want {
 			t.Errorf("%s: open %v", c.name, g.Open())
@@ -48,17 +51,17 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// TestNewGate: one node with a core for each PE, unless the variable says no.
-func TestNewGate(t *testing.T) {
+// TestNew: one node with a core for each PE, unless the variable says no.
+func TestNew(t *testing.T) {
 	near, far := []transport.Place{{}, {}}, []transport.Place{{}, {Node: 1}}
 	for _, c := range []struct {
 		places []transport.Place
 		over   bool
 		env    string
 		want   bool
-	}{{near, false, "", Available}, {near, false, "1", Available}, {near, true, "", false}, {far, false, "", false}, {near, false, "0", false}} {
-		t.Setenv(EnvShortCalls, c.env)
-		g, err := NewGate(c.places, c.over)
+	}{{near, false, "", leap.Available}, {near, false, "1", leap.Available}, {near, true, "", false}, {far, false, "", false}, {near, false, "0", false}} {
+		t.Setenv(leap.EnvShortCalls, c.env)
+		g, err := New(c.places, c.over)
 		if err != nil || g.Open() != c.want {
 			t.Errorf("%+v: open %v, %v", c, g.Open(), err)
 		}

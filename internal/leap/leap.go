@@ -20,9 +20,16 @@ package leap
 
 import (
 	"fmt"
+	"os"
 	"syscall"
 	"unsafe"
 )
+
+// EnvShortCalls set to 0 sends every call through cgo: tracebacks and profiles then show what is called.
+const EnvShortCalls = "GPUBENCH_SHORT_CALLS"
+
+// Allowed reports whether calls work on this machine and the environment has nothing against them.
+func Allowed() bool { return Available && os.Getenv(EnvShortCalls) != "0" }
 
 // stackSize is what pthreads get by default; pages never used take no memory.
 const stackSize = 8 << 20
