@@ -79,7 +79,7 @@ var mutants = []mutant{
 	{"a dependence left out", "internal/suite/taskbench/charm.go",
 		"ch != nil && inside(s.point, first, n) {", "ch != nil && inside(s.point, first, n) && s.point != b.id+1 {", tasks + "--model charm --path host", wrongInput},
 	{"a stale output", "internal/suite/taskbench/mpi.go",
-		"r.comm.Post(w.mem[(t-1)&1],", "r.comm.Post(w.mem[t&1],", tasks + "--model mpi --path host,staged", wrongInput},
+		"ms = append(ms, w.m[parity])", "ms = append(ms, w.m[1-parity])", tasks + "--model mpi --path host,staged", wrongInput},
 }
 
 const tasks = "taskbench --device emulated --width 4 --steps 9 --task-size 3 -i 2 -x 1 "
