@@ -1,10 +1,12 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"gpubench/internal/launch"
 	"gpubench/internal/result"
 )
 
@@ -112,6 +114,31 @@ func TestCollectivesAcrossProcesses(t *testing.T) {
 		if r.Params.String("collective") == "library" && r.Status == result.Skipped && !strings.HasPrefix(r.Reason, "--collective: ") &&
 			!strings.HasPrefix(r.Reason, "--path: a barrier") {
 			t.Errorf("skipped without a mend: %s", r.Reason)
+		}
+	}
+}
+
+// The library's collectives run where a user's mpirun started the ranks as well, beside the library's native loops: what a
+// driver can do beyond the interface is not hidden by what is wrapped around it.
+func TestTheLibrarysOwnUnderALauncher(t *testing.T) {
+	needMPI(t)
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := launched(t, l, 2, nil, "", "allreduce", "barrier", "pingpong", "--collective", "library", "--loop", "go,native", "--model", "mpi",
+		"--path", "host", "-m", "64", "-i", "10", "-x", "1", "--limits=false")
+	ran := map[string]bool{}
+	for _, r := range c.Records {
+		if r.Status != result.OK {
+			t.Errorf("%s, %s: %s: %s", r.Benchmark, r.Params.String("loop"), r.Status, r.Reason)
+		}
+		whose, _ := r.Params["collective"].(string)
+		ran[r.Benchmark+" "+r.Params.String("loop")+" "+whose] = true
+	}
+	for _, want := range []string{"allreduce go library", "barrier go library", "pingpong go ", "pingpong native "} {
+		if !ran[want] {
+			t.Errorf("no %q among %v", want, ran)
 		}
 	}
 }

@@ -246,6 +246,9 @@ type kept struct{ transport.Driver }
 
 func (kept) Close() error { return nil }
 
+// Unwrap gives the driver that stays open.
+func (k kept) Unwrap() transport.Driver { return k.Driver }
+
 // share gives every rank rank 0's jobs.
 func (w *world) share(jobs []plan.Job) ([]plan.Job, error) {
 	ep, err := transport.New(kept{w.all[0].Driver}, transport.Config{})

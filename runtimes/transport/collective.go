@@ -56,7 +56,7 @@ func (e *Endpoint) Collective(c Collective) error {
 	if e.fatal != nil {
 		return wrong(kindOf(e.fatal), e.fatal, "", "")
 	}
-	lib, ok := e.d.(Collector)
+	lib, ok := As[Collector](e.d)
 	if !ok {
 		return wrong(ErrUnsupported, nil, "transport "+e.caps.Name+" stands on no library with collectives", "take transport mpi")
 	}

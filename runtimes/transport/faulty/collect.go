@@ -10,7 +10,7 @@ import (
 // Collect passes on. A collective counts as one message, of which the library shows nothing: a PE can die or hang in it,
 // and other faults pass it by.
 func (w *driver) Collect(c *transport.Collective, polls int) (bool, error) {
-	lib, ok := w.Driver.(transport.Collector)
+	lib, ok := transport.As[transport.Collector](w.Driver)
 	if !ok {
 		return false, fmt.Errorf("%s has no collectives: %w", w.Caps().Name, transport.ErrUnsupported)
 	}
