@@ -143,6 +143,20 @@ func TestTheLibrarysOwnUnderALauncher(t *testing.T) {
 	}
 }
 
+// A benchmark that was named and of which nothing fits is in the records, so that --strict fails.
+func TestNamedInVain(t *testing.T) {
+	recs := records(t, exitFailed, strings.Fields("bcast allreduce --model mpi --path host -m 7 -i 4 -x 1 --limits=false --strict")...)
+	const want = "-m: allreduce adds up float64s: give multiples of 8, not 7"
+	if len(recs) != 2 || collected(recs, result.OK)["bcast mpi host own"] != 1 || collected(recs, result.Skipped)["allreduce mpi host own"] != 1 {
+		t.Errorf("%+v", recs)
+	}
+	for _, r := range recs {
+		if r.Status == result.Skipped && r.Reason != want {
+			t.Errorf("skipped with %q", r.Reason)
+		}
+	}
+}
+
 // Damaged data give a failed case that names PE and offset.
 func TestDamagedCollectivesAreFound(t *testing.T) {
 	for _, c := range []struct{ env, args string }{

@@ -1,10 +1,7 @@
 package plan
 
 import (
-	"errors"
-	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -89,45 +86,6 @@ func TestSomeCombinationsFit(t *testing.T) {
 	}
 }
 
-// Where several are run, one that a flag of all does not suit is left out with a note; one that was named alone is an error.
-func TestOneOfAllDoesNotFit(t *testing.T) {
-	barrier := Bench{Name: "barrier", Models: []string{"mpi"}, MinPEs: 2, Iterations: benches[0].Iterations,
-		Settle: func(p result.Params) (string, error) {
-			if p.String("path") != "host" {
-				return "--path", errors.New("a barrier carries no data: give host")
-			}
-			return "", nil
-		}}
-	with := append(slices.Clone(benches), barrier)
-	p, err := Make(Options{Paths: []string{"staged"}}, with, all)
-	if err != nil || p.Cases() == 0 || !slices.Contains(p.Notes, "barrier is left out: --path: a barrier carries no data: give host") {
-		t.Errorf("%v: %d cases, notes %q", err, p.Cases(), p.Notes)
-	}
-	for _, c := range p.Skipped {
-		if c.Benchmark == "barrier" {
-			t.Errorf("skipped as well: %+v", c)
-		}
-	}
-	if _, err := Make(Options{Benchmarks: []string{"barrier"}, Paths: []string{"staged"}}, with, all); err == nil {
-		t.Error("a benchmark that was named alone fits nothing, and no error")
-	}
-	two := Options{Benchmarks: []string{"barrier", "pingpong"}, Paths: []string{"staged"}}
-	if p, err := Make(two, with, all); err != nil || p.Cases() == 0 || len(p.Notes) == 0 {
-		t.Errorf("named beside another: %v, %d cases, notes %q", err, p.Cases(), p.Notes)
-	}
-	two.Benchmarks, two.Paths, two.PEs = []string{"barrier", "jacobi3d"}, []string{"host"}, []int64{1}
-	if p, err := Make(two, with, all); err != nil || p.Cases() == 0 || len(p.Notes) == 0 {
-		t.Errorf("with too few PEs beside another: %v, %d cases, notes %q", err, p.Cases(), p.Notes)
-	}
-}
-
-func TestFlagsOfOtherBenchmarks(t *testing.T) {
-	p := must(t, Options{Benchmarks: []string{"pingpong"}, Own: own("odf", int64(2))})
-	if !strings.Contains(fmt.Sprint(p.Notes), "--odf concerns none of these benchmarks") {
-		t.Errorf("notes %q", p.Notes)
-	}
-}
-
 func FuzzParseOwn(f *testing.F) {
 	f.Add("64,64,64")
 	f.Add("1,2")
@@ -178,27 +136,6 @@ func TestQuickTransports(t *testing.T) {
 				t.Errorf("%+v: %s over %v, want %d transports", c.o, name, set, c.want[name])
 			}
 		}
-	}
-}
-
-// A benchmark that flags do not fit ends a run that names it, and is left out of one of all benchmarks.
-func TestMisfitOfOneOfAll(t *testing.T) {
-	barrier := benches[0]
-	barrier.Name = "barrier"
-	barrier.Settle = func(p result.Params) (string, error) {
-		if p.String("path") != "host" {
-			return "--path", errors.New("no data: give host")
-		}
-		return "", nil
-	}
-	o := Options{Paths: []string{"staged"}}
-	p, err := Make(o, []Bench{barrier, benches[1]}, all)
-	if err != nil || p.Cases() == 0 || len(p.Skipped) > 0 {
-		t.Errorf("all: %v, %d cases, %d skipped", err, p.Cases(), len(p.Skipped))
-	}
-	o.Benchmarks = []string{"barrier"}
-	if _, err = Make(o, []Bench{barrier, benches[1]}, all); err == nil {
-		t.Error("a barrier that was asked for by name was left out without an error")
 	}
 }
 

@@ -127,7 +127,7 @@ func TestEveryNameHasAFormat(t *testing.T) {
 // Emulated figures never stand bare, failures never look like figures.
 func TestFiguresAreWhatTheyLookLike(t *testing.T) {
 	text := render(t, "text", fixed())
-	for _, want := range []string{"(0.216)", "failed", emulatedNote, "oversubscribed", "skipped: because (2 cases)", "13 ok, 1 failed, 2 skipped"} {
+	for _, want := range []string{"(0.216)", "failed", emulatedNote, "oversubscribed", "skipped: because (2 cases of pingpong)", "13 ok, 1 failed, 2 skipped"} {
 		if want == "13 ok, 1 failed, 2 skipped" {
 			want = "14 ok, 1 failed, 2 skipped"
 		}
