@@ -124,7 +124,7 @@ func TestTaskBenchFaultsAreFound(t *testing.T) {
 
 // METG is found in one command: an interval that holds it, a curve on either side of 50 %, and the untimed pass.
 func TestMETGIsFound(t *testing.T) {
-	args := strings.Fields("metg -n 1 --path host --steps 40 --width 2 --repetitions 3 --task-kernel compute_bound,memory_bound --scratch-bytes 16K")
+	args := strings.Fields("metg -n 1 --path host --steps 40 --width 2 --repetitions 5 --task-kernel compute_bound,memory_bound --scratch-bytes 16K")
 	var recs []result.Record
 	found := 0
 	for try := 0; try < 4 && found == 0; try++ {
@@ -136,7 +136,7 @@ func TestMETGIsFound(t *testing.T) {
 			found++
 			checkedEach(t, r)
 			m, e := r.Metrics["metg"], r.Samples["curve_efficiency"]
-			if r.Status != result.OK || !(m.Median > 0 && m.CILow <= m.Median && m.Median <= m.CIHigh) || m.N != 3 || m.Unit != "s" {
+			if r.Status != result.OK || !(m.Median > 0 && m.CILow <= m.Median && m.Median <= m.CIHigh) || m.N != 5 || m.Unit != "s" {
 				t.Errorf("%v: %s %s %+v", r.Params, r.Status, r.Reason, m)
 			} else if len(e) < 3 || e[0] >= 0.5 || len(e) != len(r.Samples["curve_granularity"]) || r.Metrics["peak_rate"].Median <= 0 {
 				t.Errorf("%v: efficiencies %v, peak %+v", r.Params, e, r.Metrics["peak_rate"])
