@@ -47,13 +47,15 @@ type openOptions struct {
 // opened is a transport between processes, joined.
 type opened struct {
 	transport.Driver
-	loops      transport.Looper
-	am         bool   // they can go by active messages too
+	am         bool   // its native loops can go by active messages too
 	library    string // all that it says of itself
 	cuda       string // what it tells of CUDA
 	noCUDA     bool   // and that it cannot be CUDA-aware
 	shortCalls bool
 }
+
+// Unwrap gives the transport's own driver.
+func (o *opened) Unwrap() transport.Driver { return o.Driver }
 
 // transports lists them in the order in which they are shown.
 var transports = []transportEntry{
@@ -141,7 +143,7 @@ func openMPI(shim string, o openOptions) (*opened, error) {
 		return nil, err
 	}
 	cuda := d.CUDA()
-	return &opened{Driver: d, loops: d, library: d.Library().Full, shortCalls: d.ShortCalls(), cuda: cuda.Text, noCUDA: cuda.None}, nil
+	return &opened{Driver: d, library: d.Library().Full, shortCalls: d.ShortCalls(), cuda: cuda.Text, noCUDA: cuda.None}, nil
 }
 
 // ucxLauncher is gpubench itself: UCX needs no MPI.
@@ -189,7 +191,7 @@ func openUCX(shim string, o openOptions) (*opened, error) {
 		return nil, err
 	}
 	lib := d.Library()
-	return &opened{Driver: d, loops: d, library: lib.Full, shortCalls: d.ShortCalls(), cuda: lib.CUDAWhy, noCUDA: !lib.CUDA, am: true}, nil
+	return &opened{Driver: d, library: lib.Full, shortCalls: d.ShortCalls(), cuda: lib.CUDAWhy, noCUDA: !lib.CUDA, am: true}, nil
 }
 
 // mendMPI says how the MPI that would be used here is made CUDA-aware.
@@ -222,9 +224,13 @@ var _ suite.Native = nativeLoops{}
 
 // native are the loops whole in C, by name; each of their waits lasts as long as deadline says.
 func (o *opened) native(deadline time.Duration) map[string]suite.Native {
-	m := map[string]suite.Native{"native": nativeLoops{o.loops, false, deadline}}
+	loops, ok := transport.As[transport.Looper](o)
+	if !ok {
+		return nil
+	}
+	m := map[string]suite.Native{"native": nativeLoops{loops, false, deadline}}
 	if o.am {
-		m["native-am"] = nativeLoops{o.loops, true, deadline}
+		m["native-am"] = nativeLoops{loops, true, deadline}
 	}
 	return m
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"gpubench/internal/launch"
 	"gpubench/internal/result"
 )
 
@@ -115,6 +117,45 @@ func TestCollectivesAcrossProcesses(t *testing.T) {
 		}
 		if r.Params.String("collective") == "library" && r.Params.String("model") == "charm" {
 			t.Errorf("a case that does not exist: %s %s: %s", r.Benchmark, r.Status, r.Reason)
+		}
+	}
+}
+
+// The library's collectives run where a user's mpirun started the ranks as well, beside the library's native loops: what a
+// driver can do beyond the interface is not hidden by what is wrapped around it.
+func TestTheLibrarysOwnUnderALauncher(t *testing.T) {
+	needMPI(t)
+	l, err := launch.FindLauncher(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := bound(t, l, 2, nil, "", "allreduce", "barrier", "pingpong", "--collective", "library", "--loop", "go,native", "--model", "mpi",
+		"--path", "host", "-m", "64", "-i", "10", "-x", "1", "--limits=false")
+	ran := map[string]bool{}
+	for _, r := range c.Records {
+		if r.Status != result.OK {
+			t.Errorf("%s, %s: %s: %s", r.Benchmark, r.Params.String("loop"), r.Status, r.Reason)
+		}
+		whose, _ := r.Params["collective"].(string)
+		ran[r.Benchmark+" "+r.Params.String("loop")+" "+whose] = true
+	}
+	for _, want := range []string{"allreduce go library", "barrier go library", "pingpong go ", "pingpong native "} {
+		if !ran[want] {
+			t.Errorf("no %q among %v", want, ran)
+		}
+	}
+}
+
+// A benchmark that was named and of which nothing fits is in the records, so that --strict fails.
+func TestNamedInVain(t *testing.T) {
+	recs := records(t, exitFailed, strings.Fields("bcast allreduce --model mpi --path host -m 7 -i 4 -x 1 --limits=false --strict")...)
+	const want = "-m: allreduce adds up float64s: give multiples of 8, not 7"
+	if len(recs) != 2 || collected(recs, result.OK)["bcast mpi host own"] != 1 || collected(recs, result.Skipped)["allreduce mpi host own"] != 1 {
+		t.Errorf("%+v", recs)
+	}
+	for _, r := range recs {
+		if r.Status == result.Skipped && r.Reason != want {
+			t.Errorf("skipped with %q", r.Reason)
 		}
 	}
 }

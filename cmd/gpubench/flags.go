@@ -90,7 +90,7 @@ type settings struct {
 func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (o plan.Options, s settings, err error) {
 	p := &flagParser{}
 	o = plan.Options{
-		Benchmarks: benchmarks, Validate: f.validate, Quick: f.quick, Limits: f.limits,
+		Benchmarks: benchmarks, Validate: f.validate, Quick: f.quick, Limits: f.limits, Preset: f.preset != "",
 		Models:       p.choose("--model", f.models, "mpi", "charm"),
 		Transports:   p.choose("--transport", f.transports, transportNames()...),
 		Device:       p.one("--device", f.device, "auto", "cuda", "emulated", "cpu"),
@@ -114,7 +114,7 @@ func (f *runFlags) options(benchmarks []string, given func(func(*pflag.Flag))) (
 		Own:          f.readOwn(p),
 	}
 	if f.sizes != "" {
-		o.Sizes, err = plan.ParseSizes(f.sizes)
+		o.Sizes, o.Named, err = plan.ParseSizes(f.sizes)
 		p.note("-m", err)
 	}
 	if o.Own["blocks"] != nil && o.Own["odf"] != nil {

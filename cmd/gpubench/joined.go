@@ -248,10 +248,8 @@ type kept struct{ transport.Driver }
 
 func (kept) Close() error { return nil }
 
-// Collect is the library's, where it has collectives.
-func (k kept) Collect(c *transport.Collective, polls int) (bool, error) {
-	return transport.Collect(k.Driver, c, polls)
-}
+// Unwrap gives the driver that stays open.
+func (k kept) Unwrap() transport.Driver { return k.Driver }
 
 // share gives every rank rank 0's jobs.
 func (w *world) share(jobs []plan.Job) ([]plan.Job, error) {

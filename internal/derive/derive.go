@@ -59,6 +59,7 @@ type kase struct {
 	perPE     [][][]float64 // by PE, then as trials; empty where not measured
 	emulated  bool
 	oversubsc bool
+	unsynced  bool // it was to balance, and was over before its first sync point
 }
 
 func (c *kase) usable() bool { return !c.emulated && !c.oversubsc }
@@ -159,6 +160,7 @@ func cases(recs []result.Record) (names []string, byBenchmark map[string][]*kase
 		}
 		k.emulated = k.emulated || r.Params["device"] == "emulated"
 		k.oversubsc = k.oversubsc || r.Oversubscribed
+		k.unsynced = k.unsynced || r.Balancing != nil && r.Balancing.Syncs == 0
 	}
 	sort.Strings(names)
 	return names, byBenchmark

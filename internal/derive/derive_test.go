@@ -19,7 +19,7 @@ func rec(trial int, v float64, over result.Params) result.Record {
 	}
 	r := result.New("stencil2d", p, result.OK, "")
 	r.Trial = trial
-	s := result.Samples{v * 0.99, v, v * 1.01}
+	s := result.Samples{v * 0.99, v, v * 1.01, v * 0.995, v * 1.005} // enough for an interval
 	r.Samples = map[string]result.Samples{Times[0]: s}
 	r.Metrics = map[string]result.Metric{Times[0]: stats.Metric("s", s, false)}
 	return r
@@ -131,6 +131,24 @@ func TestGains(t *testing.T) {
 	}
 	if tables, _ := Of([]result.Record{recs[0], recs[3]}); len(tables) != 0 {
 		t.Errorf("a gain over nothing: %+v", tables)
+	}
+}
+
+// A case that was over before its first sync point balanced nothing: its gain is none of balancing's.
+func TestNoGainWithoutASyncPoint(t *testing.T) {
+	b := func(balance string, v float64, syncs int64) result.Record {
+		r := rec(0, v, result.Params{"balance": balance, "balance_every": int64(20)})
+		if balance != "none" {
+			r.Balancing = &result.Balancing{Syncs: syncs}
+		}
+		return r
+	}
+	got := only(t, []result.Record{b("none", 10, 0), b("greedy", 5, 3), b("refine", 8, 0)}, "balancing")
+	if want := "balance=greedy: 5 2\nbalance=none: 10 1\n"; figures(got) != want {
+		t.Errorf("got\n%swant\n%s", figures(got), want)
+	}
+	if tables, _ := Of([]result.Record{b("none", 10, 0), b("greedy", 5, 0)}); len(tables) != 0 {
+		t.Errorf("a table of one case: %+v", tables)
 	}
 }
 

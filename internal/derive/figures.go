@@ -87,8 +87,9 @@ func odf(series []*kase) []Row {
 	return gains(series[0], series)
 }
 
-// balancing holds cases against the one whose chares stay where they are.
+// balancing holds cases against the one whose chares stay where they are. One in which nothing was balanced says nothing.
 func balancing(series []*kase) []Row {
+	series = slices.DeleteFunc(slices.Clone(series), func(k *kase) bool { return k.unsynced })
 	i := slices.IndexFunc(series, func(k *kase) bool { return k.params["balance"] == nil || k.params["balance"] == "none" })
 	if i < 0 || len(series) < 2 {
 		return nil

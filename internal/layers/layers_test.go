@@ -5,10 +5,15 @@ package layers
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -107,6 +112,63 @@ func TestNoTransportExportsToC(t *testing.T) {
 	if err != nil || n < 50 {
 		t.Errorf("%d files, %v", n, err)
 	}
+}
+
+// What a driver can do beyond transport.Driver is hidden by a structure that embeds one, unless transport.As can look through.
+func TestWrappersOfDriversUnwrap(t *testing.T) {
+	root := os.DirFS("../..")
+	wrappers, unwrapped := map[string]bool{}, map[string]bool{} // by folder and type
+	err := fs.WalkDir(root, ".", func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() && strings.HasPrefix(e.Name(), ".") && path != "." {
+			return fs.SkipDir
+		}
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := fs.ReadFile(root, path)
+		if err != nil || !strings.Contains(string(text), "Driver") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, text, 0)
+		if err == nil {
+			embedders(file, filepath.Dir(path), wrappers, unwrapped)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range wrappers {
+		if !unwrapped[name] {
+			t.Errorf("%s embeds a transport.Driver: give it Unwrap, as transport.Wrapper says", name)
+		}
+	}
+	if len(wrappers) < 3 {
+		t.Errorf("wrappers found: %v: the test sees too little", wrappers)
+	}
+}
+
+// embedders notes the structures of a file that embed a Driver, and the types that have Unwrap.
+func embedders(file *ast.File, dir string, wrappers, unwrapped map[string]bool) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if n.Recv != nil && n.Name.Name == "Unwrap" {
+				unwrapped[dir+"."+strings.TrimPrefix(types.ExprString(n.Recv.List[0].Type), "*")] = true
+			}
+		case *ast.TypeSpec:
+			s, ok := n.Type.(*ast.StructType)
+			if !ok {
+				return true
+			}
+			for _, f := range s.Fields.List {
+				if kind := types.ExprString(f.Type); len(f.Names) == 0 && (kind == "transport.Driver" || kind == "Driver" && file.Name.Name == "transport") {
+					wrappers[dir+"."+n.Name.Name] = true
+				}
+			}
+		}
+		return true
+	})
 }
 
 func check(t *testing.T, pkg string, imports []string) {

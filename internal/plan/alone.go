@@ -50,11 +50,10 @@ func (e *expander) inPlay() (devices []string) {
 // left out without a word.
 func (e *expander) addAlone(b Bench, device, pages, buffers string, own result.Params) *UsageError {
 	c, misfit := e.alone(b, device, pages, buffers, own)
-	if misfit != nil && !e.wanted(b, misfit.Flag) || e.seen[c.ID] {
+	if misfit != nil && !e.wanted(b, misfit.Flag) {
 		return nil
 	}
-	e.seen[c.ID] = true
-	e.cases = append(e.cases, c)
+	e.keep(c, misfit)
 	return misfit
 }
 

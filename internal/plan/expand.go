@@ -22,6 +22,7 @@ type expander struct {
 	paths  []string
 	at     string // device of the cases under way, of benchmarks of a device alone
 	cases  []Case
+	spare  []Case          // of the benchmark under way: what it cannot have, and was not asked for one by one
 	seen   map[string]bool // ids of cases
 	notes  []string
 }
@@ -140,18 +141,11 @@ func (e *expander) expand(b Bench) error {
 	}
 	first := len(e.cases)
 	var misfit *UsageError
-	for _, pes := range e.o.PEs {
-		if pes < b.MinPEs || (b.MaxPEs > 0 && pes > b.MaxPEs) {
-			what := fmt.Sprintf("at least %d", b.MinPEs)
-			if b.MaxPEs == b.MinPEs {
-				what = fmt.Sprintf("exactly %d", b.MinPEs)
-			}
-			if len(e.o.Benchmarks) == 1 && len(e.o.PEs) == 1 {
-				return usage("-n", "%s needs %s PEs, got %d", b.Name, what, pes)
-			}
-			e.notes = append(e.notes, fmt.Sprintf("%s left out: it needs %s PEs, and -n is %d", b.Name, what, pes))
-			continue
-		}
+	counts, err := e.counts(b)
+	if err != nil {
+		return err
+	}
+	for _, pes := range counts {
 		for _, transport := range e.over(b) {
 			for _, path := range e.paths {
 				spaces, ok := e.spacesOf(path)
@@ -217,21 +211,6 @@ func (e *expander) variants(b Bench, path string) []variant {
 	return out
 }
 
-// misfits is what comes of a benchmark none of whose cases, those from first on, fits: an error. One among others, which
-// a flag of all benchmarks does not suit, is left out, and the others run.
-func (e *expander) misfits(b Bench, misfit *UsageError, first int) error {
-	if misfit == nil || slices.ContainsFunc(e.cases[first:], func(c Case) bool { return !c.Misfit }) {
-		return nil
-	}
-	own := slices.ContainsFunc(b.Params, func(p Param) bool { return p.Flag != "" && p.Title() == misfit.Flag })
-	if own || len(e.o.Benchmarks) == 1 {
-		return misfit
-	}
-	e.cases = e.cases[:first]
-	e.notes = append(e.notes, fmt.Sprintf("%s is left out: %v", b.Name, misfit))
-	return nil
-}
-
 // add makes one case, or says why it cannot run. A misfit is of parameters that do not go together.
 func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces, v variant, own result.Params) (misfit *UsageError) {
 	device := e.device
@@ -252,26 +231,19 @@ func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces
 	}
 	maps.Copy(p, own)
 	skip := ""
-	if b.Settle != nil {
+	if !b.fits(pes) {
+		misfit = &UsageError{Flag: "-n", Text: fmt.Sprintf("%s PEs are needed, got %d", b.need(), pes)}
+		skip = misfit.Error()
+	} else if b.Settle != nil {
 		if flag, err := b.Settle(p); err != nil {
 			misfit = &UsageError{Flag: flag, Text: err.Error()}
-			// It is of the other model; or it has no such path, and was not asked for alone and with it; or no such size, and nobody
-			// asked for sizes.
-			if flag == "--model" || flag == "--path" && (len(e.o.Benchmarks) != 1 || len(e.o.Paths) == 0) || flag == "-m" && !e.sized {
-				return misfit
-			}
 			skip = misfit.Error()
 		}
 	}
-	c := Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p), Skip: skip, Misfit: misfit != nil}
-	if e.seen[c.ID] { // a flag that does not concern this model
-		return nil
-	}
-	e.seen[c.ID] = true
 	if skip == "" {
-		c.Skip = e.why(b, transport, device, path, v, p)
+		skip = e.why(b, transport, device, path, v, p)
 	}
-	e.cases = append(e.cases, c)
+	e.keep(Case{Benchmark: b.Name, Params: p, ID: result.ID(b.Name, p), Skip: skip, Misfit: misfit != nil}, misfit)
 	return misfit
 }
 

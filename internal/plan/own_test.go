@@ -2,7 +2,6 @@ package plan
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -89,57 +88,8 @@ func TestSomeCombinationsFit(t *testing.T) {
 	}
 }
 
-// Where several are run, one that a flag of all does not suit is left out with a note; one that was named alone is an error.
-func TestOneOfAllDoesNotFit(t *testing.T) {
-	barrier := Bench{Name: "barrier", Models: []string{"mpi"}, MinPEs: 2, Iterations: benches[0].Iterations,
-		Settle: func(p result.Params) (string, error) {
-			if p.String("path") != "host" {
-				return "--path", errors.New("a barrier carries no data: give host")
-			}
-			return "", nil
-		}}
-	with := append(slices.Clone(benches), barrier)
-	p, err := Make(Options{Paths: []string{"staged"}}, with, all)
-	if err != nil || p.Cases() == 0 || !slices.Contains(p.Notes, "barrier is left out: --path: a barrier carries no data: give host") {
-		t.Errorf("%v: %d cases, notes %q", err, p.Cases(), p.Notes)
-	}
-	for _, c := range p.Skipped {
-		if c.Benchmark == "barrier" {
-			t.Errorf("skipped as well: %+v", c)
-		}
-	}
-	if _, err := Make(Options{Benchmarks: []string{"barrier"}, Paths: []string{"staged"}}, with, all); err == nil {
-		t.Error("a benchmark that was named alone fits nothing, and no error")
-	}
-	if p, err := Make(Options{Benchmarks: []string{"barrier"}}, with, all); err != nil || p.Cases() == 0 || len(p.Skipped) > 0 {
-		t.Errorf("alone, and no path asked for: %v, %d cases, left out %+v", err, p.Cases(), p.Skipped)
-	}
-	whole := barrier
-	whole.Params = []Param{{Name: "size_bytes", Default: int64(1 << 20), Bytes: true}}
-	whole.Settle = func(p result.Params) (string, error) {
-		if p.Int("size_bytes")%8 != 0 {
-			return "-m", errors.New("give multiples of 8")
-		}
-		return "", nil
-	}
-	for _, sizes := range [][]int64{nil, {4, 8}} {
-		p, err := Make(Options{Benchmarks: []string{"barrier"}, Sizes: sizes}, []Bench{whole}, all)
-		if err != nil || p.Cases() == 0 || (len(p.Skipped) > 0) != (sizes != nil) {
-			t.Errorf("sizes %v: %v, %d cases, %d left out", sizes, err, p.Cases(), len(p.Skipped))
-		}
-	}
-	two := Options{Benchmarks: []string{"barrier", "pingpong"}, Paths: []string{"staged"}}
-	if p, err := Make(two, with, all); err != nil || p.Cases() == 0 || len(p.Notes) == 0 {
-		t.Errorf("named beside another: %v, %d cases, notes %q", err, p.Cases(), p.Notes)
-	}
-	two.Benchmarks, two.Paths, two.PEs = []string{"barrier", "jacobi3d"}, []string{"host"}, []int64{1}
-	if p, err := Make(two, with, all); err != nil || p.Cases() == 0 || len(p.Notes) == 0 {
-		t.Errorf("with too few PEs beside another: %v, %d cases, notes %q", err, p.Cases(), p.Notes)
-	}
-}
-
 // A value that only one model has makes no case of the other, not even a skipped one; with that other model alone it is an
-// error, or beside other benchmarks a note. Where it is another flag that does not suit, the error names that.
+// error, or of one named among others a skipped case. Where it is another flag that does not suit, the error names that.
 func TestValueOfOneModel(t *testing.T) {
 	b := Bench{Name: "sum", Models: []string{"mpi", "charm"}, MinPEs: 2, Iterations: benches[0].Iterations,
 		Params: []Param{{Name: "by", Flag: "by", Default: "us", Values: []string{"us", "them"}}},
@@ -164,19 +114,12 @@ func TestValueOfOneModel(t *testing.T) {
 		t.Errorf("of the other model alone: %v", err)
 	}
 	o.Benchmarks = []string{"sum", "pingpong"}
-	if p, err = Make(o, with, all); err != nil || p.Cases() == 0 || !slices.Contains(p.Notes, "sum is left out: --model: theirs is of the rank model: give mpi") {
-		t.Errorf("beside another: %v, notes %q", err, p.Notes)
+	if p, err = Make(o, with, all); err != nil || p.Cases() == 0 || len(p.Skipped) == 0 || p.Skipped[0].Skip != "--model: theirs is of the rank model: give mpi" {
+		t.Errorf("named beside another: %v, skipped %+v", err, p.Skipped)
 	}
 	o.Benchmarks, o.Models, o.Transports = []string{"sum"}, nil, []string{"inproc"}
 	if _, err = Make(o, with, all); err == nil || err.Error() != "--by: theirs is over mpi: give --transport mpi" {
 		t.Errorf("over another transport: %v", err)
-	}
-}
-
-func TestFlagsOfOtherBenchmarks(t *testing.T) {
-	p := must(t, Options{Benchmarks: []string{"pingpong"}, Own: own("odf", int64(2))})
-	if !strings.Contains(fmt.Sprint(p.Notes), "--odf concerns none of these benchmarks") {
-		t.Errorf("notes %q", p.Notes)
 	}
 }
 
@@ -230,27 +173,6 @@ func TestQuickTransports(t *testing.T) {
 				t.Errorf("%+v: %s over %v, want %d transports", c.o, name, set, c.want[name])
 			}
 		}
-	}
-}
-
-// A benchmark that flags do not fit ends a run that names it, and is left out of one of all benchmarks.
-func TestMisfitOfOneOfAll(t *testing.T) {
-	barrier := benches[0]
-	barrier.Name = "barrier"
-	barrier.Settle = func(p result.Params) (string, error) {
-		if p.String("path") != "host" {
-			return "--path", errors.New("no data: give host")
-		}
-		return "", nil
-	}
-	o := Options{Paths: []string{"staged"}}
-	p, err := Make(o, []Bench{barrier, benches[1]}, all)
-	if err != nil || p.Cases() == 0 || len(p.Skipped) > 0 {
-		t.Errorf("all: %v, %d cases, %d skipped", err, p.Cases(), len(p.Skipped))
-	}
-	o.Benchmarks = []string{"barrier"}
-	if _, err = Make(o, []Bench{barrier, benches[1]}, all); err == nil {
-		t.Error("a barrier that was asked for by name was left out without an error")
 	}
 }
 

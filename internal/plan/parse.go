@@ -59,30 +59,31 @@ func FormatSize(n int64) string {
 
 // ParseSizes reads MIN:MAX into the powers of two from MIN to MAX, a list
 // A,B,C into those sizes, or one size. MAX counts itself where it is no power
-// of two, and so does MIN; 0 goes on with 1.
-func ParseSizes(s string) ([]int64, error) {
-	var out []int64
+// of two, and so does MIN; 0 goes on with 1. named are those outside of ranges.
+func ParseSizes(s string) (sizes, named []int64, err error) {
 	for _, part := range strings.Split(s, ",") {
 		lo, hi, isRange := strings.Cut(part, ":")
 		first, err := ParseSize(lo)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		last := first
 		if isRange {
 			if last, err = ParseSize(hi); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
+		} else {
+			named = append(named, first)
 		}
 		if last > MaxMessage {
-			return nil, fmt.Errorf("%s is too large for one message: the most is %d bytes", FormatSize(last), int64(MaxMessage))
+			return nil, nil, fmt.Errorf("%s is too large for one message: the most is %d bytes", FormatSize(last), int64(MaxMessage))
 		}
 		if first > last {
-			return nil, fmt.Errorf("%s is an empty range: give MIN:MAX with MIN ≤ MAX", part)
+			return nil, nil, fmt.Errorf("%s is an empty range: give MIN:MAX with MIN ≤ MAX", part)
 		}
-		out = append(out, powers(first, last)...)
+		sizes = append(sizes, powers(first, last)...)
 	}
-	return unique(out), nil
+	return unique(sizes), named, nil
 }
 
 // powers lists first, the powers of two between, and last.

@@ -4,7 +4,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sort"
@@ -32,6 +31,7 @@ type Options struct {
 	PEs          []int64
 	Scaling      []string // strong, weak
 	Sizes        []int64
+	Named        []int64 // those of Sizes that were named one by one, not by a range
 	Iterations   int64
 	Warmup       int64
 	WarmupSet    bool
@@ -45,6 +45,7 @@ type Options struct {
 	Own          map[string][]any // values of benchmarks' own flags, as ParseOwn gives them
 	Limits       bool             // measure what bounds the cases first
 	Launched     bool             // a launcher has started the PEs
+	Preset       bool             // a preset gave some of the flags
 }
 
 // Bench is what the plan must know of a benchmark.
@@ -219,10 +220,9 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 			return Plan{}, err
 		}
 	}
-	p := Plan{Device: e.device, Notes: append(e.notes, idle(o, chosen)...)}
-	standIn, chunked := false, false
+	p := Plan{Device: e.device, Notes: e.notes}
+	standIn := false
 	for _, c := range e.cases {
-		chunked = chunked || c.Params.Has("chunk_bytes")
 		if c.Skip != "" {
 			c.Trial = o.Trial
 			p.Skipped = append(p.Skipped, c)
@@ -232,37 +232,14 @@ func Make(o Options, benches []Bench, m Machine) (Plan, error) {
 	if standIn && o.Device != "emulated" {
 		p.Notes = append(p.Notes, "no CUDA device here (gpubench list says why): staged and direct cases run on the emulated one")
 	}
-	if o.Chunk > 0 && !chunked {
-		p.Notes = append(p.Notes, "--chunk concerns none of these cases: only pipelined staging has chunks")
-	}
 	before := e.bound(benches)
 	p.Jobs = append(before, group(e.cases, o)...)
 	if p.Cases() == 0 || len(o.Benchmarks) == 0 && e.devicesAlone(chosen) {
 		return p, e.nothing()
 	}
-	return p, nil
-}
-
-// idle names the flags that none of the chosen benchmarks has a use for.
-func idle(o Options, chosen []Bench) (notes []string) {
-	used := map[string]bool{}
-	for _, b := range chosen {
-		for _, p := range b.Params {
-			used[p.Name], used[p.Flag] = true, true
-		}
-	}
-	if len(o.Sizes) > 0 && !used["size_bytes"] {
-		notes = append(notes, "-m concerns none of these benchmarks")
-	}
-	if slices.Contains(o.Scaling, weak) && !slices.ContainsFunc(chosen, func(b Bench) bool { return len(b.scales()) > 0 }) {
-		notes = append(notes, "--scaling weak concerns none of these benchmarks")
-	}
-	for _, flag := range slices.Sorted(maps.Keys(o.Own)) {
-		if !used[flag] {
-			notes = append(notes, "--"+flag+" concerns none of these benchmarks")
-		}
-	}
-	return notes
+	notes, err := idle(o, chosen, e.cases)
+	p.Notes = append(p.Notes, notes...)
+	return p, err
 }
 
 func chooseBenches(names []string, all []Bench) ([]Bench, error) {
@@ -308,21 +285,23 @@ func (e *expander) devicesAlone(suite []Bench) bool {
 	return messages
 }
 
-// nothing explains a plan that leaves nothing to run.
+// nothing explains a plan that leaves nothing to run: by the reason of most cases, and by others for benchmarks that were named
+// and have it not.
 func (e *expander) nothing() error {
-	reasons := map[string]int{}
-	for _, c := range e.cases {
-		if c.Skip != "" {
-			reasons[c.Skip]++
-		}
-	}
+	count, of := map[string]int{}, map[string][]string{}
 	var list []string
-	for r := range reasons {
-		list = append(list, r)
+	for _, c := range e.cases {
+		if c.Skip == "" {
+			continue
+		}
+		if count[c.Skip]++; count[c.Skip] == 1 {
+			list = append(list, c.Skip)
+		}
+		of[c.Skip] = unique(append(of[c.Skip], c.Benchmark))
 	}
 	sort.Slice(list, func(i, j int) bool {
-		if reasons[list[i]] != reasons[list[j]] {
-			return reasons[list[i]] > reasons[list[j]]
+		if count[list[i]] != count[list[j]] {
+			return count[list[i]] > count[list[j]]
 		}
 		return list[i] < list[j]
 	})
@@ -330,7 +309,18 @@ func (e *expander) nothing() error {
 	if len(list) == 0 {
 		return usage("", "nothing to run")
 	}
-	return usage("", "nothing that was asked for can run here: %s", list[0])
+	if len(e.o.Benchmarks) < 2 {
+		return usage("", "nothing that was asked for can run here: %s", list[0])
+	}
+	var texts, told []string
+	for _, reason := range list {
+		if !slices.ContainsFunc(of[reason], func(b string) bool { return !slices.Contains(told, b) }) {
+			continue
+		}
+		told = append(told, of[reason]...)
+		texts = append(texts, fmt.Sprintf("%s (%s)", reason, strings.Join(of[reason], ", ")))
+	}
+	return usage("", "nothing that was asked for can run here: %s", strings.Join(texts, "; "))
 }
 
 // group puts cases that the same PEs can run into one job per trial, in the

@@ -259,17 +259,17 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	if got, err := ParseSizes("8:64"); err != nil || fmt.Sprint(got) != "[8 16 32 64]" {
+	if got, _, err := ParseSizes("8:64"); err != nil || fmt.Sprint(got) != "[8 16 32 64]" {
 		t.Errorf("8:64 = %v, %v", got, err)
 	}
-	if got, err := ParseSizes("0:3"); err != nil || fmt.Sprint(got) != "[0 1 2 3]" {
+	if got, _, err := ParseSizes("0:3"); err != nil || fmt.Sprint(got) != "[0 1 2 3]" {
 		t.Errorf("0:3 = %v, %v", got, err)
 	}
-	if got, err := ParseSizes("1,64K,1"); err != nil || fmt.Sprint(got) != "[1 65536]" {
+	if got, _, err := ParseSizes("1,64K,1"); err != nil || fmt.Sprint(got) != "[1 65536]" {
 		t.Errorf("list = %v, %v", got, err)
 	}
 	for _, bad := range []string{"", "x", "-1", "8:4", "1:", "3G", "9999999999999999999", "1K2", ":", "1,,2", "8:x"} {
-		if got, err := ParseSizes(bad); err == nil {
+		if got, _, err := ParseSizes(bad); err == nil {
 			t.Errorf("ParseSizes(%q) = %v, want an error", bad, got)
 		}
 	}
@@ -288,7 +288,7 @@ func FuzzParseSizes(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		sizes, err := ParseSizes(s)
+		sizes, _, err := ParseSizes(s)
 		if err != nil {
 			return
 		}

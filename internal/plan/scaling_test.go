@@ -56,8 +56,8 @@ func TestBothWaysOfScaling(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	p = must(t, Options{Benchmarks: []string{"pingpong"}, Paths: []string{"host"}, Scaling: []string{"weak"}})
-	if !strings.Contains(strings.Join(p.Notes, "\n"), "--scaling weak concerns none of these benchmarks") {
-		t.Errorf("notes %q", p.Notes)
+	_, err := Make(Options{Benchmarks: []string{"pingpong"}, Paths: []string{"host"}, Scaling: []string{"weak"}}, benches, all)
+	if err == nil || !strings.HasPrefix(err.Error(), "--scaling weak: none of pingpong's cases takes it") {
+		t.Errorf("of a benchmark without a size of a problem: %v", err)
 	}
 }

@@ -35,13 +35,7 @@ const smallCopy = 64 << 10
 // pairs writes copies as matrices, one for each way of copying and size.
 func pairs(w io.Writer, bench string, recs []result.Record) {
 	by := []string{"device", "engine", "host_space", "ways", "pages", "buffers", "size_bytes"}
-	some := slices.Clone(recs)
-	for i, r := range some { // within devices the host's memory does not matter: those stand beside pinned memory
-		if r.Params["host_space"] == nil {
-			some[i].Params = r.Params.With("host_space", "pinned")
-		}
-	}
-	for _, group := range groupsOf(some, by) {
+	for _, group := range groupsOf(besideHost(recs, without(by, "host_space")), by) {
 		p := group[0].Params
 		metrics := []string{"bandwidth"}
 		if size, _ := p["size_bytes"].(int64); size <= smallCopy {
@@ -52,11 +46,38 @@ func pairs(w io.Writer, bench string, recs []result.Record) {
 				continue // all failed, which one matrix tells
 			}
 			sc := scaleOf(name, map[string]string{"bandwidth": "B/s", "latency": "s"}[name])
-			fmt.Fprintf(w, "\n# %s on %s: %s (%s), %s, %s host memory, %s, %s B; rows are sources\n", bench, text(p, "device"), name, sc.unit,
-				text(p, "engine"), text(p, "host_space"), waysWords[text(p, "ways")], text(p, "size_bytes"))
+			host := ""
+			if p.Has("host_space") {
+				host = " " + text(p, "host_space") + " host memory,"
+			}
+			fmt.Fprintf(w, "\n# %s on %s: %s (%s), %s,%s %s, %s B; rows are sources\n", bench, text(p, "device"), name, sc.unit,
+				text(p, "engine"), host, waysWords[text(p, "ways")], text(p, "size_bytes"))
 			table(w, pairRows(group, name, sc))
 		}
 	}
+}
+
+// besideHost puts copies within devices, for which the host's memory is null, into the matrix of those alike that touch the
+// host: of pinned memory before pageable. Where there are none they have a matrix of their own.
+func besideHost(recs []result.Record, alike []string) []result.Record {
+	some := slices.Clone(recs)
+	for _, group := range groupsOf(recs, alike) {
+		host := valuesOf(group, "host_space") // null first
+		if len(host) < 2 || host[0] != "-" {
+			continue
+		}
+		for i, r := range some {
+			if r.Params["host_space"] == nil && sameIn(r.Params, group[0].Params, alike) {
+				some[i].Params = r.Params.With("host_space", host[1])
+			}
+		}
+	}
+	return some
+}
+
+// sameIn says whether cases agree in these parameters.
+func sameIn(p, q result.Params, names []string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool { return text(p, n) != text(q, n) })
 }
 
 var waysWords = map[string]string{"one": "one way", "both": "both ways at once"}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,9 +45,9 @@ func TestCopiesAreMatrices(t *testing.T) {
 		"\n# devcopy on cuda: bandwidth (MB/s), copy, pageable host memory, one way, 1048576 B; rows are sources\n# from     0\nhost    9000\n",
 		"\n# devcopy on cuda: bandwidth (MB/s), copy, pinned host memory, both ways at once, 1048576 B; rows are sources\n" +
 			"# from       0       1\n" +
-			"host     90000        \n" +
+			"host     90000\n" +
 			"0               600000\n" +
-			"1       600000        \n",
+			"1       600000\n",
 		"\n# devcopy on cuda: latency (us), copy, pinned host memory, one way, 4096 B; rows are sources\n# from      0\nhost    1.000\n",
 		"# failed: because (devcopy on cuda, 1048576 B)\n",
 	} {
@@ -56,6 +57,33 @@ func TestCopiesAreMatrices(t *testing.T) {
 	}
 	if n := strings.Count(got, "latency (us)"); n != 1 {
 		t.Errorf("%d matrices of times, want that of 4 KiB alone:\n%s", n, got)
+	}
+}
+
+// Copies within devices name no host memory but that of the matrix in which they stand.
+func TestCopiesWithinDevicesNameNoHostMemory(t *testing.T) {
+	d2d := copyOf("d2d", int64(0), int64(1), nil, "one", 1<<20, 300e9)
+	both := copyOf("d2d", int64(0), int64(1), nil, "both", 1<<20, 290e9)
+	pinned, pageable := copyOf("h2d", nil, int64(0), "pinned", "one", 1<<20, 50e9), copyOf("h2d", nil, int64(0), "pageable", "one", 1<<20, 9e9)
+	for _, c := range []struct {
+		recs  []result.Record
+		heads []string // of the matrices, in order, after the engine
+	}{
+		{[]result.Record{d2d, both}, []string{"one way", "both ways at once"}},
+		{[]result.Record{d2d, pageable}, []string{"pageable host memory, one way"}},
+		{[]result.Record{d2d, pageable, pinned}, []string{"pinned host memory, one way", "pageable host memory, one way"}},
+		{[]result.Record{both, pageable}, []string{"both ways at once", "pageable host memory, one way"}},
+	} {
+		got := render(t, "text", c.recs)
+		var heads []string
+		for _, line := range strings.Split(got, "\n") {
+			if rest, ok := strings.CutPrefix(line, "# devcopy on cuda: bandwidth (MB/s), copy, "); ok {
+				heads = append(heads, strings.TrimSuffix(rest, ", 1048576 B; rows are sources"))
+			}
+		}
+		if !slices.Equal(heads, c.heads) || !strings.Contains(got, "300000") && !strings.Contains(got, "290000") {
+			t.Errorf("matrices %q, want %q:\n%s", heads, c.heads, got)
+		}
 	}
 }
 

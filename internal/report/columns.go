@@ -1,4 +1,4 @@
-// What scripts read: CSV, and OSU's two columns.
+// What scripts read: CSV, and OSU's columns.
 
 package report
 
@@ -89,7 +89,7 @@ func csvNumber(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-// writeOSU writes one block of size and value per series, as OSU's programs do.
+// writeOSU writes one block of sizes and values per series, as OSU's programs do.
 func writeOSU(w io.Writer, title []string, recs []result.Record) error {
 	for _, t := range title {
 		fmt.Fprintf(w, "# %s\n", t)
@@ -105,8 +105,7 @@ func writeOSU(w io.Writer, title []string, recs []result.Record) error {
 		if len(metrics) == 0 {
 			continue
 		}
-		m, _ := firstMetric(g, metrics[0])
-		sc := scaleOf(metrics[0], m.Unit)
+		columns := osuColumns(g, metrics)
 		by := names(set(append(distinguishing(g), "model", "transport", "device", "path")))
 		first, rowParam := rowsOf(g, by)
 		by = without(by, rowParam)
@@ -115,14 +114,21 @@ func writeOSU(w io.Writer, title []string, recs []result.Record) error {
 			for _, n := range by {
 				fmt.Fprintf(w, " %s=%s", n, text(s.first.Params, n))
 			}
-			fmt.Fprintf(w, "\n# %-*s%*s\n", 8, first, 20, osuHead(metrics[0])+" ("+sc.unit+")")
+			fmt.Fprintf(w, "\n# %-8s", first)
+			for _, c := range columns {
+				fmt.Fprintf(w, "%20s", c.head)
+			}
+			fmt.Fprintln(w)
 			for _, n := range sizes([]*series{s}) {
 				key := fmt.Sprint(n)
 				if first == "Grid" {
 					key = text(s.first.Params, "grid")
 				}
-				v := value(s.rows[n], metrics[0], sc)
-				fmt.Fprintf(w, "%-10s%20s\n", key, v)
+				fmt.Fprintf(w, "%-10s", key)
+				for _, c := range columns {
+					fmt.Fprintf(w, "%20s", value(s.rows[n], c.metric, c.scale))
+				}
+				fmt.Fprintln(w)
 			}
 		}
 	}
@@ -142,12 +148,34 @@ func rowsOf(recs []result.Record, by []string) (head, param string) {
 	return "PEs", "pes"
 }
 
-// osuHead names a metric as OSU would.
-func osuHead(metric string) string {
-	if n, ok := osuName[metric]; ok {
-		return n
+// osuColumn is a figure of OSU's programs, by its metric here and the head that it has there.
+type osuColumn struct {
+	metric, head string
+	scale        scale
+}
+
+// osuColumns are the figures that OSU's program of the kind prints: of a collective the mean over the ranks (util/osu_util_mpi.c,
+// print_stats), of osu_mbw_mr the messages too, of the others one.
+func osuColumns(recs []result.Record, metrics []string) []osuColumn {
+	column := func(metric, head string) osuColumn {
+		m, _ := firstMetric(recs, metric)
+		sc := scaleOf(metric, m.Unit)
+		if head == "" {
+			head = metric
+			if n, ok := osuName[metric]; ok {
+				head = n
+			}
+			head += " (" + sc.unit + ")"
+		}
+		return osuColumn{metric, head, sc}
 	}
-	return metric
+	switch {
+	case slices.Contains(metrics, "latency_mean"):
+		return []osuColumn{column("latency_mean", "Avg Latency(us)")}
+	case metrics[0] == "bandwidth" && slices.Contains(metrics, "message_rate"):
+		return []osuColumn{column("bandwidth", "MB/s"), column("message_rate", "Messages/s")}
+	}
+	return []osuColumn{column(metrics[0], "")}
 }
 
 var osuName = map[string]string{"latency": "Latency", "bandwidth": "Bandwidth", "iteration_time": "Iteration"}

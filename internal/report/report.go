@@ -1,5 +1,5 @@
 // Package report turns records into what a person or a script reads: text
-// tables, JSON lines, CSV, and OSU's two columns. It knows records alone;
+// tables, JSON lines, CSV, and OSU's columns. It knows records alone;
 // scaling of base units to µs or GB/s happens here and nowhere else.
 package report
 
@@ -84,7 +84,7 @@ type scale struct {
 }
 
 func scaleOf(metric, unit string) scale {
-	switch {
+	switch metric = strings.TrimSuffix(metric, "_mean"); {
 	case metric == "latency", metric == "task_time", metric == "metg", slices.Contains(legNames, metric):
 		return scale{"us", 1e6}
 	case metric == "work_rate" && unit == "op/s", metric == "peak_rate" && unit == "op/s", metric == "flop_rate":

@@ -127,7 +127,7 @@ func TestEveryNameHasAFormat(t *testing.T) {
 // Emulated figures never stand bare, failures never look like figures.
 func TestFiguresAreWhatTheyLookLike(t *testing.T) {
 	text := render(t, "text", fixed())
-	for _, want := range []string{"(0.216)", "failed", emulatedNote, "oversubscribed", "skipped: because (2 cases)", "13 ok, 1 failed, 2 skipped"} {
+	for _, want := range []string{"(0.216)", "failed", emulatedNote, "oversubscribed", "skipped: because (2 cases of pingpong)", "13 ok, 1 failed, 2 skipped"} {
 		if want == "13 ok, 1 failed, 2 skipped" {
 			want = "14 ok, 1 failed, 2 skipped"
 		}
@@ -227,6 +227,25 @@ func TestNotesSayWhyACaseIsNotDirect(t *testing.T) {
 			if !strings.Contains(got, want) || lane != "copy" && strings.Contains(got, "went by") {
 				t.Errorf("%s, %s: want %q in\n%s", lane, format, want, got)
 			}
+		}
+	}
+}
+
+// OSU's programs print the mean over the ranks of a collective, and messages a second beside osu_mbw_mr's bandwidth.
+func TestOSUsOwnColumns(t *testing.T) {
+	over := func(size int64) result.Params { return result.Params{"size_bytes": size} }
+	for bench, c := range map[string]struct {
+		metrics map[string]result.Metric
+		want    string
+	}{
+		"allreduce": {map[string]result.Metric{"latency": metric("s", 9e-6), "latency_mean": metric("s", 4.5e-6), "bandwidth": metric("B/s", 1e9)},
+			"\n# Size         Avg Latency(us)\n8                        4.500\n"},
+		"multi_bandwidth": {map[string]result.Metric{"bandwidth": metric("B/s", 16e6), "message_rate": metric("op/s", 2e6)},
+			"\n# Size                    MB/s          Messages/s\n8                        16.00             2000000\n"},
+		"bandwidth": {map[string]result.Metric{"bandwidth": metric("B/s", 16e6)}, "\n# Size        Bandwidth (MB/s)\n8                        16.00\n"},
+	} {
+		if got := render(t, "osu", []result.Record{rec(bench, "mpi", "host", result.OK, over(8), c.metrics)}); !strings.Contains(got, c.want) {
+			t.Errorf("%s: it lacks\n%s\nit is\n%s", bench, c.want, got)
 		}
 	}
 }

@@ -293,6 +293,7 @@ func writeSummary(w io.Writer, recs []result.Record) error {
 	type group struct {
 		n     int
 		first result.Record
+		mixed bool // of several benchmarks
 	}
 	reasons := map[string]*group{}
 	for _, r := range recs {
@@ -305,12 +306,16 @@ func writeSummary(w io.Writer, recs []result.Record) error {
 			reasons[line] = &group{first: r}
 		}
 		reasons[line].n++
+		reasons[line].mixed = reasons[line].mixed || r.Benchmark != reasons[line].first.Benchmark
 	}
 	for _, line := range sorted(reasons) {
 		g := reasons[line]
 		which := fmt.Sprintf("%d cases", g.n)
-		if g.n == 1 {
+		switch {
+		case g.n == 1:
 			which = g.first.Benchmark + " " + where(g.first.Params)
+		case !g.mixed:
+			which += " of " + g.first.Benchmark
 		}
 		fmt.Fprintf(w, "# %s (%s)\n", line, which)
 	}

@@ -68,7 +68,7 @@ type Key struct {
 
 // Metric sums up the samples of one measured quantity in its base unit: s,
 // B/s, op/s or 1. NaN fields are not known and become null: P95 and P99 unless
-// single operations were timed, Stddev and the interval of a lone sample.
+// single operations were timed, Stddev of a lone sample, the interval of fewer than stats.LeastSamples.
 type Metric struct {
 	Unit       string
 	Median     float64

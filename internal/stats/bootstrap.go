@@ -119,7 +119,7 @@ func centerDraws(trials [][]float64, rng *rand.Rand) []float64 {
 		return draws
 	}
 	for _, t := range trials {
-		if len(t) >= 2 {
+		if len(t) >= LeastSamples {
 			return blockDraws(t, rng)
 		}
 	}
@@ -129,13 +129,24 @@ func centerDraws(trials [][]float64, rng *rand.Rand) []float64 {
 // MedianInterval puts an interval around the median of one trial's samples.
 // Batches that follow each other are correlated, so blocks of n^(1/3) of them
 // are drawn from the sequence, which is taken as a circle (moving blocks: Hall,
-// Horowitz and Jing, Biometrika 82, 1995, for the length).
+// Horowitz and Jing, Biometrika 82, 1995, for the length). Of fewer samples than
+// LeastSamples the ends are not known.
 func MedianInterval(x []float64, confidence float64, seed uint64) Interval {
-	if len(x) < 2 {
+	if len(x) < LeastSamples {
 		return Interval{Median(x), math.NaN(), math.NaN(), confidence}
 	}
 	return interval(Median(x), blockDraws(x, source(seed)), confidence)
 }
+
+// LeastSamples is from how many samples of one trial on there is an interval: a
+// draw has three blocks then. Two samples are one block, so that every draw is
+// both of them and the interval a point; of three or four a draw is two blocks,
+// and a 95 % interval of independent samples holds the truth in 60 to 75 of 100
+// cases, where from five on it does so in 80 at least (TestFewSamples).
+const LeastSamples = 5
+
+// blockLength is how many of n samples are drawn together.
+func blockLength(n int) int { return int(math.Ceil(math.Cbrt(float64(n)))) }
 
 // blockDraws are medians of resampled blocks. Samples are replaced by their
 // ranks and counted, so that a draw costs no sorting.
@@ -158,7 +169,7 @@ func blockDraws(x []float64, rng *rand.Rand) []float64 {
 	for r, i := range order {
 		rank[i] = int32(r)
 	}
-	block := min(int(math.Ceil(math.Cbrt(float64(n)))), n-1) // of two samples one at a time: else all draws are alike
+	block := blockLength(n)
 	count := make([]int32, n)
 	draws := make([]float64, Resamples)
 	for d := range draws {

@@ -151,13 +151,6 @@ func TestBlocksWiden(t *testing.T) {
 	near(t, "width for independent samples", (b.High-b.Low)/(2*1.96*1.2533/math.Sqrt(float64(n))), 1, 0.25)
 }
 
-// The interval of two samples is no point.
-func TestIntervalOfTwo(t *testing.T) {
-	if v := MedianInterval([]float64{1, 3}, 0.95, 1); v.Estimate != 2 || v.Low != 1 || v.High != 3 {
-		t.Errorf("%+v", v)
-	}
-}
-
 func TestRatio(t *testing.T) {
 	a := [][]float64{{2, 2.02}, {2.1, 2.1}, {1.9}}
 	b := [][]float64{{1}, {1.05}, {0.95, 0.95, 0.95}}
@@ -206,10 +199,52 @@ func TestMetric(t *testing.T) {
 	}
 }
 
+// TestFewSamples: below LeastSamples there is no interval, alone or in a ratio, and from it on one that is worth its name.
+func TestFewSamples(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	const cases = 200
+	for n := 1; n <= 12; n++ {
+		holds := 0
+		for i := range cases {
+			x := launches(rng, 1, n, 0, 0.1)[0]
+			v, r := MedianInterval(x, 0.95, uint64(i)), Ratio([][]float64{x}, [][]float64{x}, 0.95, uint64(i))
+			if known := n >= LeastSamples; math.IsNaN(v.Low) == known || math.IsNaN(v.High) == known || math.IsNaN(r.Low) == known {
+				t.Fatalf("%d samples: %v, ratio %v", n, v, r)
+			}
+			if v.Low <= 1 && 1 <= v.High {
+				holds++
+			}
+		}
+		if n >= LeastSamples && holds < cases*80/100 {
+			t.Errorf("%d samples: the interval holds the truth in %d of %d", n, holds, cases)
+		}
+		if blocks := (n + blockLength(n) - 1) / blockLength(n); n >= LeastSamples && blocks < 3 {
+			t.Errorf("%d samples are %d blocks", n, blocks)
+		}
+	}
+}
+
+// TestIntervalsHaveAWidth: where no two samples are equal, the ends are not either.
+func TestIntervalsHaveAWidth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.SliceOfNDistinct(rapid.Float64Range(1, 1e6), LeastSamples, 40, rapid.ID).Draw(t, "x")
+		if v := MedianInterval(x, 0.95, 1); !(v.Low < v.High) {
+			t.Fatalf("%v of %v", v, x)
+		}
+		same := make([]float64, len(x))
+		for i := range same {
+			same[i] = x[0]
+		}
+		if v := MedianInterval(same, 0.95, 1); v.Low != x[0] || v.High != x[0] {
+			t.Fatalf("%v of equal samples of %v", v, x[0])
+		}
+	})
+}
+
 // TestIntervalsHoldTheirEstimate for any samples: ends in order, within the data.
 func TestIntervalsHoldTheirEstimate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x := rapid.SliceOfN(rapid.Float64Range(-1e6, 1e6), 2, 60).Draw(t, "x")
+		x := rapid.SliceOfN(rapid.Float64Range(-1e6, 1e6), LeastSamples, 60).Draw(t, "x")
 		v := MedianInterval(x, 0.95, 1)
 		lo, hi := Percentile(x, 0), Percentile(x, 100)
 		if !(lo <= v.Low && v.Low <= v.High && v.High <= hi) {

@@ -44,7 +44,7 @@ type Collector interface {
 
 // Collect is d's Collect, ErrUnsupported where it has none: for drivers that stand before another.
 func Collect(d Driver, c *Collective, polls int) (over bool, err error) {
-	lib, ok := d.(Collector)
+	lib, ok := As[Collector](d)
 	if !ok {
 		return false, fmt.Errorf("transport %s stands on no library with collectives: %w", d.Caps().Name, ErrUnsupported)
 	}
@@ -87,7 +87,7 @@ func (e *Endpoint) Collective(c Collective) error {
 	if e.fatal != nil {
 		return e.collectiveError(&c, kindOf(e.fatal), e.fatal, "", "")
 	}
-	if _, ok := e.d.(Collector); !ok {
+	if _, ok := As[Collector](e.d); !ok {
 		return e.collectiveError(&c, ErrUnsupported, nil, "transport "+e.caps.Name+" stands on no library with collectives", "take transport mpi")
 	}
 	way := Host

@@ -63,7 +63,7 @@ var METG = &bench.Benchmark{
 	Doc:  "METG(50 %): the smallest granularity of a task graph at which half of the PEs' peak work rate is left (Task Bench)",
 	Params: append(params(),
 		bench.Param{Name: "repetitions", Doc: "repetitions of the task sizes on either side of 50 %, and of the peak",
-			Default: int64(15), Quick: int64(5), Flag: "repetitions", Min: 3, Max: 1000}),
+			Default: int64(15), Quick: int64(5), Flag: "repetitions", Min: 5, Max: 1000}),
 	Metrics: []bench.Metric{
 		{Name: "metg", Unit: "s", Doc: "granularity (time of a run × PEs / tasks) where the work rate is half of its peak, linear between task sizes"},
 		{Name: "peak_rate", Unit: "op/s", Doc: "work rate at the largest task size: operations, iterations or bytes per second, all PEs together"},

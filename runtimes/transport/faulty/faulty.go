@@ -30,6 +30,8 @@ type driver struct {
 	dead    bool
 }
 
+var _ transport.Wrapper = (*driver)(nil)
+
 // Wrap gives d's faulty twin. Faults of other PEs are ignored; without any, d itself comes back.
 func Wrap(d transport.Driver, f Faults) transport.Driver {
 	w := &driver{Driver: d, env: f, rank: d.Caps().Rank, spoiled: map[uint32]*scratch{}, lens: map[uint32]int{}}
@@ -43,6 +45,9 @@ func Wrap(d transport.Driver, f Faults) transport.Driver {
 	}
 	return w
 }
+
+// Unwrap gives the driver that is spoiled.
+func (w *driver) Unwrap() transport.Driver { return w.Driver }
 
 // strikes is the fault that befalls the next message, nil for most.
 func (w *driver) strikes() *Fault {

@@ -53,6 +53,47 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// collector is a driver whose library has collectives.
+type collector struct {
+	transport.Driver
+	collects int
+}
+
+func (c *collector) Caps() transport.Caps { return transport.Caps{Name: "collector"} }
+func (c *collector) Close() error         { return nil }
+func (c *collector) Collect(*transport.Collective, int) (bool, error) {
+	c.collects++
+	return true, nil
+}
+
+// around is a wrapper that adds nothing.
+type around struct{ transport.Driver }
+
+func (a around) Unwrap() transport.Driver { return a.Driver }
+
+// What the driver inside can do is found through any depth of wrappers; faults stand before it; and it is not made up.
+func TestWrappersAreLookedThrough(t *testing.T) {
+	faults, err := faulty.Parse("die:2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside := &collector{}
+	d := around{faulty.Wrap(around{inside}, faults)}
+	lib, ok := transport.As[transport.Collector](d)
+	if !ok {
+		t.Fatal("a collector's collectives are hidden")
+	}
+	if _, err := lib.Collect(&transport.Collective{}, 1); err != nil || inside.collects != 1 {
+		t.Errorf("%v, %d calls", err, inside.collects)
+	}
+	if _, err := lib.Collect(&transport.Collective{}, 1); !errors.Is(err, faulty.ErrDead) || inside.collects != 1 {
+		t.Errorf("the fault was passed by: %v, %d calls", err, inside.collects)
+	}
+	if _, ok := transport.As[transport.Looper](d); ok {
+		t.Error("loops where there are none")
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("flip:1:2@3,delay:4:5ms")
 	f.Fuzz(func(t *testing.T, s string) {
