@@ -108,11 +108,13 @@ func TestFlagsBesideAPreset(t *testing.T) {
 // smallest shrinks a preset as far as it goes: one short trial, the ends of long lists, and of message sizes a small and a
 // large one.
 func smallest(p preset.Preset) []string {
-	args := []string{"--preset", p.Name, "--scale", "1e-5", "--trials", "1", "-i", "12", "-x", "1"}
+	args := []string{"--preset", p.Name, "--scale", "1e-5", "--trials", "1", "-i", "16", "-x", "1"}
 	for _, s := range p.Settings {
 		switch ends := strings.Split(s.Value, ","); {
 		case s.Flag == "message-size":
 			args = append(args, "-m", "16,64K")
+		case s.Rule == preset.Period:
+			args = append(args, "--"+s.Flag, "1,16")
 		case len(ends) > 3 && s.Rule != preset.PEs:
 			args = append(args, "--"+s.Flag, ends[0]+","+ends[len(ends)-1])
 		}

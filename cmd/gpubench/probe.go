@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"gpubench/gpu"
-	"gpubench/internal/bench"
 	"gpubench/internal/doctor"
 	"gpubench/internal/machine"
 	"gpubench/internal/plan"
@@ -98,7 +97,7 @@ func probeDevice(d gpu.Driver) plan.Device {
 		out.MemBytes, out.Private = dev.Info().TotalMemory, mayBePrivate(os.Getenv, n)
 		out.CacheBytes = dev.Info().L2Bytes
 	} else {
-		out.CacheBytes, _ = services()[bench.CacheBytes].(int64)
+		out.CacheBytes = lastCache(machine.ReadHost().Caches)
 	}
 	return out
 }

@@ -42,7 +42,7 @@ func TestTaskBenchIsRight(t *testing.T) {
 		{"-n 2 --transport mpi,ucx --path host --steps 6 --width 5 --pattern tree,all_to_all,spread --output-bytes 16,64K", 2 * 3 * 2 * 2, true},
 		{"-n 2 --transport ucx --path staged --steps 5 --width 3 --output-bytes 4K", 2, true},
 		// More points than a process has mappings of memory.
-		{"-n 1 --path host --steps 2 --width 70000 --task-kernel empty", 2, true},
+		{"-n 1 --path host --steps 2 --width 70000", 2, true},
 	} {
 		if c.long && testing.Short() {
 			continue

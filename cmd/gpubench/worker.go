@@ -187,12 +187,20 @@ func busyThreads(device string) int {
 // services are what bodies may ask for by name.
 func services() map[string]any {
 	s := map[string]any{}
-	for _, c := range site().Caches {
-		if c.Type != "instruction" {
-			s[bench.CacheBytes] = c.Bytes // the last one is the largest
-		}
+	if n := lastCache(site().Caches); n > 0 {
+		s[bench.CacheBytes] = n
 	}
 	return s
+}
+
+// lastCache is the bytes of the last cache for data, 0 where none is known.
+func lastCache(caches []machine.Cache) (bytes int64) {
+	for _, c := range caches {
+		if c.Type != "instruction" {
+			bytes = c.Bytes // the last one is the largest
+		}
+	}
+	return bytes
 }
 
 // runRank makes this process's main thread a PE. held is the device that stays open with the transport.
