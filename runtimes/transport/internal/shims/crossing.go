@@ -48,6 +48,13 @@ type Table struct {
 	Ended  func(*Done) error    // an operation whose Outcome is not 0
 }
 
+func (t *Table) ended(d *Done) error {
+	if d.Outcome == 0 {
+		return nil
+	}
+	return t.Ended(d)
+}
+
 // Crossing is a transport.Driver's calls into a shim.
 type Crossing struct {
 	gate  gate.Gate
@@ -94,9 +101,10 @@ func (c *Crossing) Do(ops []transport.Op, done []transport.Completion, polls int
 	}
 	for i := range n {
 		d := &c.done[i]
-		done[i] = transport.Completion{ID: d.ID, Peer: d.Peer, Tag: d.Tag, Len: int(d.Len)}
-		if d.Outcome != 0 {
-			done[i].Err = c.table.Ended(d)
+		o := &done[i] // field by field: a literal clears all of it first
+		o.ID, o.Peer, o.Tag, o.Len = d.ID, d.Peer, d.Tag, int(d.Len)
+		if d.Outcome != 0 || o.Err != nil {
+			o.Err = c.table.ended(d)
 		}
 	}
 	return n, nil
