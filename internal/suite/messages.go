@@ -109,11 +109,7 @@ func (m *messages) allocate(p result.Params) (err error) {
 		}
 		m.buffers = append(m.buffers, b)
 	}
-	ack := ackBytes
-	if m.all {
-		ack = ackBytesAll
-	}
-	acks, list, err := slots.Make(pe.Device, gpu.Pageable, gpu.DefaultPages, len(m.ack), ack)
+	acks, list, err := slots.Make(pe.Device, gpu.Pageable, gpu.DefaultPages, len(m.ack), ackBytes)
 	if err != nil {
 		return err
 	}
@@ -173,12 +169,9 @@ func (m *messages) stop() {
 // and not checked.
 const checkBytes = 64 << 20
 
-// Sizes of a window's acknowledgement, as in OSU's programs for one pair and for
-// all.
-const (
-	ackBytes    = 4
-	ackBytesAll = 1
-)
+// ackBytes is the size of a window's acknowledgement, one MPI_CHAR as in osu_bw
+// and osu_mbw_mr of the OSU Micro-Benchmarks 7.4.
+const ackBytes = 1
 
 // fill writes the pattern of step into the first slot in use, step+1 into the
 // second, and so on.

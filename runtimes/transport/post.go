@@ -23,7 +23,7 @@ func (e *Endpoint) Post(ctx uint8, buf gpu.Memory, dst, tag int) (Request, error
 		return Request{}, e.fail(s, err)
 	}
 	if c := &e.done[0]; n == 1 && c.ID == s.id && c.Err == nil {
-		e.count(OpSend, s.way, c.Len)
+		e.count(s, c.Len)
 		e.put(s)
 		return Request{}, nil
 	}
