@@ -255,9 +255,9 @@ func (e *expander) add(b Bench, pes int64, transport, path string, spaces Spaces
 	if b.Settle != nil {
 		if flag, err := b.Settle(p); err != nil {
 			misfit = &UsageError{Flag: flag, Text: err.Error()}
-			// It is of the other model; or it has no such path, and was not asked for alone and with it; or no such size, and nobody
+			// There is none, whatever the other flags are; it is of the other model; or it has no such path, and was not asked for alone and with it; or no such size, and nobody
 			// asked for sizes.
-			if flag == "--model" || flag == "--path" && (len(e.o.Benchmarks) != 1 || len(e.o.Paths) == 0) || flag == "-m" && !e.sized {
+			if flag == "" || flag == "--model" || flag == "--path" && (len(e.o.Benchmarks) != 1 || len(e.o.Paths) == 0) || flag == "-m" && !e.sized {
 				return misfit
 			}
 			skip = misfit.Error()

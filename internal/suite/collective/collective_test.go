@@ -92,6 +92,10 @@ func TestSettle(t *testing.T) {
 		{"alltoall", result.Params{"size_bytes": int64(2)}, "", ""},
 		{"alltoall", result.Params{"size_bytes": int64(2), "size_is": "total"}, "-m", "nothing to send for 3 PEs"},
 		{"bcast", result.Params{"size_bytes": int64(0)}, "-m", "nothing to send"},
+		{"alltoall", result.Params{"collective": "tree"}, "none", "alltoall has no tree: give --collective own"},
+		{"allgather", result.Params{"collective": "tree"}, "none", "give --collective own or ring"},
+		{"allgather", result.Params{"collective": "ring"}, "", ""},
+		{"bcast", result.Params{"collective": "tree", "model": "charm"}, "", ""},
 		{"allgather", result.Params{"space": "device:pinned"}, "--space", "one space"},
 	} {
 		p := base
@@ -99,6 +103,9 @@ func TestSettle(t *testing.T) {
 			p = p.With(k, v)
 		}
 		flag, err := find(t, c.name).Settle(p)
+		if flag == "" && err != nil {
+			flag = "none"
+		}
 		if flag != c.flag || (err != nil) != (c.flag != "") || err != nil && !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s %v: %q, %v", c.name, c.with, flag, err)
 		}
