@@ -65,6 +65,20 @@ func TestCountsAreOSUs(t *testing.T) {
 	}
 }
 
+// What a case takes: both buffers of each PE, the scratch of sums, and staging.
+func TestMemory(t *testing.T) {
+	const size = 1 << 30
+	for _, c := range []struct {
+		name, path string
+		want       int64 // in units of size
+	}{{"alltoall", "host", 4 * 2 * 4}, {"allgather", "host", 4 * 5}, {"bcast", "host", 4 * 2}, {"allreduce", "host", 4 * 4}, {"bcast", "staged", 4 * 4}} {
+		p := result.Params{"size_bytes": int64(size), "size_is": "per_pe", "pes": int64(4), "path": c.path}
+		if got := find(t, c.name).Memory(p); got != c.want*size {
+			t.Errorf("%s, %s: %d GiB, want %d", c.name, c.path, got>>30, c.want)
+		}
+	}
+}
+
 // What does not go together is said with the flag and the mend; what does is left alone.
 func TestSettle(t *testing.T) {
 	base := result.Params{"model": "mpi", "transport": "mpi", "path": "host", "space": "pageable", "pes": int64(3),
