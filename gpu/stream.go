@@ -20,7 +20,9 @@ type Stream struct {
 
 // Given counts what a stream was given: what somebody says was done can be held against it.
 type Given struct {
-	Work    int64 // kernels, copies and fills that are not empty and that the driver took; those of a graph when it is launched, as far as they went to the stream captured
+	// Work is kernels, copies and fills that are not empty and that the driver took; those of a graph when it is launched, as
+	// far as they went to the stream that was captured.
+	Work    int64
 	Records int64 // of events
 	Waits   int64 // for the stream's end, by Sync
 }
