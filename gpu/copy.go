@@ -20,7 +20,7 @@ func (s *Stream) Copy(dst, src Memory) error {
 	if dst.Len == 0 {
 		return nil
 	}
-	return done("cuMemcpyAsync", cu.TryMemcpyAsync(cu.DevicePtr(dst.Addr), cu.DevicePtr(src.Addr), int64(src.Len), s.h))
+	return s.worked(done("cuMemcpyAsync", cu.TryMemcpyAsync(cu.DevicePtr(dst.Addr), cu.DevicePtr(src.Addr), int64(src.Len), s.h)))
 }
 
 func panicLengths(dst, src int) {
@@ -42,7 +42,7 @@ func (s *Stream) CopyPeer(dst Memory, to *Device, src Memory, from *Device) erro
 	if dst.Len == 0 {
 		return nil
 	}
-	return done("cuMemcpyPeerAsync", cu.TryMemcpyPeerAsync(cu.DevicePtr(dst.Addr), to.ctx, cu.DevicePtr(src.Addr), from.ctx, int64(src.Len), s.h))
+	return s.worked(done("cuMemcpyPeerAsync", cu.TryMemcpyPeerAsync(cu.DevicePtr(dst.Addr), to.ctx, cu.DevicePtr(src.Addr), from.ctx, int64(src.Len), s.h)))
 }
 
 // Layout is memory seen as planes of rows: row y of plane z begins (z × Rows + y) × Pitch bytes into Memory. A part of a
@@ -81,7 +81,7 @@ func (s *Stream) Copy2D(dst, src Layout, width, height int) error {
 	if width == 0 || height == 0 {
 		return nil
 	}
-	return done("cuMemcpy2DAsync", cu.TryMemcpy2DAsync(&cu.CopyBox{Dst: dst.side(), Src: src.side(), Width: int64(width), Height: int64(height)}, s.h))
+	return s.worked(done("cuMemcpy2DAsync", cu.TryMemcpy2DAsync(&cu.CopyBox{Dst: dst.side(), Src: src.side(), Width: int64(width), Height: int64(height)}, s.h)))
 }
 
 // Copy3D copies depth planes of height rows of width bytes.
@@ -94,8 +94,8 @@ func (s *Stream) Copy3D(dst, src Layout, width, height, depth int) error {
 	if width == 0 || height == 0 || depth == 0 {
 		return nil
 	}
-	return done("cuMemcpy3DAsync", cu.TryMemcpy3DAsync(&cu.CopyBox{Dst: dst.side(), Src: src.side(),
-		Width: int64(width), Height: int64(height), Depth: int64(depth)}, s.h))
+	return s.worked(done("cuMemcpy3DAsync", cu.TryMemcpy3DAsync(&cu.CopyBox{Dst: dst.side(), Src: src.side(),
+		Width: int64(width), Height: int64(height), Depth: int64(depth)}, s.h)))
 }
 
 // Fill sets every byte of dst to value. Pageable memory is out of a GPU's reach: there it is an *UnsupportedError,
@@ -105,7 +105,7 @@ func (s *Stream) Fill(dst Memory, value byte) error {
 	if err := s.fillable(dst); err != nil || dst.Len == 0 {
 		return err
 	}
-	return done("cuMemsetD8Async", cu.TryMemsetD8Async(cu.DevicePtr(dst.Addr), value, int64(dst.Len), s.h))
+	return s.worked(done("cuMemsetD8Async", cu.TryMemsetD8Async(cu.DevicePtr(dst.Addr), value, int64(dst.Len), s.h)))
 }
 
 // Fill32 sets every 4 bytes of dst to value; its address and length are multiples of 4.
@@ -117,7 +117,7 @@ func (s *Stream) Fill32(dst Memory, value uint32) error {
 	if err := s.fillable(dst); err != nil || dst.Len == 0 {
 		return err
 	}
-	return done("cuMemsetD32Async", cu.TryMemsetD32Async(cu.DevicePtr(dst.Addr), value, int64(dst.Len/4), s.h))
+	return s.worked(done("cuMemsetD32Async", cu.TryMemsetD32Async(cu.DevicePtr(dst.Addr), value, int64(dst.Len/4), s.h)))
 }
 
 func (s *Stream) fillable(dst Memory) error {

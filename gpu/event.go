@@ -50,6 +50,7 @@ func (e *Event) Close() error { return e.close() }
 func (s *Stream) Record(e *Event) error {
 	s.check()
 	e.alive()
+	s.given.Records++
 	return done("cuEventRecord", cu.TryEventRecord(e.h, s.h))
 }
 

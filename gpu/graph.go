@@ -8,6 +8,7 @@ import "github.com/barnex/cuda5/cu"
 type Graph struct {
 	resource
 	exec cu.GraphExec
+	work int64 // what a launch gives a stream: what was given to the captured one
 }
 
 // Capture records what f queues in s, and in streams that f joins to it by events, instead of running it. An error of
@@ -18,11 +19,18 @@ func (s *Stream) Capture(f func() error) (*Graph, error) {
 	if err := s.beginCapture(&call); err != nil {
 		return nil, err
 	}
+	before := s.given
 	captured, err := s.runCapture(f)
+	work := s.given.Work - before.Work
+	s.given = before // nothing of it has run
 	if err != nil {
 		return nil, err
 	}
-	return s.instantiate(captured)
+	g, err := s.instantiate(captured)
+	if err == nil {
+		g.work = work
+	}
+	return g, err
 }
 
 func (s *Stream) beginCapture(call *string) (err error) {
@@ -83,7 +91,11 @@ func (g *Graph) release() (err error) {
 func (g *Graph) Launch(s *Stream) error {
 	g.check()
 	s.alive()
-	return done("cuGraphLaunch", cu.TryGraphLaunch(g.exec, s.h))
+	err := done("cuGraphLaunch", cu.TryGraphLaunch(g.exec, s.h))
+	if err == nil {
+		s.given.Work += g.work
+	}
+	return err
 }
 
 // Close destroys the graph. Closing twice panics.

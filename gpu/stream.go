@@ -14,7 +14,28 @@ const maxArgs = 64 // parameters of a kernel
 // hot ones (Copy, Fill, Launch, Record, WaitEvent, Query, Sync, Graph.Launch) allocates.
 type Stream struct {
 	resource
-	h cu.Stream
+	h     cu.Stream
+	given Given
+}
+
+// Given counts what a stream was given: what somebody says was done can be held against it.
+type Given struct {
+	// Work is kernels, copies and fills that are not empty and that the driver took; those of a graph when it is launched, as
+	// far as they went to the stream that was captured.
+	Work    int64
+	Records int64 // of events
+	Waits   int64 // for the stream's end, by Sync
+}
+
+// Given is what the stream has been given so far.
+func (s *Stream) Given() Given { return s.given }
+
+// worked counts a piece of work that the driver took.
+func (s *Stream) worked(err error) error {
+	if err == nil {
+		s.given.Work++
+	}
+	return err
 }
 
 // NewStream makes a stream that is not ordered with any other.
@@ -51,6 +72,7 @@ func (s *Stream) Handle() uintptr {
 // Sync waits until all that was queued is done, and says what went wrong in it.
 func (s *Stream) Sync() error {
 	s.check()
+	s.given.Waits++
 	return done("cuStreamSynchronize", cu.TryStreamSynchronize(s.h))
 }
 
@@ -80,8 +102,8 @@ func (s *Stream) Launch(f *Function, grid, block Dim3, shared int, args ...uint6
 	if f.module.closed || f.module.dev.ctx != s.dev.ctx || len(args) > maxArgs {
 		s.misusedLaunch(f, len(args))
 	}
-	return done("cuLaunchKernel",
-		cu.LaunchKernel64(f.h, grid.X, grid.Y, grid.Z, block.X, block.Y, block.Z, shared, s.h, args))
+	return s.worked(done("cuLaunchKernel",
+		cu.LaunchKernel64(f.h, grid.X, grid.Y, grid.Z, block.X, block.Y, block.Z, shared, s.h, args)))
 }
 
 func (s *Stream) misusedLaunch(f *Function, args int) {

@@ -21,8 +21,8 @@ var (
 	vectorCheck = define("vector", "vector_check", "ppiiiii", unsafe.Pointer(C.gb_vector_check))
 )
 
-// VectorFill writes what sender contributes to the reduction of a step: whole numbers below 2^20, element by element.
-// m holds elements first, first+1, … of the vector.
+// VectorFill writes what sender contributes to the reduction of a step: whole numbers below 2^40, element by element, so
+// that sums of 8192 PEs are exact, and sums made in float32 are not. m holds elements first, first+1, … of the vector.
 func (k *Set) VectorFill(s *gpu.Stream, m gpu.Memory, first, step, sender int) error {
 	n := mustBeFloats("vector", m)
 	if n == 0 {

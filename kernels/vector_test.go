@@ -8,7 +8,7 @@ import (
 )
 
 // vectorValue is gb_vector_value of vector.h.
-func vectorValue(step, sender, i int) float64 { return float64(patternWord(step, sender, i) >> 44) }
+func vectorValue(step, sender, i int) float64 { return float64(patternWord(step, sender, i) >> 24) }
 
 func vectorSum(step, senders, i int) float64 {
 	sum := 0.0
@@ -69,7 +69,8 @@ func TestVectorCheckFinds(t *testing.T) {
 	})
 }
 
-// A contribution that is left out, comes twice, is another step's or is shifted is wrong nearly everywhere.
+// A contribution that is left out, comes twice, is another step's or is shifted is wrong nearly everywhere, and so is a sum
+// in single precision.
 func TestVectorTellsContributionsApart(t *testing.T) {
 	const n = 4096
 	for what, f := range map[string]func(i int) float64{
@@ -78,6 +79,9 @@ func TestVectorTellsContributionsApart(t *testing.T) {
 		"stale":    func(i int) float64 { return vectorSum(5, 2, i) + vectorValue(4, 2, i) },
 		"shifted":  func(i int) float64 { return vectorSum(5, 3, i+1) },
 		"swapped":  func(i int) float64 { return vectorSum(5, 3, i^512) },
+		"float32": func(i int) float64 {
+			return float64(float32(vectorValue(5, 0, i)) + float32(vectorValue(5, 1, i)) + float32(vectorValue(5, 2, i)))
+		},
 	} {
 		wrong := 0
 		for i := range n {

@@ -175,7 +175,15 @@ func TestJacobi3DIsRight(t *testing.T) {
 // The figures of both models over all sizes are checked, odd ones too.
 func TestSizes(t *testing.T) {
 	recs := records(t, exitOK, "pingpong", "bandwidth", "--device", "emulated", "-m", "0,1,3,4097,1000003", "-i", "20", "-x", "2")
-	allOKButEmpty(t, recs)
+	var some []result.Record
+	for _, r := range recs {
+		if r.Benchmark == "pingpong" || r.Params.Int("size_bytes") > 0 {
+			some = append(some, r)
+		} else if r.Status != result.Skipped { // nothing has no bandwidth
+			t.Errorf("%v: %s", r.Params, r.Status)
+		}
+	}
+	allOKButEmpty(t, some)
 	if n := len(recs); n != 2*2*3*5 {
 		t.Errorf("%d records, want 60", n)
 	}

@@ -210,8 +210,8 @@ func graphs(t *testing.T, d *gpu.Device) {
 	})
 	must(t, err)
 	must(t, s.Sync())
-	if out.Memory().Bytes()[5] != 0 {
-		t.Error("capturing ran the work")
+	if out.Memory().Bytes()[5] != 0 || s.Given().Work != 0 {
+		t.Errorf("capturing ran the work: %d, %+v", out.Memory().Bytes()[5], s.Given())
 	}
 	for round := range 5 {
 		for i, b := 0, in.Memory().Bytes(); i < n; i++ {
@@ -229,6 +229,9 @@ func graphs(t *testing.T, d *gpu.Device) {
 				t.Fatalf("launch %d: byte %d is %#x, not %#x", round, i, b, want)
 			}
 		}
+	}
+	if got := s.Given(); got != (gpu.Given{Work: 5 * 3, Waits: 6}) {
+		t.Errorf("five launches of three pieces of work are counted as %+v", got)
 	}
 	free(t, g)
 	panics(t, "Launch of a closed graph", func() { g.Launch(s) }, "closed graph")

@@ -124,7 +124,7 @@ type Benchmark struct {
 	// Settle is called by the plan for each case: it sets the parameters that
 	// follow from others, or names the flag that does not fit and says how to mend
 	// it. Where no case fits that is an error of usage, else the case is skipped; of
-	// a model that has no such case, flag "--model", there is none.
+	// a model that has no such case, flag "--model", or of a benchmark that has none, flag "", there is none.
 	// nil: nothing follows.
 	Settle func(p result.Params) (flag string, err error)
 	// Ceilings says what cases of a device alone bound a case's main metric; they

@@ -224,7 +224,10 @@ func (c *chief) batch(reports []report) {
 		b.own = nil
 	}
 	b.mean /= clocked
+	missing := c.short(reports)
 	switch {
+	case missing != "":
+		c.end(result.Failed, missing)
 	case math.IsInf(b.seconds, -1):
 		c.end(result.Failed, fmt.Sprintf("no PE started and stopped the clock in a batch of %d iterations", c.n))
 	case b.seconds <= 0:

@@ -89,6 +89,7 @@ type report struct {
 	Clocked     bool               `json:",omitempty"`
 	Seconds     float64            `json:",omitempty"`
 	Laps        []float64          `json:",omitempty"` // seconds, as session.laps
+	Done        int64              `json:",omitempty"` // of a batch, as Counted counts
 	Check       *result.Validation `json:",omitempty"`
 	Tuning      [][]float64        `json:",omitempty"` // seconds of round trips, by chunk size
 	Legs        *legReport         `json:",omitempty"`
@@ -182,6 +183,7 @@ func (s *session) carryOut(o order) (r report, lost error) {
 func (s *session) batch(n int, r *report) (err, lost error) {
 	s.clk.reset()
 	collector.tidy()
+	before := s.counted()
 	if lost = s.pe.Control.Barrier(); lost != nil {
 		return nil, lost
 	}
@@ -193,6 +195,7 @@ func (s *session) batch(n int, r *report) (err, lost error) {
 	if lost = s.pe.Control.round(); lost != nil || err != nil {
 		return err, lost
 	}
+	r.Done = s.counted() - before
 	s.times(r)
 	if r.Check, err = s.inspect(); err == nil {
 		err = s.poison()

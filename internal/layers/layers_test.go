@@ -57,7 +57,7 @@ var may = []struct {
 	{"internal/doctor", []string{"internal/machine", "internal/plan"}},
 	{"internal/supervise", []string{"internal/plan", "internal/result"}},
 	{"internal/bench", []string{"gpu", "gpu/witness", "runtimes/transport", "internal/limits", "internal/result", "internal/stats"}},
-	{"internal/suite", []string{"gpu", "gpu/nccl", "kernels", "runtimes/transport", "runtimes/mpi", "runtimes/charm", "runtimes/charm/", "internal/bench", "internal/limits", "internal/result", "internal/stats", "internal/suite/"}},
+	{"internal/suite", []string{"gpu", "gpu/nccl", "kernels", "runtimes/transport", "runtimes/schedule", "runtimes/mpi", "runtimes/charm", "runtimes/charm/", "internal/bench", "internal/limits", "internal/result", "internal/stats", "internal/suite/"}},
 	{"internal/layers", nil},
 	{"internal/mutate", nil},
 	{"cmd/gpubench", []string{"gpu", "gpu/nccl", "gpu/witness", "kernels", "runtimes/", "internal/"}},

@@ -76,11 +76,28 @@ var mutants = []mutant{
 	{"a sum that forgets what there was", "internal/suite/collective/buffers.go",
 		"x[i] += y[i]", "x[i] = y[i]", "reduce allreduce reduce_scatter -n 3 --path host -m 64 -i 20",
 		`PE \d+: sum of step \d+, offset \d+: expected \d+, found \S+`},
+	{"a sum in single precision", "internal/suite/collective/buffers.go",
+		"x[i] += y[i]", "x[i] = float64(float32(x[i]) + float32(y[i]))", "reduce allreduce reduce_scatter -n 3 --path host -m 64 -i 20",
+		`PE \d+: sum of step \d+, offset \d+: expected \d+, found \S+`},
+	{"every second window left out", "internal/suite/bandwidth.go",
+		"\t\tif err := side(k * b.window)", "\t\tif k%2 == 1 {\n\t\t\tcontinue\n\t\t}\n\t\tif err := side(k * b.window)",
+		"bandwidth multi_bandwidth -n 2 --path host --model mpi -m 64 -i 20", leftOut + "messages"},
+	{"half of a batch's collectives left out", "internal/suite/collective/mpi.go internal/suite/collective/charm.go",
+		"for i := range n {", "for i := range (n + 1) / 2 {",
+		"barrier bcast allreduce -n 3 --path host --model mpi,charm -m 64 -i 40", leftOut + "messages"},
+	{"every second copy or pass left out", "internal/suite/device/devcopy.go internal/suite/device/stream.go",
+		"for i := lo; i < hi; i++ {", "for i := lo; i < hi; i += 2 {",
+		"devcopy stream --device emulated --direction h2d -m 4096 -i 40", leftOut + "(copies|passes)"},
+	{"a graph of fewer kernels", "internal/suite/device/devlatency.go",
+		"for range b.nodes {", "for range b.nodes / 4 {", "devlatency --device emulated --path direct --latency-of graph -i 40", leftOut + "kernels"},
 	{"a dependence left out", "internal/suite/taskbench/charm.go",
 		"ch != nil && inside(s.point, first, n) {", "ch != nil && inside(s.point, first, n) && s.point != b.id+1 {", tasks + "--model charm --path host", wrongInput},
 	{"a stale output", "internal/suite/taskbench/mpi.go",
 		"ms = append(ms, w.m[parity])", "ms = append(ms, w.m[1-parity])", tasks + "--model mpi --path host,staged", wrongInput},
 }
+
+// What a batch that does less than it says is reported as.
+const leftOut = `work left out: a batch of \d+ iterations is \d+ `
 
 const tasks = "taskbench --device emulated --width 4 --steps 9 --task-size 3 -i 2 -x 1 "
 

@@ -70,7 +70,7 @@ func (e *expander) keep(c Case, misfit *UsageError) {
 	e.seen[c.ID] = true
 	size, _ := c.Params["size_bytes"].(int64)
 	switch {
-	case misfit != nil && misfit.Flag == "--model",
+	case misfit != nil && (misfit.Flag == "" || misfit.Flag == "--model"),
 		misfit != nil && misfit.Flag == "-m" && !slices.Contains(e.o.Named, size),
 		misfit != nil && misfit.Flag == "--path" && (len(e.o.Benchmarks) != 1 || len(e.o.Paths) == 0):
 		e.spare = append(e.spare, c)

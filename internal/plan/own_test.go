@@ -176,6 +176,29 @@ func TestQuickTransports(t *testing.T) {
 	}
 }
 
+// What a benchmark has not, whatever the other flags are, is no case beside what it has, and an error that names no flag alone.
+func TestNoSuchCase(t *testing.T) {
+	b := benches[0]
+	b.Params = append(slices.Clone(b.Params), Param{Name: "collective", Default: "own", Flag: "collective", Values: []string{"own", "tree"}})
+	b.Settle = func(p result.Params) (string, error) {
+		if p.String("collective") == "tree" {
+			return "", errors.New("has no tree")
+		}
+		return "", nil
+	}
+	o := Options{Benchmarks: []string{b.Name}, Paths: []string{"host"}, Own: map[string][]any{"collective": {"own", "tree"}}}
+	p, err := Make(o, []Bench{b}, all)
+	o.Own["collective"] = []any{"own"}
+	alone, failed := Make(o, []Bench{b}, all)
+	if err != nil || failed != nil || p.Cases() == 0 || p.Cases() != alone.Cases() || len(p.Skipped) > 0 {
+		t.Errorf("%v, %v: %d cases and %d, %d skipped", err, failed, p.Cases(), alone.Cases(), len(p.Skipped))
+	}
+	o.Own["collective"] = []any{"tree"}
+	if _, err := Make(o, []Bench{b}, all); err == nil || err.Error() != "has no tree" {
+		t.Errorf("alone: %v", err)
+	}
+}
+
 // With --quick a benchmark may have one size of its own; sizes that are asked for count all the same.
 func TestQuickSize(t *testing.T) {
 	b := benches[0]

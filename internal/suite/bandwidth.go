@@ -4,6 +4,7 @@
 package suite
 
 import (
+	"errors"
 	"time"
 
 	"gpubench/gpu"
@@ -23,6 +24,7 @@ var bandwidth = &bench.Benchmark{
 		Value: oneWayBytes,
 	}},
 	New:        bandwidthBodies(),
+	Settle:     someBytes,
 	MinPEs:     2,
 	Iterations: osuBandwidthCounts,
 	Ceilings:   copied,
@@ -50,6 +52,7 @@ var multiBandwidth = &bench.Benchmark{
 		},
 	},
 	New:      makers(func(p result.Params) shape { return window(p, true) }, (*ranks).windows, (*player).windows),
+	Settle:   someBytes,
 	MinPEs:   2,
 	Ceilings: copiedByPairs,
 	Iterations: func(size int64, quick bool) (timed, warmup int64) {
@@ -73,6 +76,14 @@ var windowParam = bench.Param{
 	Flag: "window", Short: "W", Min: 1, Max: 16384,
 }
 
+// someBytes refuses messages of nothing, which have no bandwidth: OSU's bandwidth programs begin at 1 B.
+func someBytes(p result.Params) (flag string, err error) {
+	if p.Int("size_bytes") == 0 {
+		return "-m", errors.New("messages of 0 B have no bandwidth: give larger ones, or pingpong")
+	}
+	return "", nil
+}
+
 // window is how windows of messages go from the first of a pair to the other.
 func window(p result.Params, all bool) shape {
 	return shape{window: int(p.Int("window")), oneWay: true, all: all}
@@ -92,7 +103,7 @@ func bandwidthBodies() map[bench.Model]func(*bench.PE, result.Params) (bench.Bod
 	bodies := makers(func(p result.Params) shape { return window(p, false) }, (*ranks).windows, (*player).windows)
 	bodies[bench.None] = func(pe *bench.PE, p result.Params) (bench.Body, error) {
 		window := int(p.Int("window"))
-		return newNative(pe, p, shape{window: 1, oneWay: true}, func(n Native, peer int, first bool, s, r gpu.Memory, iterations int) (time.Duration, error) {
+		return newNative(pe, p, true, window, func(n Native, peer int, first bool, s, r gpu.Memory, iterations int) (time.Duration, error) {
 			return n.Bandwidth(peer, first, s, r, window, iterations)
 		})
 	}

@@ -25,6 +25,7 @@ var bibandwidth = &bench.Benchmark{
 	MinPEs:     2,
 	Iterations: osuBandwidthCounts,
 	Ceilings:   copiedBothWays,
+	Settle:     someBytes,
 	Memory:     windowMemory,
 }
 

@@ -16,8 +16,9 @@ import (
 )
 
 var (
-	_ bench.Staged = (*messages)(nil)
-	_ bench.Paired = (*messages)(nil)
+	_ bench.Staged  = (*messages)(nil)
+	_ bench.Paired  = (*messages)(nil)
+	_ bench.Counted = (*messages)(nil)
 )
 
 // shape is how the messages of a benchmark go.
@@ -48,7 +49,8 @@ type messages struct {
 	send, recv []gpu.Memory // slots; message i uses slot i mod use
 	use        int          // slots that a batch uses
 	timed      int          // slots that a timed batch uses
-	last       int          // messages of the last batch, as far as slots go
+	last       int          // messages that came in the last batch
+	due        int          // messages that a batch of so many iterations is to bring here
 	ack        [2]gpu.Memory
 }
 
@@ -109,11 +111,7 @@ func (m *messages) allocate(p result.Params) (err error) {
 		}
 		m.buffers = append(m.buffers, b)
 	}
-	ack := ackBytes
-	if m.all {
-		ack = ackBytesAll
-	}
-	acks, list, err := slots.Make(pe.Device, gpu.Pageable, gpu.DefaultPages, len(m.ack), ack)
+	acks, list, err := slots.Make(pe.Device, gpu.Pageable, gpu.DefaultPages, len(m.ack), ackBytes)
 	if err != nil {
 		return err
 	}
@@ -133,8 +131,8 @@ func (m *messages) first() bool { return m.side == 0 }
 // iteration takes after a barrier of all pairs, on the first PE of each: start,
 // then next and lap around each iteration, then stop.
 
-func (m *messages) start(clk *bench.Clock) {
-	m.last, m.clk = 0, clk
+func (m *messages) start(clk *bench.Clock, n int) {
+	m.last, m.due, m.clk = 0, n*m.comes(), clk
 	if !m.all && m.first() {
 		clk.Start()
 	}
@@ -168,17 +166,34 @@ func (m *messages) stop() {
 	}
 }
 
+// comes is how many messages an iteration brings to this PE.
+func (m *messages) comes() int {
+	if m.peer < 0 || m.oneWay && m.first() {
+		return 0
+	}
+	return m.window
+}
+
+// Work is the messages of all pairs, with the acknowledgements.
+func (m *messages) Work(n int) (least int64, of string) {
+	each := 2 * m.window
+	if m.oneWay {
+		each = m.window + 1
+	}
+	return int64(n) * int64(each) * int64(len(m.pairs)), "messages"
+}
+
+// Done is those that this PE has sent.
+func (m *messages) Done() int64 { return m.pe.Endpoint.Stats().Away.Messages }
+
 // checkBytes bounds the memory that checking a window's messages one by one
 // may take on each side; what goes beyond shares slots and is counted as sent
 // and not checked.
 const checkBytes = 64 << 20
 
-// Sizes of a window's acknowledgement, as in OSU's programs for one pair and for
-// all.
-const (
-	ackBytes    = 4
-	ackBytesAll = 1
-)
+// ackBytes is the size of a window's acknowledgement, one MPI_CHAR as in osu_bw
+// and osu_mbw_mr of the OSU Micro-Benchmarks 7.4.
+const ackBytes = 1
 
 // fill writes the pattern of step into the first slot in use, step+1 into the
 // second, and so on.
@@ -218,7 +233,7 @@ func (m *messages) inspect(step int) (result.Validation, error) {
 			return v, err
 		}
 	}
-	v.Sent = int64(m.last)
+	v.Sent = int64(m.due)
 	return v, nil
 }
 

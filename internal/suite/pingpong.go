@@ -59,7 +59,7 @@ func halfRoundTrip(_ result.Params, n int, seconds float64) float64 { return sec
 func pingpongBodies() map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error) {
 	bodies := makers(func(result.Params) shape { return shape{window: 1} }, (*ranks).rally, (*player).rally)
 	bodies[bench.None] = func(pe *bench.PE, p result.Params) (bench.Body, error) {
-		return newNative(pe, p, shape{window: 1}, Native.PingPong)
+		return newNative(pe, p, false, 1, Native.PingPong)
 	}
 	return bodies
 }

@@ -29,7 +29,7 @@ func (b *ranks) Batch(n int, clk *bench.Clock) error {
 	if b.peer < 0 {
 		return nil
 	}
-	b.start(clk)
+	b.start(clk, n)
 	if err := b.run(b, n); err != nil {
 		return err
 	}

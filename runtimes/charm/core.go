@@ -128,6 +128,9 @@ func (c *core) ship(dst int, b []byte) {
 // post sends b, from openRaw or any place else, to another PE.
 func (c *core) post(dst int, b []byte) {
 	c.stats.Sent++
+	if k := kindOf(b); k == kindChannel || k == kindReduce || k == kindBroadcast {
+		c.stats.Messages++
+	}
 	if len(b) <= c.maxHeader {
 		b[1] = c.session
 		c.port.Send(dst, b, nil)

@@ -25,6 +25,7 @@ type Stats struct {
 	Entries     int64 // entry methods begun
 	Resumes     int64 // switches into threads
 	Sent, Taken int64 // headers to and from other PEs
+	Messages    int64 // of Sent, those of channels, reductions and broadcasts: one for each message
 	Transfers   int64 // tagged messages sent
 	LocalCopies int64 // channel messages copied from buffer to buffer within the PE
 }

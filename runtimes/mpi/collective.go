@@ -12,6 +12,10 @@ import (
 	"gpubench/runtimes/transport"
 )
 
+// SetAlgorithm chooses how Bcast, Reduce and Allreduce carry data from now on, on
+// all ranks alike. The other collectives have one algorithm each.
+func (c *Comm) SetAlgorithm(a schedule.Algorithm) { c.algorithm = a }
+
 // Barrier returns when all ranks have called it: log2 n rounds in which every
 // rank tells the one 2^k above it (dissemination).
 func (c *Comm) Barrier() error {
@@ -28,7 +32,7 @@ func (c *Comm) Barrier() error {
 // buffers a scatter and a ring.
 func (c *Comm) Bcast(buf gpu.Memory, root int) error {
 	c.checkRoot(root)
-	if buf.Len >= schedule.RingBytes && c.size > 2 {
+	if c.algorithm.Rings(buf.Len, c.size) {
 		return c.bcastRing(buf, root)
 	}
 	return c.bcastTree(buf, root)
@@ -43,7 +47,7 @@ func (c *Comm) Reduce(send, recv gpu.Memory, op Op, root int) error {
 	} else {
 		op.check(send, send)
 	}
-	if send.Len >= schedule.RingBytes && c.size > 2 {
+	if c.algorithm.Rings(send.Len, c.size) {
 		return c.reduceRing(send, recv, op, root)
 	}
 	return c.reduceTree(send, recv, op, root)
@@ -57,7 +61,7 @@ func (c *Comm) Allreduce(send, recv gpu.Memory, op Op) error {
 	if err := c.move(recv, send); err != nil || c.size == 1 {
 		return err
 	}
-	if send.Len >= schedule.RingBytes && c.size > 2 {
+	if c.algorithm.Rings(send.Len, c.size) {
 		return c.allreduceRing(recv, op)
 	}
 	return c.allreduceDoubling(recv, op)

@@ -15,6 +15,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/runtimes/mpi"
+	"gpubench/runtimes/schedule"
 	"gpubench/runtimes/transport"
 )
 
@@ -62,6 +63,23 @@ func TestCollectives(t *testing.T) {
 				return nil
 			})
 		})
+	}
+}
+
+// TestAlgorithms: each is right at any length, where fewer elements than ranks leave pieces of a ring empty too.
+func TestAlgorithms(t *testing.T) {
+	for _, a := range []schedule.Algorithm{schedule.Tree, schedule.Ring} {
+		for _, n := range []int{1, 2, 3, 4, 7} {
+			ranks(t, n, func(c *mpi.Comm) error {
+				c.SetAlgorithm(a)
+				for _, count := range []int{0, 1, 2, 3, 100, 8200} {
+					if err := everyCollective(c, count, count%n); err != nil {
+						return fmt.Errorf("algorithm %d, %d ranks, %d float64s: %w", a, n, count, err)
+					}
+				}
+				return nil
+			})
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"fmt"
 
 	"gpubench/gpu"
+	"gpubench/runtimes/schedule"
 	"gpubench/runtimes/transport"
 )
 
@@ -39,6 +40,7 @@ type Comm struct {
 	p2p        uint8 // context of point-to-point messages
 	tag        int   // of this communicator's collectives, on CtxCollective
 	contexts   *contexts
+	algorithm  schedule.Algorithm
 	scratch    scratch
 	pending    []Request  // of Gather, kept from call to call
 	both       [2]Message // of Sendrecv and exchange
@@ -205,7 +207,7 @@ func (c *Comm) withdraw(r Request) {
 // Endpoint has few contexts: when they are used up the error is
 // transport.ErrUnsupported.
 func (c *Comm) Dup() (*Comm, error) {
-	d := &Comm{ep: c.ep, rank: c.rank, size: c.size, contexts: c.contexts}
+	d := &Comm{ep: c.ep, rank: c.rank, size: c.size, contexts: c.contexts, algorithm: c.algorithm}
 	for ctx := transport.CtxFree; int(ctx) < c.ep.Caps().Contexts; ctx++ {
 		if !c.contexts.used[ctx] {
 			d.p2p = ctx

@@ -12,6 +12,24 @@ import "gpubench/gpu"
 // times all of it.
 const RingBytes = 64 << 10
 
+// Algorithm is how data of a broadcast or a reduction goes.
+type Algorithm int
+
+// The algorithms. The zero value is the one that is chosen by size.
+const (
+	BySize Algorithm = iota // Tree below RingBytes and between two members, else Ring
+	Tree                    // all of it along a tree, or for all-reduce by recursive doubling where a model has that
+	Ring                    // in pieces round a ring
+)
+
+// Rings reports whether n bytes go round a ring of so many members.
+func (a Algorithm) Rings(n, members int) bool {
+	if a == BySize {
+		return n >= RingBytes && members > 2
+	}
+	return a == Ring
+}
+
 // Pieces is memory cut into one piece per member. The first ones have one element more where it does not come out even.
 type Pieces struct {
 	m                gpu.Memory

@@ -110,7 +110,7 @@ func (e *Endpoint) Collective(c Collective) error {
 	} else {
 		err = e.collect(&c)
 	}
-	if err == nil && c.Kind != Barrier {
+	if err == nil {
 		e.stats.Collectives[way].add(c.least(e.caps.Rank, e.caps.Size))
 	}
 	return err

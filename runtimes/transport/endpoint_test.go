@@ -104,7 +104,18 @@ func TestBlockingCallsCrossOnce(t *testing.T) {
 		t.Errorf("a Send and a Recv made %d crossings, expected 2", s.calls)
 	}
 	want := transport.Traffic{Messages: 1, Bytes: 8}
-	if c := e.Stats(); c.Sent[transport.Host] != want || c.Received[transport.Host] != want {
+	if c := e.Stats(); c.Sent[transport.Host] != want || c.Received[transport.Host] != want || c.Away != want {
+		t.Errorf("counted %+v", c)
+	}
+	for _, m := range []struct {
+		ctx  uint8
+		peer int
+	}{{transport.CtxControl, 1}, {transport.CtxModel, e.Rank()}} { // what is no model's message to another PE
+		if err := e.Send(m.ctx, mem(8), m.peer, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := e.Stats(); c.Sent[transport.Host].Messages != 3 || c.Away != want {
 		t.Errorf("counted %+v", c)
 	}
 }

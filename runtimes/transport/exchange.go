@@ -177,7 +177,7 @@ func (b *Batch) took(n int) bool {
 	for i := range e.done[:n] {
 		c := &e.done[i]
 		s := e.slots[c.ID]
-		e.count(s.kind, s.way, c.Len)
+		e.count(s, c.Len)
 		st := &b.ms[s.at].Status
 		st.Source, st.Tag, st.Len = int(c.Peer), int(c.Tag), c.Len
 	}

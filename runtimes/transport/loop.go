@@ -27,6 +27,6 @@ type Looper interface {
 	// NativePingpong makes Iterations round trips and returns this PE's time for all of them. Half a round trip is that
 	// divided by 2·Iterations.
 	NativePingpong(l Loop) (time.Duration, error)
-	// NativeBandwidth sends Iterations windows of Window messages, each answered by 4 bytes, as osu_bw does.
+	// NativeBandwidth sends Iterations windows of Window messages, each answered by 1 byte, as osu_bw does.
 	NativeBandwidth(l Loop) (time.Duration, error)
 }

@@ -98,7 +98,7 @@ func (e *Endpoint) run(kind OpKind, ctx uint8, buf gpu.Memory, peer, tag int) (S
 	}
 	if c := &e.done[0]; n == 1 && c.ID == s.id && c.Err == nil {
 		st := Status{Source: int(c.Peer), Tag: int(c.Tag), Len: c.Len}
-		e.count(kind, s.way, st.Len)
+		e.count(s, st.Len)
 		e.put(s)
 		return st, nil
 	}

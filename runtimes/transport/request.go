@@ -100,7 +100,7 @@ func (e *Endpoint) settle(s *slot, st Status, err error) {
 		s.err = e.wrap(s, st, err)
 		return
 	}
-	e.count(s.kind, s.way, st.Len)
+	e.count(s, st.Len)
 }
 
 // reap books completions of the driver.

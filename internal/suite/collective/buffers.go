@@ -9,6 +9,7 @@ import (
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
 	"gpubench/internal/suite/slots"
+	"gpubench/runtimes/schedule"
 )
 
 // buffers is what the bodies of both models share: one PE's side.
@@ -22,10 +23,12 @@ type buffers struct {
 	sends, recvs []gpu.Memory // slots; operation i uses slot i mod their number
 	root         int
 	done         int // operations of the last batch, as far as slots go
+	ran          int // operations of a batch
+	algorithm    schedule.Algorithm
 }
 
 func newBuffers(c *collective, pe *bench.PE, p result.Params) (b *buffers, err error) {
-	b = &buffers{collective: c, shape: shape{pes: pe.Size, rank: pe.Rank}, pe: pe}
+	b = &buffers{collective: c, shape: shape{pes: pe.Size, rank: pe.Rank}, pe: pe, algorithm: algorithm(p)}
 	if !c.hasData() {
 		return b, nil
 	}
@@ -114,6 +117,12 @@ func (b *buffers) Poison() error {
 func (b *buffers) Inspect() (result.Validation, error) { return b.inspect(0) }
 
 func (b *buffers) inspect(step int) (v result.Validation, err error) {
+	if !b.hasData() {
+		if b.rank == 0 { // a barrier keeps every PE from leaving before any other has come: see the check
+			v.Sent = int64(b.ran * (b.pes - 1))
+		}
+		return v, nil
+	}
 	if b.rooted && b.reduces != (b.rank == b.root) {
 		return v, nil // it is the root alone that gets a sum, and alone that gets no broadcast
 	}
@@ -128,8 +137,20 @@ func (b *buffers) inspect(step int) (v result.Validation, err error) {
 			return v, err
 		}
 	}
-	v.Sent = v.Checked
+	v.Sent = int64(b.ran)
+	if !b.reduces {
+		v.Sent *= int64(b.recvs[0].Len / b.size)
+	}
 	return v, nil
+}
+
+// sent is how many messages a batch of n operations of ours sends, each after a barrier of so many.
+func (b *buffers) sent(n, barrier int) int64 {
+	each := barrier
+	if b.hasData() {
+		each += b.messages(b.pes, b.algorithm.Rings(b.size, b.pes))
+	}
+	return int64(n) * int64(each)
 }
 
 // inspectSum checks a reduced vector, or this PE's share of it, element by element.

@@ -77,7 +77,8 @@ func inspectOne(t *testing.T, dev *gpu.Device, space string, c wrong) {
 			row = r
 		}
 	}
-	p := result.Params{"size_bytes": int64(1000), "size_is": "per_pe", "pes": int64(3), "space": space, "pages": "default", "buffers": "same"}
+	p := result.Params{"size_bytes": int64(1000), "size_is": "per_pe", "pes": int64(3), "space": space, "pages": "default", "buffers": "same",
+		"collective": own}
 	b, err := newBuffers(row, &bench.PE{Rank: 1, Size: 3, Device: dev}, p)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +118,7 @@ func inspectOne(t *testing.T, dev *gpu.Device, space string, c wrong) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.done = 1
+	b.done, b.ran = 1, 1
 	v, err := b.inspect(c.step)
 	if err != nil || v.Checked == 0 || (v.Errors > 0) != (c.want != "") || !strings.Contains(v.FirstError, c.want) ||
 		c.want != "" && !strings.HasPrefix(v.FirstError, "PE 1: ") {

@@ -12,7 +12,7 @@ import (
 // of one PE's share goes, the least piece that algorithms cut the data into. On one device the PEs' copies share its
 // memory. A library may have what is not bounded so: reductions in a switch.
 func (c *collective) ceilings(p result.Params) []limits.Ceiling {
-	if p["collective"] != own {
+	if !ours(p) {
 		return nil
 	}
 	pes, total := p.Int("pes"), c.total(p)

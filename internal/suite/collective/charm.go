@@ -49,7 +49,10 @@ type chares struct {
 	mine *actor
 }
 
-var _ bench.Guard = (*chares)(nil)
+var (
+	_ bench.Guard   = (*chares)(nil)
+	_ bench.Counted = (*chares)(nil)
+)
 
 func newCharm(c *collective, pe *bench.PE, p result.Params) (bench.Body, error) {
 	buf, err := newBuffers(c, pe, p)
@@ -77,12 +80,22 @@ func (b *chares) open() (err error) {
 	a := b.mine
 	a.arr = group.Array
 	a.team = team.New(b.rt.PE(), a.self, group.Array, 0, b.pe.Device)
+	a.team.SetAlgorithm(b.algorithm)
 	a.op = team.Op{Size: elementBytes, Combine: a.combine}
 	a.added, err = b.pe.Device.NewEvent(false)
 	return err
 }
 
-func (b *chares) Batch(n int, clk *bench.Clock) error { return b.start(rounds{n, -1}, clk) }
+func (b *chares) Batch(n int, clk *bench.Clock) error {
+	b.ran = n
+	return b.start(rounds{n, -1}, clk)
+}
+
+// Work is the messages of channels and of barriers: each PE but one sends a word up a tree, and gets one down.
+func (b *chares) Work(n int) (least int64, of string) { return b.sent(n, 2*(b.pes-1)), "messages" }
+
+// Done is those that this PE has sent, with its part in the reduction that ends a batch.
+func (b *chares) Done() int64 { return b.rt.Stats().Messages }
 
 func (b *chares) start(r rounds, clk *bench.Clock) error {
 	b.mine.clk = clk

@@ -8,6 +8,7 @@ package collective
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gpubench/gpu"
@@ -16,6 +17,7 @@ import (
 	"gpubench/runtimes/charm"
 	"gpubench/runtimes/charm/team"
 	"gpubench/runtimes/mpi"
+	"gpubench/runtimes/schedule"
 )
 
 // collective is a row of the table. Its unit is size_bytes, or with size_is=total a PE's share of it: see unit.
@@ -25,6 +27,11 @@ type collective struct {
 	send, recv func(s shape) int
 	reduces    bool // adds up float64s; else it moves bytes
 	rooted     bool // PE 0's part is another than the others'
+	// by are the algorithms of ours that can be asked for; empty: there is one, which is neither a tree nor a ring.
+	by []string
+	// messages is how many an operation of ours sends at least over n PEs, in a ring or not; nil: the barrier's, which is
+	// the model's.
+	messages func(n int, ring bool) int
 	// bus is what nccl-tests' bus bandwidth is to the algorithm's over n PEs; nil: no data, no bandwidth.
 	bus func(n float64) float64
 
@@ -55,6 +62,16 @@ func perPE(n float64) float64 { return (n - 1) / n }
 
 func once(float64) float64 { return 1 }
 
+// toEach is a message from every PE to every other one, or as many steps of a ring.
+func toEach(n int, _ bool) int { return n * (n - 1) }
+
+func when(is bool, n int) int {
+	if is {
+		return n
+	}
+	return 0
+}
+
 var table = []*collective{
 	{
 		name: "barrier", doc: "time until all PEs have come (osu_barrier)",
@@ -63,15 +80,17 @@ var table = []*collective{
 	},
 	{
 		name: "bcast", doc: "PE 0's buffer to all PEs (osu_bcast)",
-		send: shape.one, recv: shape.one, rooted: true, bus: once,
-		mpi: func(c mpi.Collectives, _, recv gpu.Memory, _ mpi.Op, root int) error { return c.Bcast(recv, root) },
+		send: shape.one, recv: shape.one, rooted: true, bus: once, by: []string{tree, ring},
+		messages: func(n int, ring bool) int { return n - 1 + when(ring, n*(n-1)) },
+		mpi:      func(c mpi.Collectives, _, recv gpu.Memory, _ mpi.Op, root int) error { return c.Bcast(recv, root) },
 		team: func(m *team.Team, t *charm.Thread, _, recv gpu.Memory, _ team.Op, root int) error {
 			return m.Bcast(t, recv, root)
 		},
 	},
 	{
 		name: "reduce", doc: "sum of all PEs' float64s on PE 0 (osu_reduce)",
-		send: shape.one, recv: shape.one, rooted: true, reduces: true, bus: once,
+		send: shape.one, recv: shape.one, rooted: true, reduces: true, bus: once, by: []string{tree, ring},
+		messages: func(n int, ring bool) int { return n - 1 + when(ring, n*(n-1)) },
 		mpi: func(c mpi.Collectives, send, recv gpu.Memory, op mpi.Op, root int) error {
 			return c.Reduce(send, recv, op, root)
 		},
@@ -81,7 +100,8 @@ var table = []*collective{
 	},
 	{
 		name: "allreduce", doc: "sum of all PEs' float64s on every PE (osu_allreduce)",
-		send: shape.one, recv: shape.one, reduces: true, bus: func(n float64) float64 { return 2 * perPE(n) },
+		send: shape.one, recv: shape.one, reduces: true, bus: func(n float64) float64 { return 2 * perPE(n) }, by: []string{tree, ring},
+		messages: func(n int, ring bool) int { return 2 * (n - 1) * (1 + when(ring, n-1)) },
 		mpi: func(c mpi.Collectives, send, recv gpu.Memory, op mpi.Op, _ int) error {
 			return c.Allreduce(send, recv, op)
 		},
@@ -91,7 +111,7 @@ var table = []*collective{
 	},
 	{
 		name: "allgather", doc: "all PEs' blocks, one after the other, on every PE (osu_allgather)",
-		send: shape.one, recv: shape.all, bus: perPE,
+		send: shape.one, recv: shape.all, bus: perPE, by: []string{ring}, messages: toEach,
 		mpi: func(c mpi.Collectives, send, recv gpu.Memory, _ mpi.Op, _ int) error { return c.Allgather(send, recv) },
 		team: func(m *team.Team, t *charm.Thread, send, recv gpu.Memory, _ team.Op, _ int) error {
 			return m.Allgather(t, send, recv)
@@ -99,7 +119,7 @@ var table = []*collective{
 	},
 	{
 		name: "alltoall", doc: "a block from every PE to every PE (osu_alltoall)",
-		send: shape.all, recv: shape.all, bus: perPE,
+		send: shape.all, recv: shape.all, bus: perPE, messages: toEach,
 		mpi: func(c mpi.Collectives, send, recv gpu.Memory, _ mpi.Op, _ int) error { return c.Alltoall(send, recv) },
 		team: func(m *team.Team, t *charm.Thread, send, recv gpu.Memory, _ team.Op, _ int) error {
 			return m.Alltoall(t, send, recv)
@@ -107,7 +127,7 @@ var table = []*collective{
 	},
 	{
 		name: "reduce_scatter", doc: "sum of all PEs' float64s, a share on each PE (osu_reduce_scatter)",
-		send: shape.one, recv: shape.share, reduces: true, bus: perPE,
+		send: shape.one, recv: shape.share, reduces: true, bus: perPE, by: []string{ring}, messages: toEach,
 		mpi: func(c mpi.Collectives, send, recv gpu.Memory, op mpi.Op, _ int) error {
 			return c.ReduceScatter(send, recv, op)
 		},
@@ -145,20 +165,23 @@ func (c *collective) benchmark() *bench.Benchmark {
 				Doc: "what size_bytes is of: a block, as OSU's (per_pe), or all PEs' blocks, as nccl-tests' (total)"})
 		}
 		b.Metrics = append(b.Metrics, c.bandwidths()...)
-		b.Memory = func(p result.Params) int64 { return 4 * c.total(p) * p.Int("pes") }
+		b.Memory = c.memory
 		b.Longest = c.unit
 		b.Ceilings = c.ceilings
 	}
 	b.Params = append(b.Params,
-		bench.Param{Name: "collective", Doc: "our own trees and rings, those of the MPI library (model mpi over mpi), or NCCL's (model mpi, path direct)",
-			Default: own, Flag: "collective", Values: []string{own, library, byNCCL}},
+		bench.Param{Name: "collective", Doc: "our own, by size trees or rings (own), or trees or rings for all sizes (tree, ring); those of the MPI library " +
+			"(model mpi over mpi), or NCCL's (model mpi, path direct)",
+			Default: own, Flag: "collective", Values: []string{own, tree, ring, library, byNCCL}},
 		bench.Param{Name: "iterations", Doc: "timed operations in all", Default: int64(1000)})
 	return b
 }
 
 // Whose collectives are measured.
 const (
-	own     = "own"
+	own     = "own" // trees or rings by size
+	tree    = "tree"
+	ring    = "ring"
 	library = "library"
 	byNCCL  = "nccl"
 )
@@ -224,8 +247,35 @@ func (c *collective) bandwidths() []bench.Metric {
 	}
 }
 
+// ours says that the collective is our own, and algorithm by which algorithm.
+func ours(p result.Params) bool {
+	by := p.String("collective")
+	return by != library && by != byNCCL
+}
+
+func algorithm(p result.Params) schedule.Algorithm {
+	return map[string]schedule.Algorithm{tree: schedule.Tree, ring: schedule.Ring}[p.String("collective")]
+}
+
+// memory is what each PE gives and gets, of a sum the scratch of two vectors, and all that once more in host memory where
+// it is staged.
+func (c *collective) memory(p result.Params) int64 {
+	s := shape{size: int(c.unit(p)), pes: int(p.Int("pes"))}
+	each := c.send(s) + c.recv(s)
+	if c.reduces {
+		each += 2 * s.size
+	}
+	if p.String("path") == "staged" {
+		each *= 2
+	}
+	return int64(each) * p.Int("pes")
+}
+
 // settle says which parameters do not go together.
 func (c *collective) settle(p result.Params) (flag string, err error) {
+	if by := p.String("collective"); (by == tree || by == ring) && !slices.Contains(c.by, by) {
+		return "", fmt.Errorf("%s has no %s: give --collective %s", c.name, by, strings.Join(append([]string{own}, c.by...), " or "))
+	}
 	if p.String("collective") == byNCCL {
 		switch {
 		case p.String("model") != string(bench.MPI):

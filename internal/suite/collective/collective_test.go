@@ -65,6 +65,20 @@ func TestCountsAreOSUs(t *testing.T) {
 	}
 }
 
+// What a case takes: both buffers of each PE, the scratch of sums, and staging.
+func TestMemory(t *testing.T) {
+	const size = 1 << 30
+	for _, c := range []struct {
+		name, path string
+		want       int64 // in units of size
+	}{{"alltoall", "host", 4 * 2 * 4}, {"allgather", "host", 4 * 5}, {"bcast", "host", 4 * 2}, {"allreduce", "host", 4 * 4}, {"bcast", "staged", 4 * 4}} {
+		p := result.Params{"size_bytes": int64(size), "size_is": "per_pe", "pes": int64(4), "path": c.path}
+		if got := find(t, c.name).Memory(p); got != c.want*size {
+			t.Errorf("%s, %s: %d GiB, want %d", c.name, c.path, got>>30, c.want)
+		}
+	}
+}
+
 // What does not go together is said with the flag and the mend; what does is left alone.
 func TestSettle(t *testing.T) {
 	base := result.Params{"model": "mpi", "transport": "mpi", "path": "host", "space": "pageable", "pes": int64(3),
@@ -92,6 +106,10 @@ func TestSettle(t *testing.T) {
 		{"alltoall", result.Params{"size_bytes": int64(2)}, "", ""},
 		{"alltoall", result.Params{"size_bytes": int64(2), "size_is": "total"}, "-m", "nothing to send for 3 PEs"},
 		{"bcast", result.Params{"size_bytes": int64(0)}, "-m", "nothing to send"},
+		{"alltoall", result.Params{"collective": "tree"}, "none", "alltoall has no tree: give --collective own"},
+		{"allgather", result.Params{"collective": "tree"}, "none", "give --collective own or ring"},
+		{"allgather", result.Params{"collective": "ring"}, "", ""},
+		{"bcast", result.Params{"collective": "tree", "model": "charm"}, "", ""},
 		{"allgather", result.Params{"space": "device:pinned"}, "--space", "one space"},
 	} {
 		p := base
@@ -99,6 +117,9 @@ func TestSettle(t *testing.T) {
 			p = p.With(k, v)
 		}
 		flag, err := find(t, c.name).Settle(p)
+		if flag == "" && err != nil {
+			flag = "none"
+		}
 		if flag != c.flag || (err != nil) != (c.flag != "") || err != nil && !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s %v: %q, %v", c.name, c.with, flag, err)
 		}

@@ -4,6 +4,7 @@ package collective
 
 import (
 	"errors"
+	"math/bits"
 	"time"
 
 	"gpubench/gpu"
@@ -19,11 +20,14 @@ type ranks struct {
 	by   mpi.Collectives // comm's own, the library's or NCCL's
 	gpus *gpus           // nil: not by NCCL
 	op   mpi.Op
+
+	library bool // by is the MPI library's
 }
 
 var (
 	_ bench.Guard   = (*ranks)(nil)
 	_ bench.Carried = (*ranks)(nil)
+	_ bench.Counted = (*ranks)(nil)
 )
 
 func newMPI(c *collective, pe *bench.PE, p result.Params) (bench.Body, error) {
@@ -33,9 +37,10 @@ func newMPI(c *collective, pe *bench.PE, p result.Params) (bench.Body, error) {
 	}
 	b := &ranks{buffers: buf, comm: mpi.World(pe.Endpoint)}
 	b.by = b.comm
+	b.comm.SetAlgorithm(b.algorithm)
 	switch p.String("collective") {
 	case library:
-		b.by = mpi.NewLibrary(pe.Endpoint)
+		b.by, b.library = mpi.NewLibrary(pe.Endpoint), true
 	case byNCCL:
 		if b.gpus, err = newGPUs(buf, b.comm); err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -54,6 +59,7 @@ func newMPI(c *collective, pe *bench.PE, p result.Params) (bench.Body, error) {
 
 func (b *ranks) Batch(n int, clk *bench.Clock) error {
 	var took int64
+	b.ran = n
 	for i := range n {
 		send, recv := b.operands(i)
 		if b.hasData() {
@@ -70,6 +76,31 @@ func (b *ranks) Batch(n int, clk *bench.Clock) error {
 	clk.SetElapsed(time.Duration(took))
 	clk.Lap(lapOperation, time.Duration(took))
 	return nil
+}
+
+// Work is our own collectives' messages; of others the calls, the barrier's where it is theirs too.
+func (b *ranks) Work(n int) (least int64, of string) {
+	switch {
+	case b.library && b.hasData():
+		return int64(2*n) * int64(b.pes), "calls of the library"
+	case b.library:
+		return int64(n) * int64(b.pes), "calls of the library"
+	case b.gpus != nil:
+		return int64(n) * int64(b.pes), "operations of NCCL"
+	}
+	return b.sent(n, b.pes*bits.Len(uint(b.pes-1))), "messages"
+}
+
+// Done is those that this PE has sent, or made.
+func (b *ranks) Done() int64 {
+	s := b.pe.Endpoint.Stats()
+	switch {
+	case b.library:
+		return s.Collectives[0].Messages + s.Collectives[1].Messages + s.Collectives[2].Messages
+	case b.gpus != nil:
+		return b.gpus.ended
+	}
+	return s.Away.Messages
 }
 
 func (b *ranks) Check() (result.Validation, error) {

@@ -22,6 +22,7 @@ type gpus struct {
 	done  *gpu.Event // behind an operation
 	id    nccl.ID    // here, for a gpu.Memory does not keep it alive
 	name  string     // the library, its version and file
+	ended int64      // operations
 	given bool       // an operation did not end: NCCL is not waited for any more
 }
 
@@ -68,6 +69,9 @@ func (g *gpus) wait(queued error) error {
 	const asks = 1000 // queries between two questions to NCCL
 	for began, n := bench.Now(), 1; ; n++ {
 		done, err := g.done.Query()
+		if done && err == nil {
+			g.ended++
+		}
 		if done || err != nil {
 			return err
 		}

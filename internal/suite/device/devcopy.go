@@ -45,8 +45,12 @@ var Copies = &bench.Benchmark{
 	},
 	Metrics: []bench.Metric{
 		{Name: "bandwidth", Unit: "B/s", Value: copyBandwidth,
-			Doc: "bytes copied over the time by the device's events, each byte counted once; both ways: their sum"},
+			Doc: "bytes copied over the time by the device's events, each byte counted once; both ways: their sum over the time until both are done"},
 		{Name: "latency", Unit: "s", Doc: "time of a copy among others that follow each other in a stream"},
+		{Name: "forth_bandwidth", Unit: "B/s", Lap: lapForth, Value: bytesPerSecond, When: bothWays,
+			Doc: "both ways: that from the source to the destination alone, over its own time with the other as a load"},
+		{Name: "back_bandwidth", Unit: "B/s", Lap: lapBack, Value: bytesPerSecond, When: bothWays,
+			Doc: "both ways: that of the other way"},
 	},
 	New:        map[bench.Model]func(*bench.PE, result.Params) (bench.Body, error){bench.None: newCopies},
 	Alone:      true,
@@ -58,9 +62,17 @@ var Copies = &bench.Benchmark{
 // maxOrdinal bounds a device's number.
 const maxOrdinal = 63
 
+// Laps of the two ways of a case.
+const (
+	lapForth = "forth"
+	lapBack  = "back"
+)
+
+func bothWays(p result.Params) bool { return p.String("ways") == "both" }
+
 func copyBandwidth(p result.Params, n int, seconds float64) float64 {
 	b := bytesPerSecond(p, n, seconds)
-	if p.String("ways") == "both" {
+	if bothWays(p) {
 		return 2 * b
 	}
 	return b
@@ -71,6 +83,9 @@ func copyMemory(p result.Params) int64 { return 4 * p.Int("size_bytes") }
 
 // settleCopy writes a copy in one way only, so that combinations that are the same copy are one case.
 func settleCopy(p result.Params) (flag string, err error) {
+	if p.Int("size_bytes") == 0 {
+		return "-m", errors.New("copies of 0 B have no bandwidth: give larger ones")
+	}
 	if p.String("engine") == byKernel && p.Int("size_bytes")%8 != 0 {
 		return "--engine", fmt.Errorf("a kernel copies 8 bytes at a time, and %d is no multiple: give copy, or other sizes (-m)", p.Int("size_bytes"))
 	}
@@ -113,6 +128,10 @@ type way struct {
 	from, to *gpu.Device
 	src, dst []gpu.Memory
 	step     int // of the pattern: two ways have different ones
+
+	begun, done *gpu.Event // around a round's copies, where there are two ways
+	seconds     float64    // of the batch's rounds
+	byHost      int64      // copies by hostCopy, which no stream counts
 }
 
 // allocated is a buffer and where it is freed.
@@ -130,9 +149,10 @@ type copies struct {
 	buffers []allocated
 	ways    []*way // one or two
 	timer   *timer
-	other   *gpu.Event // behind the second way's copies
-	last    int        // copies of the last batch, as far as slots go
+	last    int // copies of the last batch, each way
 }
+
+var _ bench.Counted = (*copies)(nil)
 
 func newCopies(pe *bench.PE, p result.Params) (bench.Body, error) {
 	return open(&copies{pe: pe, size: int(p.Int("size_bytes")), engine: p.String("engine")}, pe, p)
@@ -172,9 +192,37 @@ func (b *copies) open(pe *bench.PE, p result.Params) error {
 		return err
 	}
 	if len(b.ways) == 2 {
-		err = b.ways[1].here(func() (err error) { b.other, err = b.ways[1].dev.NewEvent(false); return err })
+		for _, w := range b.ways {
+			if err := w.here(w.events); err != nil {
+				return err
+			}
+		}
+		b.timer.ended = b.roundEnded
 	}
-	return errors.Join(err, b.fill(0), b.preload())
+	return errors.Join(b.fill(0), b.preload())
+}
+
+// events makes those around the way's own copies.
+func (w *way) events() (err error) {
+	if w.begun, err = w.dev.NewEvent(true); err == nil {
+		w.done, err = w.dev.NewEvent(true)
+	}
+	return err
+}
+
+// roundEnded adds up each way's own time, on its own device's clock.
+func (b *copies) roundEnded() error {
+	for _, w := range b.ways {
+		err := w.here(func() error {
+			s, err := w.done.Since(w.begun)
+			w.seconds += s
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // preload makes each copy once: a driver that loads kernels when they are first launched, or peers' mappings when they
@@ -262,6 +310,7 @@ func (b *copies) queue(w *way, lo, hi int) error {
 			err = w.set.Copy(w.stream, dst, src)
 		case w.dev.Driver() == gpu.CPU:
 			hostCopy(dst.Bytes(), src.Bytes())
+			w.byHost++
 		case w.from != w.to:
 			err = w.stream.CopyPeer(dst, w.to, src, w.from)
 		default:
@@ -299,24 +348,48 @@ func (b *copies) Batch(n int, clk *bench.Clock) error {
 	}
 	// The second way begins with the first, and the first's end waits for the second's.
 	w, back := b.ways[0], b.ways[1]
-	return b.timer.time(n, 2, clk, func(lo, hi int) error {
+	w.seconds, back.seconds = 0, 0
+	err := b.timer.time(n, 2, clk, func(lo, hi int) error {
 		err := back.here(func() error {
 			if err := back.stream.WaitEvent(b.timer.first); err != nil {
 				return err
 			}
-			if err := b.queue(back, lo, hi); err != nil {
-				return err
-			}
-			return back.stream.Record(b.other)
+			return b.between(back, lo, hi)
 		})
 		if err == nil {
-			err = b.queue(w, lo, hi)
+			err = b.between(w, lo, hi)
 		}
 		if err == nil {
-			err = w.stream.WaitEvent(b.other)
+			err = w.stream.WaitEvent(back.done)
 		}
 		return err
 	})
+	clk.Lap(lapForth, duration(w.seconds))
+	clk.Lap(lapBack, duration(back.seconds))
+	return err
+}
+
+// between queues copies of a way between its events.
+func (b *copies) between(w *way, lo, hi int) error {
+	err := w.stream.Record(w.begun)
+	if err == nil {
+		err = b.queue(w, lo, hi)
+	}
+	if err == nil {
+		err = w.stream.Record(w.done)
+	}
+	return err
+}
+
+// Work is the copies of both ways.
+func (b *copies) Work(n int) (least int64, of string) { return int64(n) * int64(len(b.ways)), "copies" }
+
+// Done is what the streams were given, and what the host has copied.
+func (b *copies) Done() (n int64) {
+	for _, w := range b.ways {
+		n += w.stream.Given().Work + w.byHost
+	}
+	return n
 }
 
 // fill writes the pattern of each slot into the sources.
@@ -379,7 +452,7 @@ func (b *copies) inspect(step int) (result.Validation, error) {
 			return s.pen().Check(&v, w.dst[i], w.step+step+i, 0, "copy %v to %v", w.src[i].Space, w.dst[i].Space)
 		})
 	})
-	v.Sent = v.Checked
+	v.Sent = int64(b.last) * int64(len(b.ways))
 	return v, err
 }
 
@@ -401,8 +474,12 @@ func (b *copies) Close() error {
 	if b.timer != nil {
 		errs = append(errs, b.timer.close())
 	}
-	if b.other != nil {
-		errs = append(errs, b.ways[1].here(b.other.Close))
+	for _, w := range b.ways {
+		for _, e := range []*gpu.Event{w.begun, w.done} {
+			if e != nil {
+				errs = append(errs, w.here(e.Close))
+			}
+		}
 	}
 	for _, a := range b.buffers {
 		errs = append(errs, a.here(a.buf.Free))

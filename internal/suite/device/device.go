@@ -83,7 +83,12 @@ type timer struct {
 	gate        *kernels.Gate
 	first, last *gpu.Event
 	byHost      bool // on the host's clock, with queueing in it
+
+	ended func() error // after each round; nil: nothing
 }
+
+// Done is what the stream was given.
+func (t *timer) Done() int64 { return t.stream.Given().Work }
 
 // newTimer makes one on the device's clock. byHost is for what must not stand behind a gate, and for `cpu`, where
 // queueing is doing.
@@ -154,6 +159,9 @@ func (t *timer) time(n, each int, clk *bench.Clock, queue func(lo, hi int) error
 		total := 0.0
 		for lo := 0; lo < n; lo += step {
 			seconds, err := t.round(func() error { return queue(lo, min(lo+step, n)) })
+			if err == nil && t.ended != nil {
+				err = t.ended()
+			}
 			if err != nil {
 				return err
 			}

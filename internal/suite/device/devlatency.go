@@ -52,6 +52,8 @@ type latency struct {
 	event     *gpu.Event
 	graph     *gpu.Graph
 	word      *gpu.Buffer // pinned: what the stream did before the operation shows here
+	nodes     int         // of the graph
+	ran       int         // timed operations so far
 }
 
 func newLatency(pe *bench.PE, p result.Params) (bench.Body, error) {
@@ -73,8 +75,9 @@ func (b *latency) open(pe *bench.PE, p result.Params) (err error) {
 		if b.event, err = b.dev.NewEvent(false); err != nil || b.operation != opGraph {
 			return err
 		}
+		b.nodes = int(p.Int("nodes"))
 		b.graph, err = b.stream.Capture(func() error {
-			for range p.Int("nodes") {
+			for range b.nodes {
 				if err := b.set.Nothing(b.stream); err != nil {
 					return err
 				}
@@ -109,8 +112,34 @@ func (b *latency) once() error {
 	return b.stream.Sync()
 }
 
+// Work is kernels, records of events or waits.
+func (b *latency) Work(n int) (least int64, of string) {
+	switch b.operation {
+	case opGraph:
+		return int64(n) * int64(b.nodes), "kernels"
+	case opEvent:
+		return int64(n), "records of an event"
+	case opSync:
+		return int64(n), "waits"
+	}
+	return int64(n), "kernels"
+}
+
+// Done is those that the stream was given.
+func (b *latency) Done() int64 {
+	switch given := b.stream.Given(); b.operation {
+	case opEvent:
+		return given.Records
+	case opSync:
+		return given.Waits
+	default:
+		return given.Work
+	}
+}
+
 // Batch times n operations.
 func (b *latency) Batch(n int, clk *bench.Clock) error {
+	b.ran += n
 	if b.operation == opEnqueue {
 		return b.here(func() error { return b.enqueue(n, clk) })
 	}
@@ -154,6 +183,7 @@ const checks = 20
 
 // Check shows that an operation's end is one: what the stream did before it can be seen by the host.
 func (b *latency) Check() (v result.Validation, err error) {
+	v.Sent = int64(b.ran)
 	err = b.here(func() error {
 		word := b.word.Slice(0, 4)
 		for i := range uint32(checks) {

@@ -140,7 +140,7 @@ func (b *flops) Inspect() (v result.Validation, err error) {
 		}
 		return err
 	})
-	v.Sent = v.Checked
+	v.Sent = int64(b.last) * v.Checked
 	return v, err
 }
 

@@ -132,6 +132,9 @@ func (b *stream) write(m gpu.Memory, which, stride int) error {
 	return nil
 }
 
+// Work is a pass's kernel.
+func (b *stream) Work(n int) (least int64, of string) { return int64(n), "passes" }
+
 // Batch times n passes.
 func (b *stream) Batch(n int, clk *bench.Clock) error {
 	b.last = n
@@ -180,8 +183,8 @@ func (b *stream) Inspect() (v result.Validation, err error) {
 				}
 			}
 			v.Checked += int64(m.Len / 8)
-			v.Sent += int64(m.Len / 8)
 		}
+		v.Sent = int64(b.last) * int64(b.a[0].Len/8)
 		return nil
 	})
 	return v, err

@@ -32,6 +32,7 @@ type Team struct {
 	dev        *gpu.Device
 	buffer     *gpu.Buffer // scratch, kept and grown from call to call
 	host       []byte      // scratch where there is no device
+	algorithm  schedule.Algorithm
 }
 
 // New gives self's side of the team of all elements of a one-dimensional array, numbered as they are. The members' channels
@@ -44,6 +45,10 @@ func New[C any](pe *charm.PE, self charm.Elem[C], all charm.Array[C], port int, 
 	}
 }
 
+// SetAlgorithm chooses how Bcast, Reduce and Allreduce carry data from now on, on all members alike. The other collectives
+// have one algorithm each.
+func (m *Team) SetAlgorithm(a schedule.Algorithm) { m.algorithm = a }
+
 // Rank is this member's number, from 0 to Size-1.
 func (m *Team) Rank() int { return m.rank }
 
@@ -53,7 +58,7 @@ func (m *Team) Size() int { return m.size }
 // Bcast copies root's buf to all members' buf.
 func (m *Team) Bcast(t *charm.Thread, buf gpu.Memory, root int) error {
 	m.checkRoot(root)
-	if buf.Len >= schedule.RingBytes && m.size > 2 {
+	if m.algorithm.Rings(buf.Len, m.size) {
 		return m.bcastRing(t, buf, root)
 	}
 	return m.bcastTree(t, buf, root)
@@ -67,7 +72,7 @@ func (m *Team) Reduce(t *charm.Thread, send, recv gpu.Memory, op Op, root int) e
 	} else {
 		op.check(send, send)
 	}
-	if send.Len >= schedule.RingBytes && m.size > 2 {
+	if m.algorithm.Rings(send.Len, m.size) {
 		return m.reduceRing(t, send, recv, op, root)
 	}
 	return m.reduceTree(t, send, recv, op, root)
@@ -77,7 +82,7 @@ func (m *Team) Reduce(t *charm.Thread, send, recv gpu.Memory, op Op, root int) e
 // broadcast, or for long vectors a ring.
 func (m *Team) Allreduce(t *charm.Thread, send, recv gpu.Memory, op Op) error {
 	op.check(send, recv)
-	if send.Len >= schedule.RingBytes && m.size > 2 {
+	if m.algorithm.Rings(send.Len, m.size) {
 		return m.allreduceRing(t, send, recv, op)
 	}
 	if m.rank != 0 {

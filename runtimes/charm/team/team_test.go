@@ -14,6 +14,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/runtimes/charm"
 	"gpubench/runtimes/charm/team"
+	"gpubench/runtimes/schedule"
 	"gpubench/runtimes/transport"
 	"gpubench/runtimes/transport/inproc/inproctest"
 )
@@ -257,6 +258,23 @@ func TestHostMemory(t *testing.T) {
 			}
 			return nil
 		})
+	}
+}
+
+// Each algorithm is right at any length, where fewer elements than members leave pieces of a ring empty too.
+func TestAlgorithms(t *testing.T) {
+	for _, a := range []schedule.Algorithm{schedule.Tree, schedule.Ring} {
+		for _, n := range []int{2, 3, 5} {
+			members(t, n, gpu.Pageable, transport.PathConfig{}, func(e *env) error {
+				e.SetAlgorithm(a)
+				for _, count := range []int{1, 2, 100, 8200} {
+					if err := e.every(count, count%n); err != nil {
+						return fmt.Errorf("algorithm %d, %d float64s: %w", a, count, err)
+					}
+				}
+				return nil
+			})
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ func (d *Driver) NativePingpong(l transport.Loop) (time.Duration, error) {
 	return d.native("native ping-pong", l)
 }
 
-// NativeBandwidth sends Iterations windows of Window messages, each answered by 4 bytes, as osu_bw does.
+// NativeBandwidth sends Iterations windows of Window messages, each answered by 1 byte, as osu_bw does.
 func (d *Driver) NativeBandwidth(l transport.Loop) (time.Duration, error) {
 	if l.Window < 1 {
 		panic("libucx: a window of less than one message")

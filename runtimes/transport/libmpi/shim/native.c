@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-enum { ACK_TAG_OFFSET = 1, ACK_BYTES = 4 };
+enum { ACK_TAG_OFFSET = 1, ACK_BYTES = 1 };
 
 /* Half an iteration: n messages one way. */
 typedef struct leg {

@@ -59,7 +59,7 @@ struct gb_mpi {
 	/* The native loop. */
 	MPI_Request *loop_req, loop_in; /* of a leg; the persistent receive */
 	int nloop;
-	char loop_ack[4];
+	char loop_ack[1];
 
 	/* The collective under way. */
 	MPI_Request collecting;

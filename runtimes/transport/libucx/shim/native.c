@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACK_TAG_OFFSET = 1, ACK_BYTES = 4 };
+enum { ACK_TAG_OFFSET = 1, ACK_BYTES = 1 };
 
 /* Half an iteration: n messages one way. */
 typedef struct leg {
