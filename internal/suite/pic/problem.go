@@ -43,15 +43,15 @@ func settle(p result.Params) (flag string, err error) {
 	return settleSpeed(p, cells)
 }
 
-// settlePeriod: a case with a balancer has a sync point at least. Where steps are counted by time a batch has a whole period.
+// settlePeriod: the timed steps of a case with a balancer are a period at least; the loop rounds them up to whole ones.
 func settlePeriod(p result.Params) (flag string, err error) {
 	if !p.Has("iterations") {
 		return "", nil
 	}
-	steps, warmup := p.Int("iterations"), p.Int("warmup")
-	if every := p.Int("balance_every"); every > steps+warmup {
-		return "--balance-every", fmt.Errorf("%d steps from one sync point to the next, and the case has %d: nothing would be balanced; give %d at most, more -i, or --balance none",
-			every, steps+warmup, steps+warmup)
+	steps := p.Int("iterations")
+	if every := p.Int("balance_every"); every > steps {
+		return "--balance-every", fmt.Errorf("%d steps from one sync point to the next, and %d steps are timed, which may have none; give %d at most, more -i, or --balance none",
+			every, steps, steps)
 	}
 	return "", nil
 }
