@@ -47,6 +47,26 @@ func TestPICIsRight(t *testing.T) {
 	}
 }
 
+// What balancing came to is that of the timed steps, without the sync points of the warm-up, in batches of whole periods.
+func TestBalancingOfTimedSteps(t *testing.T) {
+	for _, c := range []struct {
+		args                 string
+		syncs, applied, most int64 // sync points, steps in all, samples at most
+	}{
+		{"-i 9 -x 3 --balance-every 3", 3, 12, 1},
+		{"-i 30 -x 0 --balance-every 20", 2, 40, 2},
+		{"-i 50 -x 45 --balance-every 20", 3, 105, 3},
+	} {
+		recs := records(t, exitOK, strings.Fields("pic --path host --model charm --odf 4 --balance rotate --cells 40 --particles 500 "+c.args)...)
+		allOK(t, recs)
+		r := recs[0]
+		b, n := r.Balancing, int64(len(r.Samples["iteration_time"]))
+		if b == nil || b.Syncs != c.syncs || b.Migrations != 8*c.syncs || r.Validation.Answer.AppliedIterations != c.applied || n < 1 || n > c.most {
+			t.Errorf("%s: %+v, %d samples, %+v", c.args, b, n, r.Validation.Answer)
+		}
+	}
+}
+
 // A particle that crosses no border is no message: that is an answer, and no staged case that was not staged.
 func TestPICWithoutMessages(t *testing.T) {
 	recs := records(t, exitOK, strings.Fields("pic --device emulated -n 2 --cells 998 --particles 1 -i 1 -x 0")...)
@@ -62,7 +82,12 @@ func TestPICWithoutMessages(t *testing.T) {
 func picIsRight(t *testing.T, r result.Record) {
 	t.Helper()
 	v := r.Validation
-	if v.Checked != v.Sent || v.Answer == nil || v.Answer.AppliedIterations != 11 ||
+	timedSteps := int64(10) // rounded up to whole periods
+	if r.Params.Has("balance_every") {
+		every := r.Params.Int("balance_every")
+		timedSteps = (timedSteps + every - 1) / every * every
+	}
+	if v.Checked != v.Sent || v.Answer == nil || v.Answer.AppliedIterations != 1+timedSteps ||
 		v.Answer.Sum != v.Answer.ExpectedSum || v.Answer.Sum != float64(v.Sent*(v.Sent+1)/2) || v.Answer.MaxError > 1e-9 {
 		t.Errorf("%v: %+v %+v", r.Params, v, v.Answer)
 	}
@@ -77,7 +102,7 @@ func picIsRight(t *testing.T, r result.Record) {
 		}
 	} else {
 		blocks := r.Params.Ints("blocks")[0] * r.Params.Ints("blocks")[1]
-		syncs := 11 / r.Params.Int("balance_every")
+		syncs := timedSteps / r.Params.Int("balance_every") // whatever the warm-up had
 		switch {
 		case b == nil || !timed || b.Syncs != syncs || b.ImbalanceBefore < 1 || b.ImbalanceAfter < 1:
 			t.Errorf("%v: %+v", r.Params, b)

@@ -50,6 +50,19 @@ func TestStencil2DIsRight(t *testing.T) {
 	}
 }
 
+// Where a serial reference of all iterations would take too long, the sum tells of them, and a fresh start is compared cell
+// by cell. One PE: what counts is the work, and exchanges are no other than elsewhere.
+func TestManyIterationsAreChecked(t *testing.T) {
+	if testing.Short() {
+		t.Skip("as many updates as a reference may not have")
+	}
+	recs := records(t, exitOK, strings.Fields("stencil2d -n 1 --odf 2 --grid 1000,1000 --field study --path host --model charm -i 2190 -x 10 --limits=false")...)
+	allOK(t, recs)
+	if v := recs[0].Validation; len(recs) != 1 || v.Checked != 1e6 || v.Answer.AppliedIterations != 2200 || v.Answer.MaxError > 1e-10 {
+		t.Errorf("%+v %+v", v, v.Answer)
+	}
+}
+
 // Each part of an iteration alone: the updates from blocks that are grids of
 // their own, and the exchange with the faces that came.
 func TestPartsAreRight(t *testing.T) {
@@ -67,6 +80,14 @@ func TestPartsAreRight(t *testing.T) {
 				continue
 			}
 			part, phases := r.Params.String("part"), r.Params.Has("phases")
+			// After each batch that the field does not tell of, and in the end.
+			cells := int64(1)
+			for _, n := range r.Params.Ints("grid") {
+				cells *= n
+			}
+			if n := r.Validation.Checked / cells; r.Validation.Checked%cells != 0 || part == "comm" && n < 4 || part == "compute" && n != 1 {
+				t.Errorf("%s %v: %d cells checked, %d in all", r.Benchmark, r.Params, r.Validation.Checked, cells)
+			}
 			for _, m := range []struct {
 				name string
 				want bool

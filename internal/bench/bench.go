@@ -113,7 +113,8 @@ type Benchmark struct {
 	// as well. 0 is 1.
 	MinBatch int
 	// Period is after how many iterations of a case something comes round, such as
-	// balancing: batches hold whole periods, as far as the iterations allow; nil: 1.
+	// balancing: timed batches hold whole periods, and a number of iterations that
+	// is none of them is rounded up; nil: 1.
 	Period func(p result.Params) int64
 	// Everywhere says that --quick runs it over every transport; it runs others over the first alone.
 	Everywhere bool
@@ -238,8 +239,9 @@ type Launcher interface {
 	Launch() *result.Launch
 }
 
-// Balancer is implemented by bodies that balance their load. It is asked once,
-// before Close; counts of work that this PE has done are added up over the PEs.
+// Balancer is implemented by bodies that balance their load. It says what that
+// came to since it was asked before: it is asked before the first timed batch and
+// before Close. Counts of work that this PE has done are added up over the PEs.
 // nil: this case does not balance.
 type Balancer interface {
 	Balancing() *result.Balancing

@@ -44,7 +44,7 @@ func (c *chief) decide(reports []report) order {
 	c.note(done, reports)
 	o := order{Do: c.after(done)}
 	if o.Do == doBatch {
-		o.N = c.n
+		o.N, o.Timed = c.n, c.pace == nil || !c.pace.warming
 	}
 	if c.search != nil && (o.Do == doBatch || o.Do == doCheck) {
 		o.Level = &c.level
@@ -197,7 +197,7 @@ func (c *chief) start() {
 		return
 	}
 	if f := c.s.b.Period; f != nil {
-		c.pace.period = max(1, int(f(p)))
+		c.pace.every(int(f(p)))
 	}
 	c.pace.settle = c.s.guard() != nil
 }

@@ -57,9 +57,13 @@ type fake struct {
 	close   func() error
 	probe   func() (gpu.Memory, int)
 	balance *result.Balancing
+	asked   []int // for it, after so many batches
 }
 
-func (f *fake) Balancing() *result.Balancing { return f.balance }
+func (f *fake) Balancing() *result.Balancing {
+	f.asked = append(f.asked, len(f.batches))
+	return f.balance
+}
 
 func (f *fake) Batch(n int, clk *Clock) error {
 	f.batches = append(f.batches, n)

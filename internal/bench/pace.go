@@ -29,7 +29,7 @@ type pace struct {
 	seconds    float64 // timed seconds in all
 	warmup     int     // warm-up iterations
 	minBatch   int
-	period     int  // batches are of whole ones as far as they can be; 0: 1
+	period     int  // batches are of whole ones; 0: 1
 	settle     bool // see the constant
 
 	warmed  int
@@ -65,12 +65,18 @@ func newPace(iterations int, seconds float64, warmup, minBatch int) (*pace, erro
 	return &pace{iterations: iterations, seconds: seconds, warmup: warmup, minBatch: max(1, minBatch)}, nil
 }
 
+// every has batches of whole periods, and iterations of as many as they take.
+func (p *pace) every(period int) {
+	p.period = max(1, period)
+	p.iterations = int(p.whole(float64(p.iterations)))
+}
+
 // next returns the size of the next batch; 0 is the end.
 func (p *pace) next() int {
 	if p.warming = p.warmed < p.warmup || p.warmedS < p.warmupSeconds(); p.warming {
 		return p.nextWarmup()
 	}
-	n := float64(max(p.minBatch, p.period))
+	n := float64(p.minBatch)
 	if p.est > 0 {
 		n = math.Max(n, math.Ceil(floor.Seconds()/p.est))
 	}
@@ -81,7 +87,7 @@ func (p *pace) next() int {
 		if p.est > 0 {
 			n = math.Max(n, p.share(p.seconds/p.est))
 		}
-		return p.whole(int(math.Min(n, 1<<30)), math.MaxInt)
+		return int(p.whole(math.Min(n, 1<<30)))
 	}
 	rest := p.iterations - p.done
 	if rest <= 0 {
@@ -90,22 +96,16 @@ func (p *pace) next() int {
 	if p.est == 0 { // nothing is known yet: a hundredth shows little harm
 		n = math.Max(n, math.Ceil(float64(p.iterations)/100))
 	}
-	n = math.Max(n, p.share(float64(p.iterations)))
+	n = p.whole(math.Max(n, p.share(float64(p.iterations))))
 	// As many batches of at least n as there are, the rest spread over them.
-	return p.whole(rest/max(1, int(float64(rest)/n)), rest)
+	size := rest / max(1, int(float64(rest)/n))
+	return size - size%max(1, p.period)
 }
 
-// whole cuts a batch to whole periods, one at least, unless what is left would
-// be less than one.
-func (p *pace) whole(n, rest int) int {
-	if p.period <= 1 {
-		return n
-	}
-	n = max(n-n%p.period, p.period)
-	if rest-n < p.period {
-		return rest
-	}
-	return n
+// whole is n, rounded up to whole periods.
+func (p *pace) whole(n float64) float64 {
+	period := float64(max(1, p.period))
+	return math.Ceil(n/period) * period
 }
 
 // share is the least a batch may have of all iterations.

@@ -54,7 +54,7 @@ func TestBatchesSettle(t *testing.T) {
 	}
 }
 
-// Batches hold whole periods; what is left at the end joins the last.
+// Batches hold whole periods, and iterations that are none are rounded up.
 func TestBatchesHoldWholePeriods(t *testing.T) {
 	for _, c := range []struct {
 		iterations, period int
@@ -62,17 +62,21 @@ func TestBatchesHoldWholePeriods(t *testing.T) {
 		want               []int
 	}{
 		{100, 20, 1e-3, []int{20, 20, 20, 20, 20}},
-		{110, 20, 1e-3, []int{20, 20, 20, 20, 30}},
-		{100, 30, 1e-3, []int{30, 30, 40}},
-		{10, 20, 1e-3, []int{10}},
-		{100, 4, 1e-6, []int{8, 8, 12, 12, 12, 12, 12, 12, 12}}, // 10 µs are 10 iterations
+		{110, 20, 1e-3, []int{20, 20, 20, 20, 20, 20}},
+		{100, 30, 1e-3, []int{30, 30, 30, 30}},
+		{50, 20, 1e-3, []int{20, 20, 20}},
+		{30, 20, 1e-3, []int{20, 20}},
+		{10, 20, 1e-3, []int{20}},
+		{100, 4, 1e-6, []int{12, 12, 12, 12, 12, 12, 12, 16}}, // 10 µs are 10 iterations
+		{9, 3, 1e-3, []int{9}},                                // less than two batches of the least size
 		{20, 1, 1e-3, []int{5, 5, 5, 5}},
 	} {
 		p, err := newPace(c.iterations, 0, 0, 5)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.period, p.est = c.period, c.each
+		p.every(c.period)
+		p.est = c.each
 		var got []int
 		for n := p.next(); n > 0; n = p.next() {
 			got = append(got, n)
@@ -86,7 +90,8 @@ func TestBatchesHoldWholePeriods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.period, p.est = 20, 1e-3
+	p.every(20)
+	p.est = 1e-3
 	for n := p.next(); n > 0; n = p.next() {
 		if !p.warming && n%20 != 0 {
 			t.Errorf("by time: a batch of %d", n)

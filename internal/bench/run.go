@@ -47,6 +47,7 @@ type session struct {
 	closed  bool
 	clk     Clock
 	batches int
+	timing  bool      // the warm-up is over
 	seen    *evidence // of direct messages; nil: nobody looked
 	chief   *chief    // on PE 0
 	started time.Time
@@ -70,6 +71,7 @@ const (
 type order struct {
 	Do     task
 	N      int           `json:",omitempty"` // iterations of a batch
+	Timed  bool          `json:",omitempty"` // a batch that does not warm up
 	Level  *int64        `json:",omitempty"` // of a batch or the untimed pass, where there is a search
 	Chunk  int           `json:",omitempty"` // before the body is made: of pipelined staging
 	Status result.Status `json:",omitempty"` // at the end
@@ -151,6 +153,10 @@ func (s *session) carryOut(o order) (r report, lost error) {
 		}
 		r.Device = s.device()
 	case doBatch:
+		if o.Timed && !s.timing {
+			s.timing = true
+			s.balancing() // until now
+		}
 		err, lost = s.batch(o.N, &r)
 	case doCheck:
 		err = s.protect("Check", func() error {
@@ -164,7 +170,9 @@ func (s *session) carryOut(o order) (r report, lost error) {
 		err, lost = s.legs(&r)
 	case doClose:
 		r.Traffic, r.Seen = trafficOf(s.pe.Endpoint.Stats()), s.seen
-		r.Balancing = s.balancing()
+		if r.Balancing = s.balancing(); !s.timing {
+			r.Balancing = s.balancing()
+		}
 		err = errors.Join(s.protect("Probe", func() error { r.Lane = s.lane(); return nil }), s.close())
 	}
 	if err != nil {

@@ -164,7 +164,11 @@ func TestMetricsOfSomeCases(t *testing.T) {
 
 // What balancing came to: this PE's own is added up, what all know is not.
 func TestBalancingIsAddedUp(t *testing.T) {
+	var asked *fake
 	o := runFake(t, 3, params(3, nil), nil, func(f *fake) {
+		if f.pe.Rank == 2 {
+			asked = f
+		}
 		f.balance = &result.Balancing{Syncs: 5, Migrations: 9, MovedBytes: int64(100 * (f.pe.Rank + 1)), ImbalanceBefore: 2, ImbalanceAfter: 1}
 		if f.pe.Rank == 0 {
 			f.balance.DecideS = 0.25
@@ -173,6 +177,10 @@ func TestBalancingIsAddedUp(t *testing.T) {
 	want := result.Balancing{Syncs: 5, Migrations: 9, MovedBytes: 600, DecideS: 0.25, ImbalanceBefore: 2, ImbalanceAfter: 1}
 	if got := o.recs[0].Balancing; got == nil || *got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+	// Of the timed batches: what it was before is asked for where the warm-up ends.
+	if a := asked.asked; len(a) != 2 || a[0] < 1 || a[0] >= a[1] || a[1] != len(asked.batches) || int64(sum(asked.batches[:a[0]])) != params(3, nil).Int("warmup") {
+		t.Errorf("asked after %v of the batches %v", a, asked.batches)
 	}
 	if got := runFake(t, 2, params(2, nil), nil, nil).recs[0].Balancing; got != nil {
 		t.Errorf("%+v where nothing balances", got)

@@ -44,7 +44,7 @@ func (s *session) guard() Guard {
 	return nil
 }
 
-// balancing is what the body's balancing came to; nil where it does none.
+// balancing is what the body's balancing came to since it was asked last; nil where it does none.
 func (s *session) balancing() *result.Balancing {
 	if b, ok := s.body.(Balancer); ok && !s.closed {
 		return b.Balancing()

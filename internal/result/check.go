@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -64,7 +65,7 @@ var stagingShape = map[string]want{"chunk_bytes": {"number", false}, "how": {"st
 
 var balancingShape = map[string]want{
 	"syncs": {"number", false}, "migrations": {"number", false}, "moved_bytes": {"number", false}, "decide_s": {"number", false},
-	"imbalance_before": {"number", false}, "imbalance_after": {"number", false},
+	"imbalance_before": {"number", true}, "imbalance_after": {"number", true},
 }
 
 var clocksShape = map[string]want{
@@ -209,7 +210,8 @@ func (c *checker) record(line []byte, m map[string]any) {
 	}
 	if b := m["balancing"]; b != nil {
 		c.shape("balancing.", b, balancingShape)
-		if g := r.Balancing; g.Syncs < 0 || g.Migrations < 0 || g.MovedBytes < 0 || g.Syncs == 0 && g.Migrations > 0 {
+		if g := r.Balancing; g.Syncs < 0 || g.Migrations < 0 || g.MovedBytes < 0 || g.Syncs == 0 && g.Migrations > 0 ||
+			math.IsNaN(g.ImbalanceBefore) != math.IsNaN(g.ImbalanceAfter) || g.Syncs > 0 && math.IsNaN(g.ImbalanceBefore) {
 			c.say("balancing contradicts itself: %+v", *g)
 		}
 	}

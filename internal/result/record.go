@@ -130,13 +130,13 @@ type Staging struct {
 	How        string // where the size is from: given, measured, default
 }
 
-// Balancing is what a run finds out where chares are placed anew at sync points, warm-up included.
+// Balancing is what a run finds out where chares are placed anew at sync points: those of the timed iterations.
 type Balancing struct {
 	Syncs           int64   // sync points
 	Migrations      int64   // chares that changed their PE
 	MovedBytes      int64   // that went with them
 	DecideS         float64 // seconds in the balancer, in all
-	ImbalanceBefore float64 // largest over mean load of the PEs as measured before a sync point, mean over them
+	ImbalanceBefore float64 // largest over mean load of the PEs as measured before a sync point, mean over them; NaN without one
 	ImbalanceAfter  float64 // what the same loads come to at the new places
 }
 

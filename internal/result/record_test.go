@@ -78,6 +78,15 @@ func TestEmptyRecordHasNullsNotText(t *testing.T) {
 	if err := Check(b); err != nil {
 		t.Errorf("Check: %v", err)
 	}
+	// Without a sync point there is no imbalance, and with one there is.
+	r.Balancing = &Balancing{ImbalanceBefore: nan, ImbalanceAfter: nan}
+	if b, err = Line(r); err != nil || Check(b) != nil || !strings.Contains(string(b), `"imbalance_before":null,"imbalance_after":null`) {
+		t.Errorf("no sync point: %s, %v, %v", b, err, Check(b))
+	}
+	r.Balancing.Syncs = 1
+	if b, err = Line(r); err != nil || Check(b) == nil {
+		t.Errorf("a sync point without an imbalance passes: %s, %v", b, err)
+	}
 }
 
 // same compares two records with NaN equal to NaN, by their lines.

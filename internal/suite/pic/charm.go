@@ -50,6 +50,8 @@ type chares struct {
 	wait  time.Duration // the part of it that is phases.Wait, where phases are timed
 	waits int64         // how many steps of blocks that was
 	cost  time.Duration // of sync points until the batch before
+
+	balanced charm.BalanceStats // when Balancing was asked last
 }
 
 func newCharm(pe *bench.PE, p result.Params) (bench.Body, error) {

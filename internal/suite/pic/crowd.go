@@ -25,7 +25,11 @@ func (s *spread) mean(x int64) float64 {
 		if s.rho == 1 {
 			return n / (l * l) // the limit of the formula below
 		}
-		return n * ((1 - s.rho) / (1 - math.Pow(s.rho, l))) / l * math.Pow(s.rho, float64(x))
+		whole := math.Pow(s.rho, l)
+		if math.IsInf(whole, 1) { // divided by it above and below, so that nothing overflows
+			return n * (s.rho - 1) / l * math.Pow(s.rho, float64(x)-l)
+		}
+		return n * ((1 - s.rho) / (1 - whole)) / l * math.Pow(s.rho, float64(x))
 	case "sinusoidal":
 		c := math.Cos(float64(x) * math.Pi / l)
 		return 2 * c * c * n / (l * l)
@@ -60,6 +64,25 @@ func (s *spread) least() int64 {
 		}
 	}
 	return max(0, int64(mean-5*math.Sqrt(variance)))
+}
+
+// mostDraws is of how many cells none makes the draws: a second or two.
+const mostDraws = 1 << 28
+
+// none reports whether the draws place no particle at all. Where some are placed in any case, it draws nothing; nor of a
+// grid of more than mostDraws cells, which newPart looks at.
+func (s *spread) none() bool {
+	if s.least() > 0 || s.cells*s.cells > mostDraws {
+		return false
+	}
+	for x := range s.cells {
+		placed := 0
+		s.column(x, s.cells, func(_ int64, n int) { placed = max(placed, n) })
+		if placed > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *spread) inside(x, y int64) bool {

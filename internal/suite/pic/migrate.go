@@ -4,6 +4,7 @@ package pic
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"gpubench/internal/result"
@@ -43,15 +44,22 @@ func (c *chares) arrive(self charm.Elem[chare], at charm.Index, b *chare) error 
 	return nil
 }
 
-// Balancing is what the sync points came to.
+// Balancing is what the sync points since the last call came to.
 func (c *chares) Balancing() *result.Balancing {
 	if c.every == 0 {
 		return nil
 	}
-	s := c.rt.Balancing(c.arr)
-	b := &result.Balancing{Syncs: s.Syncs, Migrations: s.Moves, MovedBytes: s.Bytes, DecideS: s.Decided.Seconds()}
-	if s.Syncs > 0 {
-		b.ImbalanceBefore, b.ImbalanceAfter = s.SumBefore/float64(s.Syncs), s.SumAfter/float64(s.Syncs)
+	s, was := c.rt.Balancing(c.arr), c.balanced
+	c.balanced = s
+	syncs := s.Syncs - was.Syncs
+	// No imbalance is less than 1 but by the rounding of sums.
+	mean := func(sum float64) float64 {
+		if syncs == 0 {
+			return math.NaN()
+		}
+		return max(1, sum/float64(syncs))
 	}
-	return b
+	return &result.Balancing{Syncs: syncs, Migrations: s.Moves - was.Moves, MovedBytes: s.Bytes - was.Bytes,
+		DecideS: (s.Decided - was.Decided).Seconds(), ImbalanceBefore: mean(s.SumBefore - was.SumBefore),
+		ImbalanceAfter: mean(s.SumAfter - was.SumAfter)}
 }

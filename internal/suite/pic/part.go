@@ -4,6 +4,7 @@ package pic
 
 import (
 	"errors"
+	"fmt"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
@@ -26,6 +27,9 @@ type part struct {
 
 func (q problem) newPart(pe *bench.PE, p result.Params) (*part, error) {
 	w := &part{problem: q, pe: pe}
+	if w.crowd().total == 0 {
+		return nil, fmt.Errorf("--particles: %w", w.noneError())
+	}
 	var err error
 	if w.set, err = kernels.Load(pe.Device); err != nil {
 		return nil, err

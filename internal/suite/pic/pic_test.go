@@ -30,9 +30,32 @@ func TestAsManyAsPRKPlaces(t *testing.T) {
 			t.Errorf("%+v: %d particles, want %d", c.s, got, c.want)
 		}
 	}
+	// Where theirs overflow: the limit of a steep start is that all are in the last column, for which there is no reference
+	// but the number asked for.
+	for _, s := range []spread{{kind: "geometric", particles: 200000, cells: 200, rho: 1000}, {kind: "geometric", particles: 100000, cells: 1200, rho: 2}} {
+		c := drawCrowd(s)
+		if math.Abs(float64(c.total-s.particles)) > 0.05*float64(s.particles) || float64(c.before[s.cells-10]) > 0.01*float64(s.particles) {
+			t.Errorf("%+v: %d particles, %d before the last ten columns", s, c.total, c.before[s.cells-10])
+		}
+	}
 	// Ours: no reference but the number asked for.
 	if got := drawCrowd(spread{kind: "uniform", particles: 100000, cells: 200}).total; math.Abs(float64(got)-100000) > 1000 {
 		t.Errorf("uniform: %d particles", got)
+	}
+}
+
+// The form for where PRK's overflows is PRK's where that is finite.
+func TestSteepStart(t *testing.T) {
+	for _, rho := range []float64{1.5, 2, 30} {
+		prk := spread{kind: "geometric", particles: 100000, cells: 200, rho: rho}
+		steep := prk
+		steep.cells *= 1200
+		for back := int64(1); back < 20; back++ { // columns from the right
+			a, b := prk.mean(prk.cells-back), steep.mean(steep.cells-back)*1200
+			if math.Abs(a-b) > 1e-12*a {
+				t.Errorf("rho %g, %d from the right: %g of 200 columns, %g of 240000 in proportion", rho, back, a, b)
+			}
+		}
 	}
 }
 
@@ -189,6 +212,7 @@ func TestSettle(t *testing.T) {
 		{998, result.Params{"pes": int64(3)}, []int64{1, 3}, ""}, // as pic.c: the divisor up to the root of n + 1
 		{998, result.Params{"blocks": []int64{16, 1}}, []int64{16, 1}, ""},
 		{41, nil, nil, "--cells 41 is odd"},
+		{200, result.Params{"particles": int64(1), "rho": 0.5}, nil, "--particles of 1 the draws place none in 200 × 200 cells: give more, or a --rho nearer to 1 than 0.5"},
 		{8, result.Params{"odf": int64(64)}, nil, "--cells 8 × 16 blocks do not fit into 8 × 8 cells"},
 		{40, result.Params{"blocks": []int64{41, 1}}, nil, "--blocks 41 blocks along X, but the grid has 40 cells there: give fewer blocks or a larger --cells"},
 		{40, result.Params{"blocks": []int64{3, 1}}, nil, "--blocks 3 × 1 = 3 blocks do not divide over 2 PEs"},
@@ -198,9 +222,9 @@ func TestSettle(t *testing.T) {
 		{40, result.Params{"blocks": []int64{1, 8}, "speed_y": int64(-6)}, nil, "--speed-y particles would move 6 cells a step, past"},
 		{40, result.Params{"blocks": []int64{2, 1}, "speed_x": int64(19)}, []int64{2, 1}, ""},
 		{40, result.Params{"speed_x": int64(20)}, nil, "--speed-x particles would move 41 cells a step, and the grid has 40"},
-		{40, result.Params{"balance": "greedy", "iterations": int64(16), "warmup": int64(4)}, []int64{1, 2}, ""},
-		{40, result.Params{"balance": "greedy", "iterations": int64(15), "warmup": int64(4)}, nil,
-			"--balance-every 20 steps from one sync point to the next, and the case has 19: nothing would be balanced; give 19 at most"},
+		{40, result.Params{"balance": "greedy", "iterations": int64(20), "warmup": int64(4)}, []int64{1, 2}, ""},
+		{40, result.Params{"balance": "greedy", "iterations": int64(19), "warmup": int64(4)}, nil,
+			"--balance-every 20 steps from one sync point to the next, and 19 steps are timed, which may have none; give 19 at most"},
 		{40, result.Params{"iterations": int64(15), "warmup": int64(4)}, []int64{1, 2}, ""}, // without a balancer
 		{40, result.Params{"balance": "greedy", "iterations": nil, "seconds": 0.1, "warmup": int64(1)}, []int64{1, 2}, ""},
 		{40, result.Params{"distribution": "linear", "alpha": 4.0}, nil, "--beta 3 is less than --alpha 4"},

@@ -43,20 +43,41 @@ func settle(p result.Params) (flag string, err error) {
 	return settleSpeed(p, cells)
 }
 
-// settlePeriod: a case with a balancer has a sync point at least. Where steps are counted by time a batch has a whole period.
+// settlePeriod: the timed steps of a case with a balancer are a period at least; the loop rounds them up to whole ones.
 func settlePeriod(p result.Params) (flag string, err error) {
 	if !p.Has("iterations") {
 		return "", nil
 	}
-	steps, warmup := p.Int("iterations"), p.Int("warmup")
-	if every := p.Int("balance_every"); every > steps+warmup {
-		return "--balance-every", fmt.Errorf("%d steps from one sync point to the next, and the case has %d: nothing would be balanced; give %d at most, more -i, or --balance none",
-			every, steps+warmup, steps+warmup)
+	steps := p.Int("iterations")
+	if every := p.Int("balance_every"); every > steps {
+		return "--balance-every", fmt.Errorf("%d steps from one sync point to the next, and %d steps are timed, which may have none; give %d at most, more -i, or --balance none",
+			every, steps, steps)
 	}
 	return "", nil
 }
 
+// settleSpread wants a particle at least.
 func settleSpread(p result.Params, cells int64) (flag string, err error) {
+	if flag, err = settleShape(p, cells); err != nil {
+		return flag, err
+	}
+	if s := newSpread(p); s.none() {
+		return "--particles", s.noneError()
+	}
+	return "", nil
+}
+
+// noneError says that no particle is placed, and what to change.
+func (s *spread) noneError() error {
+	hint := "give more"
+	if s.kind == "geometric" {
+		hint += fmt.Sprintf(", or a --rho nearer to 1 than %g", s.rho)
+	}
+	return fmt.Errorf("of %d the draws place none in %d × %d cells: %s", s.particles, s.cells, s.cells, hint)
+}
+
+// settleShape is about the parameters of the distribution alone.
+func settleShape(p result.Params, cells int64) (flag string, err error) {
 	kind := p.String("distribution")
 	if kind != "geometric" {
 		p["rho"] = nil
@@ -137,22 +158,26 @@ func settleSpeed(p result.Params, cells int64) (flag string, err error) {
 }
 
 func newProblem(p result.Params) (problem, error) {
-	q := problem{k: p.Int("speed_x"), m: p.Int("speed_y"), phases: phases.On(p)}
-	q.kind, q.particles, q.cells = p.String("distribution"), p.Int("particles"), p.Int("cells")
-	switch q.kind {
-	case "geometric":
-		q.rho = p.Float("rho")
-	case "linear":
-		q.alpha, q.beta = p.Float("alpha"), p.Float("beta")
-	case "patch":
-		x, y := p.Ints("patch_x"), p.Ints("patch_y")
-		q.left, q.right, q.bottom, q.top = x[0], x[1], y[0], y[1]
-	}
+	q := problem{spread: newSpread(p), k: p.Int("speed_x"), m: p.Int("speed_y"), phases: phases.On(p)}
 	b := p.Ints("blocks")
 	q.Blocks = cut.Blocks{Along: [3]int{int(b[0]), int(b[1]), 1}, PEs: int(p.Int("pes"))}
 	var err error
 	q.pages, err = gpu.ParsePages(p.String("pages"))
 	return q, err
+}
+
+func newSpread(p result.Params) spread {
+	s := spread{kind: p.String("distribution"), particles: p.Int("particles"), cells: p.Int("cells")}
+	switch s.kind {
+	case "geometric":
+		s.rho = p.Float("rho")
+	case "linear":
+		s.alpha, s.beta = p.Float("alpha"), p.Float("beta")
+	case "patch":
+		x, y := p.Ints("patch_x"), p.Ints("patch_y")
+		s.left, s.right, s.bottom, s.top = x[0], x[1], y[0], y[1]
+	}
+	return s
 }
 
 func (q *problem) crowd() *crowd { return drawCrowd(q.spread) }

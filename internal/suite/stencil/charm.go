@@ -76,6 +76,9 @@ func (q *Problem) newChares(pe *bench.PE, p result.Params) (bench.Body, error) {
 			}
 		}
 	})
+	if w.part == partComm {
+		return guardedChares{c, guard{w}}, nil
+	}
 	return c, nil
 }
 
@@ -181,5 +184,5 @@ func short(peer, found, expected int) error {
 func (c *chares) Close() error { return errors.Join(c.rt.Close(), c.share.Close()) }
 
 func (c *chares) Check() (result.Validation, error) {
-	return c.check(func() error { return c.Batch(1, new(bench.Clock)) })
+	return c.check(func(n int) error { return c.Batch(n, new(bench.Clock)) })
 }

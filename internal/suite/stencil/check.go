@@ -4,39 +4,84 @@ package stencil
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 
 	"gpubench/gpu"
-	"gpubench/internal/bench"
 	"gpubench/internal/result"
 	"gpubench/kernels"
 )
 
-// referenceCells is up to where a constant start is checked cell by cell.
-const referenceCells = 256 * 256 * 256
-
-// check compares this PE's cells. Where faces alone were exchanged it first
-// makes the field tell of them; again is one more iteration of the body.
-func (w *share) check(again func() error) (result.Validation, error) {
+// check compares this PE's cells, and their sum on PE 0. Where faces alone were
+// exchanged it first makes the field tell of them; again runs more iterations of
+// the body.
+func (w *share) check(again func(n int) error) (result.Validation, error) {
 	var v result.Validation
 	if w.part == partComm {
-		if err := w.useFaces(again); err != nil {
-			return v, err
+		for _, f := range []func() error{w.spoil, func() error { return again(1) }, w.useFaces} {
+			if err := f(); err != nil {
+				return v, err
+			}
 		}
 	}
 	a := &result.Answer{AppliedIterations: int64(w.applied)}
-	var sum neumaier
-	compare, done, err := w.comparison()
+	expected, tolerance := w.expectedSum(), w.tolerance()
+	sum, err := w.compareAll(&v, a, again)
 	if err != nil {
 		return v, err
 	}
-	defer done()
+	v.Sent = v.Checked
+	a.Sum = sum
+	// Each cell may be off by the tolerance of a cell; the sum's own rounding is
+	// of the order of its size.
+	if err := w.checkSum(&v, a, expected, tolerance*float64(w.cells())+1e-12*math.Abs(expected)); err != nil {
+		return v, err
+	}
+	if w.pe.Rank == 0 {
+		a.ExpectedSum = expected // sums are added up over the PEs
+	}
+	v.Answer = a
+	return v, nil
+}
+
+// compareAll compares this PE's cells and returns their sum. Where no reference
+// can be had in a short time, the field tells by its sum, and then a fresh start
+// with few iterations cell by cell: again runs them.
+func (w *share) compareAll(v *result.Validation, a *result.Answer, again func(n int) error) (float64, error) {
+	switch {
+	case w.field == fieldModes:
+		return w.compare(v, a, w.closedForm)
+	case affordable(w.grid, w.applied):
+		return w.compare(v, a, w.serial)
+	}
+	sum, err := w.compare(v, a, w.itself)
+	if err != nil {
+		return 0, err
+	}
+	v.Checked = 0
 	for _, b := range w.blocks {
-		r, err := compare(b)
+		if err := b.start(); err != nil {
+			return 0, err
+		}
+	}
+	w.applied = 0
+	if err := again(fewIterations); err != nil {
+		return 0, err
+	}
+	_, err = w.compare(v, a, w.serial)
+	return sum, err
+}
+
+// compare compares each block of this PE, and returns the sum of its cells.
+func (w *share) compare(v *result.Validation, a *result.Answer, how func(*block) (kernels.FieldResult, error)) (float64, error) {
+	var sum neumaier
+	for _, b := range w.blocks {
+		r, err := how(b)
 		if err != nil {
-			return v, err
+			return 0, err
 		}
 		v.Checked += r.Checked
 		v.Errors += r.Errors
@@ -49,59 +94,63 @@ func (w *share) check(again func() error) (result.Validation, error) {
 		sum.add(r.Sum)
 		sum.rest += r.Compensation
 	}
-	v.Sent = v.Checked
-	a.Sum = sum.value()
-	expected := w.expectedSum()
-	if err := w.checkSum(&v, a.Sum, expected); err != nil {
-		return v, err
-	}
-	if w.pe.Rank == 0 {
-		a.ExpectedSum = expected // sums are added up over the PEs
-	}
-	v.Answer = a
-	return v, nil
+	return sum.value(), nil
 }
 
-// useFaces spoils all that has been received, exchanges once more, and updates
-// the field once with the faces that came: each of their cells is read by a
-// cell that is compared after.
-func (w *share) useFaces(again func() error) error {
-	for _, b := range w.blocks {
-		for f := range kernels.Face(kernels.Faces) {
-			if b.travel.Has(f) {
-				if err := b.edge.Fill(b.in[f], 0xff); err != nil { // NaN
-					return err
+// closedForm compares with that of the modes.
+func (w *share) closedForm(b *block) (kernels.FieldResult, error) {
+	return w.set.CheckModes(b.edge, b.field(), b.modes, w.applied, 0)
+}
+
+// itself compares each cell with itself: a NaN is found, and the sum is had.
+func (w *share) itself(b *block) (kernels.FieldResult, error) {
+	return w.set.CheckReference(b.edge, b.field(), b.geom, b.field(), b.geom, [3]int{}, 0)
+}
+
+// serial compares with the serial reference of a constant start, which it writes
+// where the iteration before the last one was.
+func (w *share) serial(b *block) (kernels.FieldResult, error) {
+	if err := w.writeReference(b, b.next()); err != nil {
+		return kernels.FieldResult{}, err
+	}
+	return w.set.CheckReference(b.edge, b.field(), b.geom, b.next(), b.geom, [3]int{}, w.tolerance())
+}
+
+// writeRows is how many bytes of a reference are copied to a block at a time,
+// about.
+const writeRows = 4 << 20
+
+// writeReference writes the reference into the interior of a field of a block.
+func (w *share) writeReference(b *block, field gpu.Memory) error {
+	g, n := b.geom, w.applied
+	small := nearCells(w.grid, n)
+	ref, rg := reference(w.flat(), small, w.Constant, n), newBlock(w.flat(), small)
+	columns := make([]int, g.NX) // of the reference, for each of the block's
+	for x := range columns {
+		columns[x] = near(b.first[0]+1+x, w.grid[0], n)
+	}
+	pitch := g.Pitch()
+	rows := max(1, writeRows/(8*pitch))
+	some := make([]float64, rows*pitch)
+	for z := 1; z <= g.NZ; z++ {
+		for y := 1; y <= g.NY; y += rows {
+			k := min(rows, g.NY+1-y)
+			for i := range k {
+				from := ref[rg.Offset(0, near(b.first[1]+y+i, w.grid[1], n), near(b.first[2]+z, w.grid[2], n)):]
+				to := some[i*pitch:]
+				for x, column := range columns {
+					to[x] = from[column]
 				}
 			}
-		}
-		if b.travel == 0 {
-			continue
-		}
-		if err := w.set.UnpackFaces(b.edge, b.field(), b.geom, b.travel, &b.in); err != nil {
-			return err
-		}
-		if err := b.edge.Sync(); err != nil {
-			return err
+			cells := some[:(k-1)*pitch+g.NX]
+			to := field.Slice(8*g.Offset(1, y, z), 8*len(cells))
+			err := errors.Join(b.edge.Copy(to, gpu.HostMemory(gpu.Bytes(cells))), b.edge.Sync())
+			runtime.KeepAlive(some) // the copy may read it until the stream is done
+			if err != nil {
+				return err
+			}
 		}
 	}
-	if err := again(); err != nil {
-		return err
-	}
-	for _, b := range w.blocks {
-		if err := b.edge.Record(b.ready); err != nil {
-			return err
-		}
-		if err := b.innermost(); err != nil {
-			return err
-		}
-		if err := b.outermost(); err != nil {
-			return err
-		}
-		if err := b.finish(new(bench.Clock)); err != nil {
-			return err
-		}
-	}
-	w.applied++
 	return nil
 }
 
@@ -116,56 +165,6 @@ func (b *block) wrong(r kernels.FieldResult) string {
 // place writes coordinates, as many as there are axes.
 func (l layout) place(at [3]int) string {
 	return "(" + strings.ReplaceAll(strings.Trim(fmt.Sprint(at[:l.Axes]), "[]"), " ", ",") + ")"
-}
-
-// comparison returns how a block is compared, and what to call after.
-func (w *share) comparison() (compare func(*block) (kernels.FieldResult, error), done func(), err error) {
-	if w.field == fieldModes {
-		return func(b *block) (kernels.FieldResult, error) {
-			return w.set.CheckModes(b.edge, b.field(), b.modes, w.applied, 0)
-		}, func() {}, nil
-	}
-	if w.cells() > referenceCells {
-		// By the sum. No cell is compared: each is its own reference, so that NaNs
-		// are found.
-		return func(b *block) (kernels.FieldResult, error) {
-			return w.set.CheckReference(b.edge, b.field(), b.geom, b.field(), b.geom, [3]int{}, 0)
-		}, func() {}, nil
-	}
-	return w.against(reference(w.flat(), w.grid, w.Constant, w.applied))
-}
-
-// against compares with a reference on the device.
-func (w *share) against(ref []float64) (func(*block) (kernels.FieldResult, error), func(), error) {
-	g := newBlock(w.flat(), w.grid)
-	dev := w.pe.Device
-	host, err := dev.Alloc(gpu.Pageable, g.Bytes(), gpu.DefaultPages)
-	if err != nil {
-		return nil, nil, err
-	}
-	there := host
-	free := func() { _ = host.Free() }
-	bytes := host.Memory().Bytes()
-	for i, x := range ref {
-		binary.NativeEndian.PutUint64(bytes[8*i:], math.Float64bits(x))
-	}
-	if w.space == gpu.OnDevice || w.space == gpu.Managed {
-		if there, err = dev.Alloc(w.space, g.Bytes(), gpu.DefaultPages); err != nil {
-			free()
-			return nil, nil, err
-		}
-		free = func() { _, _ = host.Free(), there.Free() }
-		if err = w.blocks[0].edge.Copy(there.Memory(), host.Memory()); err == nil {
-			err = w.blocks[0].edge.Sync()
-		}
-		if err != nil {
-			free()
-			return nil, nil, err
-		}
-	}
-	return func(b *block) (kernels.FieldResult, error) {
-		return w.set.CheckReference(b.edge, b.field(), b.geom, there.Memory(), g, b.dom.Offset, w.tolerance())
-	}, free, nil
 }
 
 // tolerance is the absolute error allowed in a cell: as that of the modes.
@@ -200,8 +199,8 @@ func (w *share) expectedSum() float64 {
 
 // checkSum holds the whole grid's sum against the reference's, on PE 0. Where
 // cells are known to be wrong, they say more than their sum.
-func (w *share) checkSum(v *result.Validation, sum, expected float64) error {
-	mine := binary.LittleEndian.AppendUint64(nil, math.Float64bits(sum))
+func (w *share) checkSum(v *result.Validation, a *result.Answer, expected, tolerance float64) error {
+	mine := binary.LittleEndian.AppendUint64(nil, math.Float64bits(a.Sum))
 	all, err := w.pe.Control.Gather(binary.LittleEndian.AppendUint64(mine, uint64(v.Errors)))
 	if err != nil || w.pe.Rank != 0 {
 		return err
@@ -211,13 +210,11 @@ func (w *share) checkSum(v *result.Validation, sum, expected float64) error {
 		total += math.Float64frombits(binary.LittleEndian.Uint64(b))
 		wrong += binary.LittleEndian.Uint64(b[8:])
 	}
-	// Each cell may be off by the tolerance of a cell; the sum's own rounding
-	// is of the order of its size.
-	tolerance := w.tolerance()*float64(w.cells()) + 1e-12*math.Abs(expected)
 	if wrong > 0 || math.Abs(total-expected) <= tolerance {
 		return nil
 	}
 	v.Errors++
-	v.FirstError = fmt.Sprintf("PE 0: the sum over all cells, offset 0: expected %.17g, found %.17g after %d iterations", expected, total, w.applied)
+	v.FirstError = fmt.Sprintf("PE 0: the sum over all cells, offset 0: expected %.17g, found %.17g after %d iterations",
+		expected, total, a.AppliedIterations)
 	return nil
 }

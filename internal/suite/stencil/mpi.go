@@ -41,6 +41,9 @@ func (q *Problem) newRanks(pe *bench.PE, p result.Params) (bench.Body, error) {
 			r.sends = append(r.sends, r.comm.SendInit(b.out[f], w.Owner(n), n%w.PerPE()*kernels.Faces+int(f.Opposite())))
 		}
 	}
+	if w.part == partComm {
+		return guardedRanks{r, guard{w}}, nil
+	}
 	return r, nil
 }
 
@@ -125,5 +128,5 @@ func (r *ranks) arrive() error {
 }
 
 func (r *ranks) Check() (result.Validation, error) {
-	return r.check(func() error { return r.Batch(1, new(bench.Clock)) })
+	return r.check(func(n int) error { return r.Batch(n, new(bench.Clock)) })
 }

@@ -154,8 +154,8 @@ func (q *Problem) memory(p result.Params) int64 {
 	grid := axes(p.Ints("grid"))
 	g := newBlock(q.Axes == 2, grid)
 	total := int64(g.Bytes()) * 5 / 2
-	if p.String("field") != fieldModes && g.Cells() <= referenceCells {
-		total += int64(g.Bytes()) * p.Int("pes")
+	if p.String("field") != fieldModes {
+		total += 2 * 8 * min(int64(g.Cells()), referenceCells) * p.Int("pes")
 	}
 	return total
 }

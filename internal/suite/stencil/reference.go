@@ -70,6 +70,49 @@ func grown(lost float64, n int) float64 {
 	return (1 - math.Pow(1-lost, float64(n))) / lost
 }
 
+// A cell is as the cells and faces that lie up to as many away as there were
+// iterations. So of n iterations a grid of 2n+1 cells along an axis has all that a
+// longer one has: what is further than n from both faces is as its middle.
+
+// nearCells is the grid of so many cells at most that stands for another.
+func nearCells(grid [3]int, n int) [3]int {
+	for axis, cells := range grid {
+		grid[axis] = min(cells, 2*n+1)
+	}
+	return grid
+}
+
+// near is the coordinate in it of the cell or face at x, from 0 to cells + 1.
+func near(x, cells, n int) int {
+	left := max(0, cells-(2*n+1)) // cells that it has less
+	switch {
+	case x <= n+1:
+		return x
+	case x-left >= n+1:
+		return x - left
+	}
+	return n + 1
+}
+
+const (
+	// referenceCells is how many cells a reference has at most.
+	referenceCells = 256 * 256 * 256
+	// referenceUpdates is how many updates of a cell it takes at most: a few
+	// seconds.
+	referenceUpdates = 1 << 31
+	// fewIterations are affordable for any grid.
+	fewIterations = 100
+)
+
+// affordable reports whether there is a reference of so many iterations.
+func affordable(grid [3]int, n int) bool {
+	cells := 1
+	for _, m := range nearCells(grid, n) {
+		cells *= m // of up to 2^20 each
+	}
+	return cells <= referenceCells && cells <= referenceUpdates/max(1, n)
+}
+
 // The last reference computed: all PEs of a process, and the cases that follow
 // each other, want the same one.
 var (

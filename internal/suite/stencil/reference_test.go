@@ -70,3 +70,48 @@ func TestReferenceGoesOnAndStartsAnew(t *testing.T) {
 		}
 	}
 }
+
+// The smaller grid that stands for a larger one has each of its cells, to the last bit.
+func TestNear(t *testing.T) {
+	for _, grid := range [][3]int{{9, 30, 1}, {40, 7, 1}, {12, 20, 9}, {1, 1, 25}} {
+		for _, n := range []int{0, 1, 3, 5} {
+			for _, c := range []Constant{charmStart, studyStart} {
+				flat := grid[2] == 1
+				g, small := newBlock(flat, grid), newBlock(flat, nearCells(grid, n))
+				whole := append([]float64{}, reference(flat, grid, c, n)...)
+				ref := reference(flat, nearCells(grid, n), c, n)
+				for z := 1; z <= g.NZ; z++ {
+					for y := 1; y <= g.NY; y++ {
+						for x := 1; x <= g.NX; x++ {
+							got := ref[small.Offset(near(x, grid[0], n), near(y, grid[1], n), near(z, grid[2], n))]
+							if want := whole[g.Offset(x, y, z)]; got != want {
+								t.Fatalf("%v %s after %d: cell (%d,%d,%d) is %v, want %v", grid, c.Field, n, x, y, z, got, want)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// How much a reference takes is bounded, and few iterations have one in any grid.
+func TestAffordable(t *testing.T) {
+	for _, c := range []struct {
+		grid [3]int
+		n    int
+		want bool
+	}{
+		{[3]int{256, 256, 256}, 110, true},
+		{[3]int{1 << 20, 1 << 20, 1}, 110, true},
+		{[3]int{1 << 20, 1 << 20, 1 << 20}, fewIterations, true},
+		{[3]int{512, 512, 512}, 300, false},
+		{[3]int{4096, 4096, 1}, 2000, false},
+		{[3]int{100, 100, 1}, 1 << 20, false},
+		{[3]int{100, 100, 1}, 0, true},
+	} {
+		if got := affordable(c.grid, c.n); got != c.want {
+			t.Errorf("%v, %d iterations: %v", c.grid, c.n, got)
+		}
+	}
+}
