@@ -39,6 +39,10 @@ type points struct {
 	epoch int64      // added to the timestep in outputs: tells the runs of the untimed pass apart
 	check *checker   // in the untimed pass
 
+	written    []gpu.Memory        // outputs and receive buffers of each graph, all in one
+	busy       int64               // what the last busy_wait came to
+	references map[int64][]float64 // by iterations: what a compute-bound task must leave, as refer has it
+
 	phases bool // --phases
 }
 
@@ -51,6 +55,8 @@ type point struct {
 	scratch gpu.Memory
 	draws   []float64 // of load_imbalance, by timestep
 	sets    []wiring  // by dependence set
+	tasks   int       // in a run
+	due     int       // in the untimed pass: the timestep of its next task
 }
 
 // wiring is a point's dependencies in one set.
@@ -149,13 +155,13 @@ func (w *points) alloc(space gpu.Space, n int) (gpu.Memory, error) {
 		return gpu.Memory{}, err
 	}
 	w.buffers = append(w.buffers, b)
-	return b.Slice(0, n), w.fill(b.Memory(), poison)
+	return b.Slice(0, n), w.fill(w.stream, b.Memory(), poison)
 }
 
 // poison is what no output has in its first byte for long: runs of it stand for a timestep of -1.
 const poison = 0xff
 
-func (w *points) fill(m gpu.Memory, v byte) error {
+func (w *points) fill(s *gpu.Stream, m gpu.Memory, v byte) error {
 	if m.Space <= gpu.Pinned {
 		b := m.Bytes()
 		for i := range b {
@@ -163,7 +169,7 @@ func (w *points) fill(m gpu.Memory, v byte) error {
 		}
 		return nil
 	}
-	return w.stream.Fill(m, v)
+	return s.Fill(m, v)
 }
 
 // add makes the PE's points of a graph.
@@ -194,6 +200,9 @@ func (w *points) add(g *graph.Graph, byPoint bool) error {
 			slots[i] = max(slots[i], used)
 			q.sets = append(q.sets, wire)
 		}
+		for t := q.next(0); t < g.Steps; t = q.next(t + 1) {
+			q.tasks++
+		}
 		if w.p.Has("imbalance") {
 			q.draws = make([]float64, g.Steps)
 			for t := range q.draws {
@@ -217,6 +226,7 @@ func (w *points) furnish(own []*point, slots []int) error {
 	if err != nil {
 		return err
 	}
+	w.written = append(w.written, all)
 	next := 0
 	for i, q := range own {
 		q.in = make([]gpu.Memory, slots[i])
@@ -266,7 +276,7 @@ func (w *points) iterations(q *point, t int) int64 {
 // execute is one task: its inputs have arrived, its output may be overwritten.
 func (w *points) execute(q *point, t int) error {
 	if w.check != nil {
-		if err := w.checkInputs(q, t); err != nil {
+		if err := w.before(q, t); err != nil {
 			return err
 		}
 	}
@@ -282,7 +292,7 @@ func (w *points) execute(q *point, t int) error {
 		err = w.onHost(q, out, step)
 	}
 	if err == nil && w.check != nil {
-		err = w.checkWork(q, t)
+		err = w.after(q, t)
 	}
 	return err
 }
@@ -295,9 +305,7 @@ func (w *points) onHost(q *point, out gpu.Memory, step int64) error {
 		return err
 	}
 	if w.kernel == kernelBusy {
-		if v := kernels.TaskBusy(w.size); w.check != nil {
-			w.check.busy = v
-		}
+		w.busy = kernels.TaskBusy(w.size)
 	}
 	return nil
 }
