@@ -27,9 +27,9 @@ const passes = 2
 
 const (
 	// slowKernel is the iterations of such a kernel: longer than a message's way.
-	slowKernel = 1 << 18
+	slowKernel = 1 << 20
 	// mostSlow bounds the timesteps that have one.
-	mostSlow = 128
+	mostSlow = 32
 )
 
 // checked is the untimed pass: run is a batch of one run.

@@ -26,6 +26,8 @@ type points struct {
 	blocks int
 	pieces int64
 	host   bool // the host writes outputs and checks them
+	// byPoint: every dependency is a message but a point's on itself; else those of the PE's own points are read where they lie.
+	byPoint bool
 
 	set     *kernels.Set
 	stream  *gpu.Stream
@@ -78,11 +80,11 @@ func block(width, pe, pes int) (first, past int) { return pe * width / pes, (pe 
 // owner is the PE of a point.
 func owner(width, point, pes int) int { return ((point+1)*pes - 1) / width }
 
-// newPoints makes a PE's share. byPoint: every dependency is a message but a point's on itself; else those of the PE's own
-// points are read where they lie.
+// newPoints makes a PE's share.
 func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err error) {
 	w = &points{pe: pe, p: p, graphs: graphs(p), kernel: kernelOf[p.String("task_kernel")], blocks: int(p.Int("task_blocks")),
-		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU, phases: phases.On(p)}
+		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU, phases: phases.On(p),
+		byPoint: byPoint}
 	pe.Endpoint.TimeCopies(w.phases)
 	if v, ok := p["task_size"].(int64); ok {
 		w.size = v
@@ -116,7 +118,7 @@ func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err erro
 			return w, err
 		}
 		w.sets, w.even = append(w.sets, g.Sets()), append(w.even, max(1, g.Settled()+1))
-		if err = w.add(g, byPoint); err != nil {
+		if err = w.add(g); err != nil {
 			return w, err
 		}
 	}
@@ -173,7 +175,7 @@ func (w *points) fill(s *gpu.Stream, m gpu.Memory, v byte) error {
 }
 
 // add makes the PE's points of a graph.
-func (w *points) add(g *graph.Graph, byPoint bool) error {
+func (w *points) add(g *graph.Graph) error {
 	first, past := block(g.Width, w.pe.Rank, w.pe.Size)
 	own := make([]*point, past-first)
 	for i := range own {
@@ -189,7 +191,7 @@ func (w *points) add(g *graph.Graph, byPoint bool) error {
 			for _, d := range g.Dependencies(set, q.id) {
 				s := source{point: d}
 				switch {
-				case d == q.id, !byPoint && first <= d && d < past:
+				case d == q.id, !w.byPoint && first <= d && d < past:
 					s.here = own[d-first]
 				default:
 					s.slot = used

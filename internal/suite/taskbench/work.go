@@ -102,20 +102,24 @@ func (w *points) checkBusy(name string) {
 	w.check.count(wrong)
 }
 
-// remains checks what a run's last tasks have left: each point's output, and the last kernel's work; of chares' tasks any
-// may have been the last one.
+// remains checks what a run's last tasks have left: each point's output, and the last kernel's work. A rank's tasks have an
+// order; of chares any may have been the last one.
 func (w *points) remains() error {
 	var sizes []int64
-	name := ""
+	name, latest := "", -1
 	for _, own := range w.mine {
 		for _, q := range own {
 			t := q.last()
 			if t < 0 {
 				continue
 			}
-			sizes, name = append(sizes, w.iterations(q, t)), q.name(t)
+			if w.byPoint {
+				sizes, name = append(sizes, w.iterations(q, t)), "the last of the tasks like "+q.name(t)
+			} else if t >= latest {
+				sizes, name, latest = []int64{w.iterations(q, t)}, q.name(t), t
+			}
 			w.check.v.Sent++
-			wrong, err := w.holds(q.out[t&1], w.epoch+int64(t), q.word(q.id), name+": output")
+			wrong, err := w.holds(q.out[t&1], w.epoch+int64(t), q.word(q.id), q.name(t)+": output")
 			if err != nil {
 				return err
 			}
@@ -134,7 +138,7 @@ func (w *points) remains() error {
 		slices.Sort(sizes)
 		sizes = slices.Compact(sizes)
 		w.refer(slices.Clone(sizes))
-		return w.checkLanes("the last of the tasks like "+name, sizes...)
+		return w.checkLanes(name, sizes...)
 	case kernelBusy:
 		w.check.v.Sent++
 		w.checkBusy(name)
