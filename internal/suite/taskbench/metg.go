@@ -37,7 +37,7 @@ const (
 	settledBy = 200
 	longRun   = 4.0  // seconds
 	longest   = 1e9  // iterations
-	mostTime  = 60.0 // seconds: then the size grows no more, and nothing is looked for again
+	mostTime  = 30.0 // seconds: then the size grows no more, and nothing is looked for again
 	// suspicious is by how much no size is better than the peak: Task Bench's analysis stops at the same.
 	suspicious = 1.5
 	// unsteady is by how much longer than its shortest run a size's median of the repetitions may be.
@@ -177,7 +177,7 @@ func (s *search) grow() bool {
 	if before := s.top / growth; before > 0 {
 		gain = s.rate(s.top) / s.rate(before)
 	}
-	run, settled := s.sizes[s.top].run, gain < saturated || s.weight(s.top) >= settledBy && gain < unsettled
+	run, settled := s.sizes[s.top].run, gain < saturated || s.weight(s.top) >= settledBy
 	switch {
 	case settled && !s.again: // all batches of one may have been disturbed
 		s.again = true
