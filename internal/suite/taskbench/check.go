@@ -251,52 +251,6 @@ func (w *points) holds(m gpu.Memory, step, word int64, what string) (wrong strin
 		w.pe.Rank, what, r.First, r.Expected, r.Found, r.Errors, m.Len), nil
 }
 
-// Poison overwrites the buffers that a run writes: where messages arrive, outputs, and what kernels leave.
-func (w *points) Poison() error {
-	for _, m := range append(w.written[:len(w.written):len(w.written)], w.lanes) {
-		if err := w.fill(w.stream, m, poison); err != nil {
-			return err
-		}
-	}
-	w.busy = 0
-	err := w.eachScratch(func(q *point) error {
-		if _, piece, ok := w.lastPiece(q); ok {
-			return w.fill(w.stream, piece.Slice(piece.Len/2, piece.Len/2), poison)
-		}
-		return nil
-	})
-	return errors.Join(err, w.stream.Sync())
-}
-
-// Inspect checks what a timed batch has left: the last message in each receive buffer, and what the last tasks wrote.
-func (w *points) Inspect() (result.Validation, error) {
-	c := &checker{stream: w.stream}
-	w.check = c
-	defer func() { w.check = nil }()
-	for _, own := range w.mine {
-		for _, q := range own {
-			seen := make([]bool, len(q.in))
-			for t, left := q.g.Steps-1, len(q.in); t > 0 && left > 0; t-- {
-				for _, s := range w.arrivals(q, t) {
-					if seen[s.slot] {
-						continue
-					}
-					seen[s.slot] = true
-					left--
-					c.v.Sent++
-					wrong, err := w.compare(q, s, t, 0)
-					if err != nil {
-						return c.v, err
-					}
-					c.count(wrong)
-				}
-			}
-		}
-	}
-	err := w.remains()
-	return c.v, err
-}
-
 // arrivals are the messages that a point receives for its task of timestep t.
 func (w *points) arrivals(q *point, t int) []source {
 	var out []source

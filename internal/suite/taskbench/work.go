@@ -102,50 +102,6 @@ func (w *points) checkBusy(name string) {
 	w.check.count(wrong)
 }
 
-// remains checks what a run's last tasks have left: each point's output, and the last kernel's work. A rank's tasks have an
-// order; of chares any may have been the last one.
-func (w *points) remains() error {
-	var sizes []int64
-	name, latest := "", -1
-	for _, own := range w.mine {
-		for _, q := range own {
-			t := q.last()
-			if t < 0 {
-				continue
-			}
-			if w.byPoint {
-				sizes, name = append(sizes, w.iterations(q, t)), "the last of the tasks like "+q.name(t)
-			} else if t >= latest {
-				sizes, name, latest = []int64{w.iterations(q, t)}, q.name(t), t
-			}
-			w.check.v.Sent++
-			wrong, err := w.holds(q.out[t&1], w.epoch+int64(t), q.word(q.id), q.name(t)+": output")
-			if err != nil {
-				return err
-			}
-			w.check.count(wrong)
-			if err := w.checkPiece(q); err != nil {
-				return err
-			}
-		}
-	}
-	if len(sizes) == 0 {
-		return nil
-	}
-	switch w.kernel {
-	case kernelCompute:
-		w.check.v.Sent++
-		slices.Sort(sizes)
-		sizes = slices.Compact(sizes)
-		w.refer(slices.Clone(sizes))
-		return w.checkLanes(name, sizes...)
-	case kernelBusy:
-		w.check.v.Sent++
-		w.checkBusy(name)
-	}
-	return nil
-}
-
 // busyReference is 113·139^n modulo 2^31-1.
 func busyReference(n int64) int64 {
 	const m = 1<<31 - 1

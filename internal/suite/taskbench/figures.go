@@ -1,4 +1,4 @@
-// METG: whether the peak is one, and the figures that were repeated stand. Pure.
+// METG: the figures of a search, and whether they stand. Pure.
 
 package taskbench
 
@@ -6,8 +6,49 @@ import (
 	"fmt"
 	"slices"
 
+	"gpubench/internal/result"
 	"gpubench/internal/stats"
 )
+
+// Result interpolates in each repetition, and keeps the curve: sizes, granularities and efficiencies by their medians.
+func (s *search) Result() (map[string]result.Metric, map[string]result.Samples, error) {
+	if s.failed != nil {
+		return nil, nil, s.failed
+	}
+	samples := map[string]result.Samples{}
+	lo, hi, top := s.last(s.lo, s.reps), s.last(s.hi, s.reps), s.last(s.top, s.reps)
+	peak := s.peak()
+	for i := range s.reps {
+		samples["peak_rate"] = append(samples["peak_rate"], s.work(s.top)/top[i])
+		samples["metg"] = append(samples["metg"], interpolate(
+			s.work(s.lo)/lo[i]/peak, s.granularity(lo[i]), s.work(s.hi)/hi[i]/peak, s.granularity(hi[i])))
+	}
+	for _, size := range s.ascending() {
+		samples["curve_task_size"] = append(samples["curve_task_size"], float64(size))
+		samples["curve_granularity"] = append(samples["curve_granularity"], s.granularity(s.run(size)))
+		samples["curve_efficiency"] = append(samples["curve_efficiency"], s.work(size)/s.run(size)/peak)
+	}
+	return map[string]result.Metric{
+		"metg":      stats.Metric("s", samples["metg"], false),
+		"peak_rate": stats.Metric(s.unit, samples["peak_rate"], false),
+	}, samples, nil
+}
+
+// last are a size's last n batches.
+func (s *search) last(size int64, n int) []float64 {
+	all := s.sizes[size].all
+	return all[len(all)-n:]
+}
+
+// interpolate gives the granularity at 50 % on the line through two sizes; where that has no sense (a larger task that was
+// less efficient), the larger one's.
+func interpolate(lowE, lowG, highE, highG float64) float64 {
+	g := lowG + (threshold-lowE)/(highE-lowE)*(highG-lowG)
+	if highE <= lowE || highG <= lowG || g <= 0 {
+		return highG
+	}
+	return g
+}
 
 // peak is the median rate of the repeated top.
 func (s *search) peak() float64 { return s.work(s.top) / stats.Median(s.last(s.top, s.reps)) }
