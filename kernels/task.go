@@ -121,3 +121,37 @@ func TaskLanes(iterations int64) [taskLanes]float64 {
 	}
 	return x
 }
+
+// TaskChains is TaskLanes for several numbers of iterations, ascending, in one pass over the longest: by number, values 0,
+// stride, 2·stride and so on below 64, whose count must be a multiple of eight.
+func TaskChains(iterations []int64, stride int) [][]float64 {
+	each := (taskLanes + stride - 1) / stride
+	all := make([]float64, each*len(iterations))
+	out := make([][]float64, len(iterations))
+	for k := range out {
+		out[k] = all[k*each : (k+1)*each]
+	}
+	for first := 0; first < each; first += 8 {
+		var x [8]float64
+		for i := range x {
+			x[i] = -float64((first+i)*stride+1) / (taskLanes + 1)
+		}
+		done := int64(0)
+		for k, n := range iterations {
+			eightChains(&x, n-done)
+			done = n
+			copy(out[k][first:], x[:])
+		}
+	}
+	return out
+}
+
+// eightChains goes on with eight values at once, so that none waits for its own last result: they fill a core's units.
+func eightChains(x *[8]float64, iterations int64) {
+	a, b, c, d, e, f, g, h := x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+	for range iterations { // the conversions keep a compiler from fusing
+		a, b, c, d = float64(a*a)+a, float64(b*b)+b, float64(c*c)+c, float64(d*d)+d
+		e, f, g, h = float64(e*e)+e, float64(f*f)+f, float64(g*g)+g, float64(h*h)+h
+	}
+	*x = [8]float64{a, b, c, d, e, f, g, h}
+}

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -29,6 +30,27 @@ func TestTaskCompute(t *testing.T) {
 				same(t, "lanes", found[b*taskLanes:(b+1)*taskLanes], one[:])
 			}
 		})
+	})
+}
+
+// Chains of eight are what the serial reference has, whatever the stride, and of any number of sizes.
+func TestTaskChains(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sizes := rapid.SliceOfN(rapid.Int64Range(0, 400), 1, 5).Draw(t, "iterations")
+		slices.Sort(sizes)
+		for _, stride := range []int{1, 9} {
+			for k, got := range TaskChains(sizes, stride) {
+				want := TaskLanes(sizes[k])
+				if len(got) != (taskLanes+stride-1)/stride {
+					t.Fatalf("stride %d: %d values", stride, len(got))
+				}
+				for i, v := range got {
+					if v != want[i*stride] {
+						t.Fatalf("value %d after %d iterations is %g, want %g", i*stride, sizes[k], v, want[i*stride])
+					}
+				}
+			}
+		}
 	})
 }
 

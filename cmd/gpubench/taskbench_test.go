@@ -74,7 +74,7 @@ func TestTaskBenchWithoutMessages(t *testing.T) {
 	}
 }
 
-// checkedEach fails unless every input of the untimed pass's two runs was checked, by the graph's own count.
+// checkedEach fails unless every input and output of the untimed pass's two runs was checked, by the graph's own count.
 func checkedEach(t *testing.T, r result.Record) {
 	t.Helper()
 	p, inputs, tasks := r.Params, 0, 0
@@ -89,6 +89,7 @@ func checkedEach(t *testing.T, r result.Record) {
 			}
 		}
 	}
+	inputs += tasks // their outputs
 	if k := p.String("task_kernel"); k != "empty" && k != "memory_bound" {
 		inputs += tasks // what their kernels left
 	}

@@ -131,6 +131,7 @@ func (c *chares) Batch(n int, clk *bench.Clock) error {
 // run is one run of the graph at this point.
 func (b *chare) run(t *charm.Thread, r runs) {
 	b.clk.Start()
+	ran := 0
 	for step := range b.g.Steps {
 		if !b.g.Has(step, b.id) {
 			continue
@@ -139,6 +140,11 @@ func (b *chare) run(t *charm.Thread, r runs) {
 			t.Fail(err)
 			return
 		}
+		ran++
+	}
+	if ran != b.tasks { // the messages of a task that is left out would be waited for
+		t.Fail(fmt.Errorf("point %d: expected %d tasks in a run, found %d", b.id, b.tasks, ran))
+		return
 	}
 	if err := b.finish(t); err != nil {
 		t.Fail(err)

@@ -1,9 +1,10 @@
-// Checks: every byte of every input, and that kernels did their work. All of it is in the untimed pass, but for what a
-// timed batch leaves in the receive buffers.
+// Checks: every byte of every input and output, that kernels did their work, and that no task is left out. All of it is in
+// the untimed pass, but for what a timed batch leaves behind.
 
 package taskbench
 
 import (
+	"errors"
 	"fmt"
 
 	"gpubench/gpu"
@@ -11,71 +12,206 @@ import (
 	"gpubench/kernels"
 )
 
-// checker is what the untimed pass finds.
+// checker is what a check finds.
 type checker struct {
-	v     result.Validation
-	lanes map[int64][]float64 // by iterations: what a compute-bound task must leave
-	spent int64               // iterations of references
-	busy  int64               // what the last busy_wait came to
+	v      result.Validation
+	stream *gpu.Stream // on which inputs are looked at
+	late   bool        // the run is as those of a timed batch: nothing waits for a task but the model
+	slowed int         // the last timestep with a slow kernel in front
 }
 
-// Passes are the runs of the untimed pass: two, since what is left of the first must not pass for the second's.
+// Passes are the runs of the untimed pass: two, since what is left of the first must not pass for the second's. In them the
+// host waits for each task on a device. So a third one there does not: each message is looked at on a stream of its own when
+// it arrives, and slow kernels stand before tasks, so that an output that leaves too early is not written yet.
 const passes = 2
 
-// mostReferences bounds the iterations of serial references; what needs more is not checked, nor counted.
-const mostReferences = 1 << 22
+const (
+	// slowKernel is the iterations of such a kernel: longer than a message's way.
+	slowKernel = 1 << 20
+	// mostSlow bounds the timesteps that have one.
+	mostSlow = 32
+)
 
 // checked is the untimed pass: run is a batch of one run.
 func (w *points) checked(run func() error) (result.Validation, error) {
-	w.check = &checker{lanes: map[int64][]float64{}}
+	w.check = &checker{stream: w.stream}
 	defer func() { w.check, w.epoch = nil, 0 }()
-	for _, own := range w.mine {
-		for _, q := range own {
-			if w.kernel == kernelMemory {
-				if err := w.prepare(q); err != nil {
-					return w.check.v, err
-				}
-			}
-		}
-	}
-	if err := w.Poison(); err != nil {
+	if err := errors.Join(w.eachScratch(w.prepare), w.Poison()); err != nil {
 		return w.check.v, err
 	}
+	w.refer(w.allSizes())
 	for pass := range passes {
-		w.epoch = int64(pass+1) << 32
-		if err := run(); err != nil {
+		if err := w.pass(pass+1, run); err != nil {
 			return w.check.v, err
 		}
 	}
+	if err := w.eachScratch(w.checkScratch); err != nil {
+		return w.check.v, err
+	}
+	if !w.host {
+		if err := w.latePass(run); err != nil {
+			return w.check.v, err
+		}
+	}
+	w.check.complete(w.pe.Rank)
+	return w.check.v, w.Poison()
+}
+
+// pass is one run, in which all that is due must be looked at.
+func (w *points) pass(number int, run func() error) error {
+	w.epoch = int64(number) << 32
 	for _, own := range w.mine {
 		for _, q := range own {
-			if w.kernel == kernelMemory {
-				if err := w.checkScratch(q); err != nil {
-					return w.check.v, err
-				}
+			q.due = q.next(0)
+			w.check.v.Sent += w.dues(q)
+		}
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	for _, own := range w.mine {
+		for _, q := range own {
+			if q.due < q.g.Steps {
+				w.check.wrong(fmt.Sprintf("PE %d: %s: expected one run, found none", w.pe.Rank, q.name(q.due)))
 			}
 		}
 	}
-	return w.check.v, w.Poison()
+	return nil
+}
+
+// latePass is the run whose tasks nobody waits for but the model.
+func (w *points) latePass(run func() error) (err error) {
+	w.check.late, w.check.slowed = true, -1
+	if err := w.Poison(); err != nil {
+		return err
+	}
+	if w.check.stream, err = w.pe.Device.NewStream(); err != nil {
+		return err
+	}
+	err = w.pass(passes+1, run)
+	err = errors.Join(err, w.check.stream.Close())
+	w.check.stream = w.stream
+	if err != nil {
+		return err
+	}
+	return w.remains()
+}
+
+// dues is how many inputs, outputs and kernels of a point are to be looked at in a run; in the late one, messages.
+func (w *points) dues(q *point) (n int64) {
+	sets := make([][]int, q.g.Sets())
+	for set := range sets {
+		sets[set] = q.g.Dependencies(set, q.id)
+	}
+	for t := range q.g.Steps {
+		switch {
+		case !q.g.Has(t, q.id):
+			continue
+		case w.check.late:
+			n += int64(len(w.arrivals(q, t)))
+			continue
+		}
+		n++ // its output
+		if w.kernel == kernelCompute || w.kernel == kernelBusy {
+			n++
+		}
+		for _, d := range sets[q.g.SetAt(t)] {
+			if q.g.Has(t-1, d) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// next is the first timestep from t on that has the point; the number of timesteps if there is none.
+func (q *point) next(t int) int {
+	for t < q.g.Steps && !q.g.Has(t, q.id) {
+		t++
+	}
+	return t
+}
+
+// last is the last timestep that has the point, -1 if there is none.
+func (q *point) last() int {
+	t := q.g.Steps - 1
+	for t >= 0 && !q.g.Has(t, q.id) {
+		t--
+	}
+	return t
 }
 
 // count books one check; wrong is empty for a good one.
 func (c *checker) count(wrong string) {
-	c.v.Sent++
 	c.v.Checked++
-	if wrong == "" {
-		return
-	}
-	c.v.Errors++
-	if c.v.FirstError == "" {
-		c.v.FirstError = wrong
+	if wrong != "" {
+		c.wrong(wrong)
 	}
 }
 
-// checkInputs checks every byte that a task takes in, and overwrites what messages have brought.
+// wrong books an error.
+func (c *checker) wrong(what string) {
+	c.v.Errors++
+	if c.v.FirstError == "" {
+		c.v.FirstError = what
+	}
+}
+
+// complete makes it an error that something due was not looked at.
+func (c *checker) complete(pe int) {
+	if c.v.Errors == 0 && c.v.Checked != c.v.Sent {
+		c.wrong(fmt.Sprintf("PE %d: inputs, outputs and kernels of its tasks: expected %d checks, found %d", pe, c.v.Sent, c.v.Checked))
+	}
+}
+
+// before is what a check does before a task.
+func (w *points) before(q *point, t int) error {
+	if t != q.due {
+		what := fmt.Sprintf("PE %d: %s: expected one run, found a second one", w.pe.Rank, q.name(t))
+		if t > q.due {
+			what = fmt.Sprintf("PE %d: %s: expected before %s, found after it or not at all", w.pe.Rank, q.name(q.due), q.name(t))
+		}
+		w.check.wrong(what)
+	}
+	q.due = q.next(max(q.due, t+1))
+	if err := w.checkInputs(q, t); err != nil || !w.check.late {
+		return err
+	}
+	if every := 1 + q.g.Steps/mostSlow; t%every != 0 || t <= w.check.slowed {
+		return nil
+	}
+	w.check.slowed = t
+	return w.set.TaskCompute(w.stream, q.out[t&1], w.lanes, -1, q.word(q.id), slowKernel, 1)
+}
+
+// after is what a check does after a task.
+func (w *points) after(q *point, t int) error {
+	if w.check.late {
+		return nil
+	}
+	wrong, err := w.holds(q.out[t&1], w.epoch+int64(t), q.word(q.id), q.name(t)+": output")
+	if err != nil {
+		return err
+	}
+	w.check.count(wrong)
+	switch w.kernel {
+	case kernelCompute:
+		if err := w.checkLanes(q.name(t), w.iterations(q, t)); err != nil {
+			return err
+		}
+		return w.fill(w.stream, w.lanes, poison)
+	case kernelBusy:
+		w.checkBusy(q.name(t))
+		w.busy = 0
+	}
+	return nil
+}
+
+// checkInputs checks every byte that a task takes in, and overwrites what messages have brought. In the late run what lies
+// where a task put it may not be written yet.
 func (w *points) checkInputs(q *point, t int) error {
 	for _, s := range q.sets[q.g.SetAt(t)].from {
-		if !q.g.Has(t-1, s.point) {
+		if !q.g.Has(t-1, s.point) || w.check.late && s.here != nil {
 			continue
 		}
 		wrong, err := w.compare(q, s, t, w.epoch)
@@ -84,13 +220,13 @@ func (w *points) checkInputs(q *point, t int) error {
 		}
 		w.check.count(wrong)
 		if s.here == nil {
-			if err := w.fill(q.in[s.slot], poison); err != nil {
+			if err := w.fill(w.check.stream, q.in[s.slot], poison); err != nil {
 				return err
 			}
 		}
 	}
 	if !w.host {
-		return w.stream.Sync()
+		return w.check.stream.Sync()
 	}
 	return nil
 }
@@ -105,7 +241,7 @@ func (w *points) holds(m gpu.Memory, step, word int64, what string) (wrong strin
 	var r kernels.PatternResult
 	if w.host {
 		r = kernels.CheckTaskBytes(m.Bytes(), step, word)
-	} else if r, err = w.set.TaskCheck(w.stream, m, step, word); err != nil {
+	} else if r, err = w.set.TaskCheck(w.check.stream, m, step, word); err != nil {
 		return "", err
 	}
 	if r.Errors == 0 {
@@ -113,176 +249,6 @@ func (w *points) holds(m gpu.Memory, step, word int64, what string) (wrong strin
 	}
 	return fmt.Sprintf("PE %d: %s, offset %d: expected %#02x, found %#02x (%d of %d bytes differ)",
 		w.pe.Rank, what, r.First, r.Expected, r.Found, r.Errors, m.Len), nil
-}
-
-// checkWork checks that a task's kernel did what it must; of an empty one that is its output.
-func (w *points) checkWork(q *point, t int) error {
-	switch w.kernel {
-	case kernelEmpty:
-		wrong, err := w.holds(q.out[t&1], w.epoch+int64(t), q.word(q.id), q.name(t)+": output")
-		if err != nil {
-			return err
-		}
-		w.check.count(wrong)
-	case kernelCompute:
-		return w.checkLanes(q, t)
-	case kernelBusy:
-		wrong := ""
-		if want := busyReference(w.size); w.check.busy != want {
-			wrong = fmt.Sprintf("PE %d: %s: busy_wait came to %d, expected %d", w.pe.Rank, q.name(t), w.check.busy, want)
-		}
-		w.check.count(wrong)
-	}
-	return nil
-}
-
-func (w *points) checkLanes(q *point, t int) error {
-	n := w.iterations(q, t)
-	want, known := w.check.lanes[n]
-	if !known {
-		if w.check.spent += n; w.check.spent > mostReferences {
-			return nil
-		}
-		one := kernels.TaskLanes(n)
-		want = one[:]
-		w.check.lanes[n] = want
-	}
-	found, err := w.read(w.lanes)
-	if err != nil {
-		return err
-	}
-	wrong := ""
-	for i, v := range gpu.Of[float64](found) {
-		if lane := i % len(want); v != want[lane] {
-			wrong = fmt.Sprintf("PE %d: %s: value %d after %d iterations: expected %.17g, found %.17g", w.pe.Rank, q.name(t), i, n, want[lane], v)
-			break
-		}
-	}
-	w.check.count(wrong)
-	return nil
-}
-
-// read gives memory in a place where the host can look at it.
-func (w *points) read(m gpu.Memory) (gpu.Memory, error) {
-	if m.Space <= gpu.Pinned {
-		return m, nil
-	}
-	there := w.look.Slice(0, m.Len)
-	if err := w.stream.Copy(there, m); err != nil {
-		return there, err
-	}
-	return there, w.stream.Sync()
-}
-
-// busyReference is 113·139^n modulo 2^31-1.
-func busyReference(n int64) int64 {
-	const m = 1<<31 - 1
-	v, power := int64(113), int64(139)
-	for ; n > 0; n /= 2 {
-		if n%2 == 1 {
-			v = v * power % m
-		}
-		power = power * power % m
-	}
-	return v
-}
-
-// prepare writes a point's scratch: words that differ, and poison in the second half of each piece.
-func (w *points) prepare(q *point) error {
-	image := q.scratch
-	if image.Space > gpu.Pinned {
-		image = w.look.Slice(0, q.scratch.Len)
-	}
-	words := gpu.Of[uint64](image)
-	half := len(words) / int(w.pieces) / 2
-	for i := range words {
-		words[i] = scratchWord(q.id, i)
-		if i/half%2 == 1 {
-			words[i] = ^uint64(0)
-		}
-	}
-	if image.Space == q.scratch.Space {
-		return nil
-	}
-	if err := w.stream.Copy(q.scratch, image); err != nil {
-		return err
-	}
-	return w.stream.Sync()
-}
-
-func scratchWord(point, i int) uint64 { return uint64(point)<<40 + uint64(i)*0x9e3779b9 }
-
-// checkScratch looks at a point's scratch: the pieces that its tasks took have been copied, and no others.
-func (w *points) checkScratch(q *point) error {
-	taken := make([]bool, w.pieces)
-	for t := range q.g.Steps {
-		if q.g.Has(t, q.id) {
-			for i := range min(w.size, w.pieces) {
-				taken[(int64(t)*w.size+i)%w.pieces] = true
-			}
-		}
-	}
-	found, err := w.read(q.scratch)
-	if err != nil {
-		return err
-	}
-	words := gpu.Of[uint64](found)
-	half := len(words) / int(w.pieces) / 2
-	wrong := ""
-	for i := range words {
-		want := scratchWord(q.id, i)
-		if i/half%2 == 1 {
-			want = ^uint64(0)
-			if taken[i/half/2] {
-				want = scratchWord(q.id, i-half)
-			}
-		}
-		if words[i] != want {
-			wrong = fmt.Sprintf("PE %d: scratch of point %d, offset %d: expected %#x, found %#x", w.pe.Rank, q.id, 8*i, want, words[i])
-			break
-		}
-	}
-	w.check.count(wrong)
-	return nil
-}
-
-// Poison overwrites the receive buffers.
-func (w *points) Poison() error {
-	for _, own := range w.mine {
-		for _, q := range own {
-			for _, m := range q.in {
-				if err := w.fill(m, poison); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return w.stream.Sync()
-}
-
-// Inspect checks the last message that each receive buffer got in a timed batch.
-func (w *points) Inspect() (result.Validation, error) {
-	var c checker
-	for _, own := range w.mine {
-		for _, q := range own {
-			seen := make([]bool, len(q.in))
-			for t, left := q.g.Steps-1, len(q.in); t > 0 && left > 0; t-- {
-				for _, s := range w.arrivals(q, t) {
-					if seen[s.slot] {
-						continue
-					}
-					seen[s.slot] = true
-					left--
-					wrong, err := w.compare(q, s, t, 0)
-					if err != nil {
-						return c.v, err
-					}
-					c.count(wrong)
-				}
-			}
-		}
-	}
-	return c.v, nil
 }
 
 // arrivals are the messages that a point receives for its task of timestep t.

@@ -3,7 +3,8 @@
 // Definitions (Task Bench's paper, section IV, and scripts/chart_metg.py): the granularity of a run is its time times the
 // PEs over its tasks; its efficiency is its work rate over the peak; METG(50 %) is the smallest granularity of an efficiency
 // of 0.5 or more, linear between it and the next smaller size. Their peak is a machine's, measured once, else that of the
-// largest size's own run; here it is the median rate at the largest size in the same case, on the same PEs.
+// largest size's own run; here it is the median rate at the largest size in the same case, on the same PEs, or at a smaller
+// one that turns out to be better.
 
 package taskbench
 
@@ -26,12 +27,21 @@ const (
 	few = 3
 	// saturated is by how much the work rate may still grow with the size at the peak: then 1 % is lost to all but work.
 	saturated = 1.03
-	// unsettled is by how much it may not, where a run has become too long to go on.
+	// unsettled is by how much it may not, where a run has become too long to go on; nor may any size be better than the peak
+	// by more, however it was measured.
 	unsettled = 1.1
-	longRun   = 4.0 // seconds
-	longest   = 1e9 // iterations
-	// suspicious is an efficiency that no task size has: Task Bench's analysis stops at the same.
+	// outweighed is how many times as long as a run without work one at the peak is at least: a work rate that does not grow
+	// before says that the machine is disturbed. Where 3 % are still to gain from a size four times smaller it is 100 times.
+	outweighed = 20
+	// settledBy is how many times as long it need not become: no more than 0.5 % are left to gain.
+	settledBy = 200
+	longRun   = 4.0  // seconds
+	longest   = 1e9  // iterations
+	mostTime  = 30.0 // seconds: then the size grows no more, and nothing is looked for again
+	// suspicious is by how much no size is better than the peak: Task Bench's analysis stops at the same.
 	suspicious = 1.5
+	// unsteady is by how much longer than its shortest run a size's median of the repetitions may be.
+	unsteady = 2.0
 	// batchTime is the least time of a batch, in seconds.
 	batchTime = 2e-3
 	// near is how far apart the two sizes may be that METG is interpolated between.
@@ -62,13 +72,17 @@ type search struct {
 	sizes    map[int64]*sized
 	todo     []int64 // sizes of the batches to come
 	n        int     // runs of the batch under way
-	top      int64   // the largest size
-	again    bool    // the two largest have been measured once more
+	spent    float64 // seconds in batches
+	top      int64   // the size of the peak: the largest, unless a smaller one is better
+	again    bool    // the two largest, and no work, have been measured once more
 	grown    bool
 	lo, hi   int64 // efficiency is below 50 % at lo, and not at hi
 	tries    int
 	repeated bool
-	failed   error
+	// contested is the size that was repeated last since it seemed better than the peak; 0: none.
+	contested int64
+	contests  int
+	failed    error
 }
 
 // sized is what is known of a size.
@@ -110,6 +124,7 @@ func (s *search) Next() (size int64, n int) {
 func (s *search) Note(seconds float64) {
 	at := s.sizes[s.todo[0]]
 	run := seconds / float64(s.n)
+	s.spent += seconds
 	if at.run == 0 {
 		at.run = run
 		return
@@ -133,8 +148,13 @@ func (s *search) decide() bool {
 		return s.grow()
 	case s.repeated:
 		lo, hi := s.lo, s.hi
-		if s.tries++; s.bracket() && (lo == s.lo && hi == s.hi || s.tries >= attempts) {
+		if better := s.better(); better != s.top && s.contests < attempts && s.spent < mostTime {
+			return s.contest(better)
+		}
+		s.tries++
+		if s.bracket() && (lo == s.lo && hi == s.hi || s.over()) {
 			s.lo, s.hi = lo, hi // those that were repeated
+			s.failed = s.doubtful()
 			return false
 		}
 		s.repeated = false
@@ -142,39 +162,51 @@ func (s *search) decide() bool {
 	return s.close()
 }
 
+// over tells that nothing is looked for again.
+func (s *search) over() bool { return s.tries >= attempts || s.spent >= mostTime }
+
 // grow goes to larger tasks until their work rate is the peak.
 func (s *search) grow() bool {
 	if s.top == 0 {
 		s.top = firstSize
+		s.measure(0, few) // no work: what all other sizes cost besides
 		s.measure(s.top, few)
 		return true
 	}
 	gain := math.Inf(1)
-	if before := s.top / growth; s.sizes[before] != nil {
+	if before := s.top / growth; before > 0 {
 		gain = s.rate(s.top) / s.rate(before)
 	}
-	run := s.sizes[s.top].run
+	run, settled := s.sizes[s.top].run, gain < saturated || s.weight(s.top) >= settledBy
 	switch {
-	case gain < saturated && !s.again: // all batches of one may have been disturbed
+	case settled && !s.again: // all batches of one may have been disturbed
 		s.again = true
-		s.measure(s.top/growth, few)
-		s.measure(s.top, few)
+		for range few {
+			s.measure(0, 1)
+			s.measure(s.top/growth, 1)
+			s.measure(s.top, 1)
+		}
 		return true
-	case gain < saturated:
+	case settled && s.weight(s.top) >= outweighed:
 		s.grown = true
 		return s.close()
-	case run*growth < longRun && s.top*growth <= longest:
+	case s.room(run):
 		s.top *= growth
 		s.again = false
 		s.measure(s.top, few)
 		return true
-	case gain < unsettled:
+	case gain < unsettled && s.weight(s.top) >= outweighed:
 		s.grown = true
 		return s.close()
 	}
 	s.failed = noMETG(fmt.Sprintf("the work rate still grows, by %.3g times from task size %d to %d, where a run lasts %.2g s: give fewer --steps",
 		gain, s.top/growth, s.top, run))
 	return false
+}
+
+// room tells that there is time for the next size, after one whose run takes so long.
+func (s *search) room(run float64) bool {
+	return run*growth < longRun && s.top*growth <= longest && s.spent+(few+1)*run*growth < mostTime
 }
 
 // close brings the sizes on either side of 50 % near each other, then repeats them.
@@ -235,48 +267,4 @@ func (s *search) rate(size int64) float64       { return s.work(size) / s.run(si
 func (s *search) efficiency(size int64) float64 { return s.rate(size) / s.rate(s.top) }
 func (s *search) granularity(run float64) float64 {
 	return run * s.pes / s.tasks
-}
-
-// Result interpolates in each repetition, and keeps the curve: sizes, granularities and efficiencies by their medians.
-func (s *search) Result() (map[string]result.Metric, map[string]result.Samples, error) {
-	if s.failed != nil {
-		return nil, nil, s.failed
-	}
-	samples := map[string]result.Samples{}
-	lo, hi, top := s.last(s.lo), s.last(s.hi), s.last(s.top)
-	peak := s.work(s.top) / stats.Median(top)
-	for i := range s.reps {
-		samples["peak_rate"] = append(samples["peak_rate"], s.work(s.top)/top[i])
-		samples["metg"] = append(samples["metg"], interpolate(
-			s.work(s.lo)/lo[i]/peak, s.granularity(lo[i]), s.work(s.hi)/hi[i]/peak, s.granularity(hi[i])))
-	}
-	for _, size := range s.ascending() {
-		samples["curve_task_size"] = append(samples["curve_task_size"], float64(size))
-		samples["curve_granularity"] = append(samples["curve_granularity"], s.granularity(s.run(size)))
-		efficiency := s.work(size) / s.run(size) / peak
-		samples["curve_efficiency"] = append(samples["curve_efficiency"], efficiency)
-		if efficiency > suspicious {
-			return nil, nil, noMETG(fmt.Sprintf("the work rate at task size %d was %.3g times the peak's at %d: %s", size, efficiency, s.top, disturbed))
-		}
-	}
-	return map[string]result.Metric{
-		"metg":      stats.Metric("s", samples["metg"], false),
-		"peak_rate": stats.Metric(s.unit, samples["peak_rate"], false),
-	}, samples, nil
-}
-
-// last are a size's batches of the last repetitions.
-func (s *search) last(size int64) []float64 {
-	all := s.sizes[size].all
-	return all[len(all)-s.reps:]
-}
-
-// interpolate gives the granularity at 50 % on the line through two sizes; where that has no sense (a larger task that was
-// less efficient), the larger one's.
-func interpolate(lowE, lowG, highE, highG float64) float64 {
-	g := lowG + (threshold-lowE)/(highE-lowE)*(highG-lowG)
-	if highE <= lowE || highG <= lowG || g <= 0 {
-		return highG
-	}
-	return g
 }

@@ -26,6 +26,8 @@ type points struct {
 	blocks int
 	pieces int64
 	host   bool // the host writes outputs and checks them
+	// byPoint: every dependency is a message but a point's on itself; else those of the PE's own points are read where they lie.
+	byPoint bool
 
 	set     *kernels.Set
 	stream  *gpu.Stream
@@ -39,6 +41,10 @@ type points struct {
 	epoch int64      // added to the timestep in outputs: tells the runs of the untimed pass apart
 	check *checker   // in the untimed pass
 
+	written    []gpu.Memory        // outputs and receive buffers of each graph, all in one
+	busy       int64               // what the last busy_wait came to
+	references map[int64][]float64 // by iterations: what a compute-bound task must leave, as refer has it
+
 	phases bool // --phases
 }
 
@@ -51,6 +57,8 @@ type point struct {
 	scratch gpu.Memory
 	draws   []float64 // of load_imbalance, by timestep
 	sets    []wiring  // by dependence set
+	tasks   int       // in a run
+	due     int       // in the untimed pass: the timestep of its next task
 }
 
 // wiring is a point's dependencies in one set.
@@ -72,11 +80,11 @@ func block(width, pe, pes int) (first, past int) { return pe * width / pes, (pe 
 // owner is the PE of a point.
 func owner(width, point, pes int) int { return ((point+1)*pes - 1) / width }
 
-// newPoints makes a PE's share. byPoint: every dependency is a message but a point's on itself; else those of the PE's own
-// points are read where they lie.
+// newPoints makes a PE's share.
 func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err error) {
 	w = &points{pe: pe, p: p, graphs: graphs(p), kernel: kernelOf[p.String("task_kernel")], blocks: int(p.Int("task_blocks")),
-		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU, phases: phases.On(p)}
+		pieces: p.Int("scratch_pieces"), host: pe.Device.Driver() == gpu.CPU, phases: phases.On(p),
+		byPoint: byPoint}
 	pe.Endpoint.TimeCopies(w.phases)
 	if v, ok := p["task_size"].(int64); ok {
 		w.size = v
@@ -110,7 +118,7 @@ func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err erro
 			return w, err
 		}
 		w.sets, w.even = append(w.sets, g.Sets()), append(w.even, max(1, g.Settled()+1))
-		if err = w.add(g, byPoint); err != nil {
+		if err = w.add(g); err != nil {
 			return w, err
 		}
 	}
@@ -149,13 +157,13 @@ func (w *points) alloc(space gpu.Space, n int) (gpu.Memory, error) {
 		return gpu.Memory{}, err
 	}
 	w.buffers = append(w.buffers, b)
-	return b.Slice(0, n), w.fill(b.Memory(), poison)
+	return b.Slice(0, n), w.fill(w.stream, b.Memory(), poison)
 }
 
 // poison is what no output has in its first byte for long: runs of it stand for a timestep of -1.
 const poison = 0xff
 
-func (w *points) fill(m gpu.Memory, v byte) error {
+func (w *points) fill(s *gpu.Stream, m gpu.Memory, v byte) error {
 	if m.Space <= gpu.Pinned {
 		b := m.Bytes()
 		for i := range b {
@@ -163,11 +171,11 @@ func (w *points) fill(m gpu.Memory, v byte) error {
 		}
 		return nil
 	}
-	return w.stream.Fill(m, v)
+	return s.Fill(m, v)
 }
 
 // add makes the PE's points of a graph.
-func (w *points) add(g *graph.Graph, byPoint bool) error {
+func (w *points) add(g *graph.Graph) error {
 	first, past := block(g.Width, w.pe.Rank, w.pe.Size)
 	own := make([]*point, past-first)
 	for i := range own {
@@ -183,7 +191,7 @@ func (w *points) add(g *graph.Graph, byPoint bool) error {
 			for _, d := range g.Dependencies(set, q.id) {
 				s := source{point: d}
 				switch {
-				case d == q.id, !byPoint && first <= d && d < past:
+				case d == q.id, !w.byPoint && first <= d && d < past:
 					s.here = own[d-first]
 				default:
 					s.slot = used
@@ -193,6 +201,9 @@ func (w *points) add(g *graph.Graph, byPoint bool) error {
 			}
 			slots[i] = max(slots[i], used)
 			q.sets = append(q.sets, wire)
+		}
+		for t := q.next(0); t < g.Steps; t = q.next(t + 1) {
+			q.tasks++
 		}
 		if w.p.Has("imbalance") {
 			q.draws = make([]float64, g.Steps)
@@ -217,6 +228,7 @@ func (w *points) furnish(own []*point, slots []int) error {
 	if err != nil {
 		return err
 	}
+	w.written = append(w.written, all)
 	next := 0
 	for i, q := range own {
 		q.in = make([]gpu.Memory, slots[i])
@@ -266,7 +278,7 @@ func (w *points) iterations(q *point, t int) int64 {
 // execute is one task: its inputs have arrived, its output may be overwritten.
 func (w *points) execute(q *point, t int) error {
 	if w.check != nil {
-		if err := w.checkInputs(q, t); err != nil {
+		if err := w.before(q, t); err != nil {
 			return err
 		}
 	}
@@ -282,7 +294,7 @@ func (w *points) execute(q *point, t int) error {
 		err = w.onHost(q, out, step)
 	}
 	if err == nil && w.check != nil {
-		err = w.checkWork(q, t)
+		err = w.after(q, t)
 	}
 	return err
 }
@@ -295,9 +307,7 @@ func (w *points) onHost(q *point, out gpu.Memory, step int64) error {
 		return err
 	}
 	if w.kernel == kernelBusy {
-		if v := kernels.TaskBusy(w.size); w.check != nil {
-			w.check.busy = v
-		}
+		w.busy = kernels.TaskBusy(w.size)
 	}
 	return nil
 }
