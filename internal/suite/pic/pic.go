@@ -47,7 +47,7 @@ var Benchmark = &bench.Benchmark{
 		{Name: "odf", Doc: "blocks (chares) per PE", Default: int64(1), Flag: "odf", Min: 1, Max: 4096, Models: ofCharm},
 		{Name: "balance", Doc: "how chares are placed anew at sync points", Default: "none", Flag: "balance", Values: charm.Balancers(),
 			Models: ofCharm},
-		{Name: "balance_every", Doc: "steps from one sync point to the next, warm-up counted; no more than are timed, whose number is rounded up to a multiple", Default: int64(20), Flag: "balance-every", Min: 1, Max: 1 << 30,
+		{Name: "balance_every", Doc: "steps from one sync point to the next, warm-up counted; no more than a case has. Timed steps are rounded up to a multiple", Default: int64(20), Flag: "balance-every", Min: 1, Max: 1 << 30,
 			Models: ofCharm},
 		phases.Param,
 		{Name: "iterations", Doc: "timed steps in all; warm-up moves the particles too", Default: int64(100)},

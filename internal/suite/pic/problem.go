@@ -43,14 +43,14 @@ func settle(p result.Params) (flag string, err error) {
 	return settleSpeed(p, cells)
 }
 
-// settlePeriod: the timed steps of a case with a balancer are a period at least; the loop rounds them up to whole ones.
+// settlePeriod: the loop rounds timed steps up to whole periods, but not to many times what was asked for.
 func settlePeriod(p result.Params) (flag string, err error) {
 	if !p.Has("iterations") {
 		return "", nil
 	}
-	steps := p.Int("iterations")
+	steps := p.Int("iterations") + p.Int("warmup")
 	if every := p.Int("balance_every"); every > steps {
-		return "--balance-every", fmt.Errorf("%d steps from one sync point to the next, and %d steps are timed, which may have none; give %d at most, more -i, or --balance none",
+		return "--balance-every", fmt.Errorf("%d steps from one sync point to the next, and the case has %d, warm-up included: give %d at most, more -i, or --balance none",
 			every, steps, steps)
 	}
 	return "", nil
