@@ -1,4 +1,4 @@
-// Checks: every particle's place against where it has to be, and that each is there once.
+// Checks: every particle's place against where it has to be, that each is there once, and in the block that has its cell.
 
 package pic
 
@@ -39,7 +39,8 @@ func (w *part) Check() (result.Validation, error) {
 	return v, nil
 }
 
-// check compares positions on the device, and notes which particles are here and which are so more than once.
+// check compares positions on the device, and notes which particles are here, which are so more than once, and which should be
+// in another block.
 func (b *block) check(v *result.Validation, a *result.Answer, c *crowd, here, again census) error {
 	w := b.w
 	r, err := w.set.PICCheck(b.stream, &b.arrays, b.n, int(w.cells), modulo(w.applied*(2*w.k+1), w.cells),
@@ -53,14 +54,9 @@ func (b *block) check(v *result.Validation, a *result.Answer, c *crowd, here, ag
 	if !(r.MaxError <= a.MaxError) {
 		a.MaxError = r.MaxError
 	}
-	ids := make([]float64, b.n)
-	if b.n > 0 {
-		from := b.arrays.Particles.Slice(8*b.arrays.Capacity*kernels.PICID, 8*b.n)
-		err := errors.Join(b.stream.Copy(gpu.HostMemory(gpu.Bytes(ids)), from), b.stream.Sync())
-		runtime.KeepAlive(ids) // the copy may still write them where queueing it has ended with an error
-		if err != nil {
-			return err
-		}
+	ids, err := b.field(kernels.PICID)
+	if err != nil {
+		return err
 	}
 	if r.Errors > 0 && v.FirstError == "" {
 		v.FirstError = fmt.Sprintf("PE %d: particle %.17g in block (%d,%d), offset %d: expected %s %.17g, found %.17g after %d steps (%d of %d particles are wrong)",
@@ -76,6 +72,41 @@ func (b *block) check(v *result.Validation, a *result.Answer, c *crowd, here, ag
 			again.add(n)
 		default:
 			here.add(n)
+		}
+	}
+	if r.Errors > 0 {
+		return nil // a particle that is not in its place lies in no block in particular
+	}
+	return b.strays(v, ids)
+}
+
+// field is one field of the block's particles.
+func (b *block) field(f int) ([]float64, error) {
+	values := make([]float64, b.n)
+	if b.n == 0 {
+		return values, nil
+	}
+	from := b.arrays.Particles.Slice(8*b.arrays.Capacity*f, 8*b.n)
+	err := errors.Join(b.stream.Copy(gpu.HostMemory(gpu.Bytes(values)), from), b.stream.Sync())
+	runtime.KeepAlive(values) // the copy may still write them where queueing it has ended with an error
+	return values, err
+}
+
+// strays finds particles that are in their places, but that another block should have: one that is handed on too late, or to
+// the wrong block, moves on where the charges happen to be the same there.
+func (b *block) strays(v *result.Validation, ids []float64) error {
+	x, err := b.field(kernels.PICX)
+	if err != nil {
+		return err
+	}
+	y, err := b.field(kernels.PICY)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if at := b.w.blockOf(int64(x[i]), int64(y[i])); at != b.at {
+			wrong(v, "PE %d: particle %.17g in block (%d,%d), offset %d: expected in block (%d,%d), where its cell (%d,%d) is, found here after %d steps",
+				b.w.pe.Rank, id, b.at[0], b.at[1], i, at[0], at[1], int64(x[i]), int64(y[i]), b.w.applied)
 		}
 	}
 	return nil
