@@ -231,6 +231,17 @@ func TestNotesSayWhyACaseIsNotDirect(t *testing.T) {
 	}
 }
 
+// Staged messages that went another way are told of, and not cases without one, whose lane is copy.
+func TestNotesOfStagedLanes(t *testing.T) {
+	for lane, told := range map[string]bool{"staged": false, "copy": false, "unknown": true} {
+		r := rec("stencil2d", "mpi", "staged", result.OK, nil, map[string]result.Metric{"iteration_time": metric("s", 1e-6)})
+		r.PathTaken.Lane = lane
+		if got := render(t, "text", []result.Record{r}); strings.Contains(got, "# staged over inproc went by: "+lane+"\n") != told {
+			t.Errorf("%s: told %v in\n%s", lane, !told, got)
+		}
+	}
+}
+
 // OSU's programs print the mean over the ranks of a collective, and messages a second beside osu_mbw_mr's bandwidth.
 func TestOSUsOwnColumns(t *testing.T) {
 	over := func(size int64) result.Params { return result.Params{"size_bytes": size} }

@@ -244,7 +244,7 @@ func notes(w io.Writer, recs []result.Record) {
 			notDirect[path] = true
 			continue
 		}
-		if r.PathTaken != nil && path != "host" && !alone(r) && r.PathTaken.Lane != path {
+		if r.PathTaken != nil && path != "host" && !alone(r) && r.PathTaken.Lane != path && !still(r) {
 			k := path + " over " + text(r.Params, "transport")
 			if lanes[k] == nil {
 				lanes[k] = map[string]bool{}
@@ -271,6 +271,11 @@ func notes(w io.Writer, recs []result.Record) {
 	for _, k := range sorted(notDirect) {
 		fmt.Fprintf(w, "# %s: %s\n", k, whyNotDirect[k])
 	}
+}
+
+// still reports a staged case none of whose messages carried data, on one PE or of updates alone: its lane is copy.
+func still(r result.Record) bool {
+	return text(r.Params, "path") == "staged" && r.PathTaken.Lane == "copy"
 }
 
 // overComputes reports whether a stencil's comm_time has the update of the interior in it: on cpu the PE does that itself.
