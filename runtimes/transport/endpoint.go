@@ -1,6 +1,7 @@
 // Package transport moves bytes between processing elements (PEs): tagged messages with MPI's matching rules, and small
 // active messages (headers). Endpoint holds what is the same for all: checks, staging through host memory, deadlines,
-// counters. A Driver underneath moves the bytes: inproc (threads of this process), libmpi (the user's MPI).
+// counters. A Driver underneath moves the bytes: inproc (threads of this process), libmpi (the user's MPI), libucx (UCX
+// without any MPI).
 //
 // An Endpoint belongs to one locked OS thread, that of its PE: every call comes from there, and only calls make
 // progress. Nothing is allocated per message once the pools have grown.

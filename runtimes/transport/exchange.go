@@ -95,7 +95,7 @@ func (b *Batch) Run() error {
 			return err
 		}
 		if len(b.slots) == 0 {
-			if err := b.Start(); err != nil {
+			if err := b.single(); err != nil {
 				return err
 			}
 			return b.Wait()
@@ -113,26 +113,30 @@ func (b *Batch) Run() error {
 }
 
 // Start begins all messages, in their order. After an error none is under way.
-func (b *Batch) Start() (err error) {
-	e := b.e
+func (b *Batch) Start() error {
 	if !b.ready() {
 		if err := b.prepare(); err != nil {
 			return err
 		}
 	}
-	if len(b.slots) > 0 {
-		b.detach()
-		if _, err = e.d.Do(b.ops, nil, 0); err != nil {
-			return b.finish(err)
-		}
-		return nil
+	if len(b.slots) == 0 {
+		return b.single()
 	}
+	b.detach()
+	if _, err := b.e.d.Do(b.ops, nil, 0); err != nil {
+		return b.finish(err)
+	}
+	return nil
+}
+
+// single begins messages that are not in the driver's form one by one.
+func (b *Batch) single() error {
 	b.begun = b.begun[:0]
 	for i := range b.ms {
 		m := &b.ms[i]
-		s, err := e.begin(m.Kind, b.ctx, m.Buf, m.Peer, m.Tag)
+		s, err := b.e.begin(m.Kind, b.ctx, m.Buf, m.Peer, m.Tag)
 		if err != nil {
-			return e.endAll(b.ms, b.begun, err)
+			return b.end(err)
 		}
 		b.begun = append(b.begun, s)
 	}
@@ -140,10 +144,13 @@ func (b *Batch) Start() (err error) {
 }
 
 // Wait ends what Start has begun; its errors are Run's.
-func (b *Batch) Wait() error {
+func (b *Batch) Wait() error { return b.end(nil) }
+
+// end ends what has begun, all of the messages unless there was an error: first. Then nothing is left for another Wait.
+func (b *Batch) end(first error) error {
 	begun := b.begun
 	b.begun = b.begun[:0]
-	return b.e.endAll(b.ms, begun, nil)
+	return b.e.endAll(b.ms, begun, first)
 }
 
 // detach makes the batch's slots those of single operations: the next run prepares it again.
@@ -160,10 +167,12 @@ func (b *Batch) finish(err error) error {
 	if err == nil {
 		return b.Wait()
 	}
-	for _, s := range b.begun[1:] {
+	begun := b.begun
+	b.begun = b.begun[:0]
+	for _, s := range begun[1:] {
 		s.lost = true
 	}
-	return b.e.fail(b.begun[0], err)
+	return b.e.fail(begun[0], err)
 }
 
 // took books the completions of a run that went well.

@@ -21,17 +21,24 @@ func (c *Collective) gets(rank int) bool {
 // collectStaged is collect with c's buffers through host memory.
 func (e *Endpoint) collectStaged(c Collective) error {
 	given, rank := c, e.caps.Rank
-	var bufs []*hostBuf
-	for _, m := range []*gpu.Memory{&c.Send, &c.Recv} {
+	var bufs [2]*hostBuf
+	release := func() {
+		for _, b := range bufs {
+			if b != nil {
+				e.stage.release(b)
+			}
+		}
+	}
+	for i, m := range []*gpu.Memory{&c.Send, &c.Recv} {
 		if m.Len == 0 || m.Space <= gpu.Pinned {
 			continue
 		}
 		b, err := e.stage.buffer(m.Len)
 		if err != nil {
+			release()
 			return err
 		}
-		bufs = append(bufs, b)
-		*m = b.m.Slice(dataAt, m.Len)
+		bufs[i], *m = b, b.m.Slice(dataAt, m.Len)
 	}
 	err := e.stageCopy(&e.stage.toHost, &e.stats.ToHost, c.Send, given.Send)
 	if c.gives(rank) {
@@ -46,9 +53,7 @@ func (e *Endpoint) collectStaged(c Collective) error {
 	if c.gets(rank) {
 		err = e.stageCopy(&e.stage.toDevice, &e.stats.ToDevice, given.Recv, c.Recv)
 	}
-	for _, b := range bufs {
-		e.stage.release(b)
-	}
+	release()
 	return err
 }
 

@@ -4,11 +4,11 @@ package device
 
 import (
 	"errors"
-	"fmt"
 
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 	"gpubench/kernels"
 )
 
@@ -202,10 +202,7 @@ func (b *latency) Check() (v result.Validation, err error) {
 			v.Checked++
 			v.Sent++
 			if found := gpu.Of[uint32](word)[0]; found != i+1 {
-				v.Errors++
-				if v.FirstError == "" {
-					v.FirstError = fmt.Sprintf("%s number %d was over before what was queued before it: expected %d, found %d", b.operation, i, i+1, found)
-				}
+				slots.Wrong(&v, "%s number %d was over before what was queued before it: expected %d, found %d", b.operation, i, i+1, found)
 			}
 		}
 		return nil

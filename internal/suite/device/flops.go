@@ -44,9 +44,8 @@ func flopsPerSecond(p result.Params, n int, seconds float64) float64 {
 
 // flops is the body.
 type flops struct {
-	*side
+	*timer
 	blocks  int
-	timer   *timer
 	buffers []*gpu.Buffer
 	lanes   gpu.Memory // what the calls leave
 	out     gpu.Memory // the output that a task has too
@@ -55,18 +54,11 @@ type flops struct {
 }
 
 func newFlops(pe *bench.PE, p result.Params) (bench.Body, error) {
-	b := &flops{blocks: int(p.Int("task_blocks"))}
-	if err := b.open(pe); err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	return b, nil
+	return open(&flops{blocks: int(p.Int("task_blocks"))}, pe, p)
 }
 
-func (b *flops) open(pe *bench.PE) (err error) {
-	if b.side, err = openSide(pe, pe.Device.Ordinal()); err != nil {
-		return err
-	}
-	if b.timer, err = newTimer(b.side, false); err != nil {
+func (b *flops) open(pe *bench.PE, _ result.Params) (err error) {
+	if b.timer, err = openTimer(pe, false); err != nil {
 		return err
 	}
 	return b.here(func() error {
@@ -98,7 +90,7 @@ func (b *flops) call(i int) error {
 // Batch times n calls.
 func (b *flops) Batch(n int, clk *bench.Clock) error {
 	b.last = n
-	return b.timer.time(n, 1, clk, func(lo, hi int) error {
+	return b.time(n, 1, clk, func(lo, hi int) error {
 		for i := lo; i < hi; i++ {
 			if err := b.call(i); err != nil {
 				return err
@@ -157,18 +149,10 @@ func (b *flops) Check() (result.Validation, error) {
 
 // Close frees all of it.
 func (b *flops) Close() error {
-	if b.side == nil {
-		return nil
-	}
-	var errs []error
-	if b.timer != nil {
-		errs = append(errs, b.timer.close())
-	}
-	errs = append(errs, b.here(func() (err error) {
+	return b.end(func() (err error) {
 		for _, m := range b.buffers {
 			err = errors.Join(err, m.Free())
 		}
 		return err
-	}))
-	return errors.Join(append(errs, b.side.close())...)
+	})
 }

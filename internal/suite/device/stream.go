@@ -175,10 +175,7 @@ func (b *stream) Inspect() (v result.Validation, err error) {
 				}
 				for i, x := range gpu.Of[float64](h) {
 					if want := b.want(off/8 + i); x != want {
-						v.Errors++
-						if v.FirstError == "" {
-							v.FirstError = fmt.Sprintf("%s, array %d, element %d: expected %v, found %v", b.operation, s, off/8+i, want, x)
-						}
+						slots.Wrong(&v, "%s, array %d, element %d: expected %v, found %v", b.operation, s, off/8+i, want, x)
 					}
 				}
 			}

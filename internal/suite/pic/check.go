@@ -9,6 +9,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 	"gpubench/kernels"
 )
 
@@ -66,7 +67,7 @@ func (b *block) check(v *result.Validation, a *result.Answer, c *crowd, here, ag
 		n := int64(id)
 		switch {
 		case float64(n) != id || n < 1 || n > c.total:
-			wrong(v, "PE %d: particle in block (%d,%d), offset %d: expected a number from 1 to %d, found %.17g",
+			slots.Wrong(v, "PE %d: particle in block (%d,%d), offset %d: expected a number from 1 to %d, found %.17g",
 				w.pe.Rank, b.at[0], b.at[1], i, c.total, id)
 		case here.has(n):
 			again.add(n)
@@ -110,13 +111,6 @@ func (b *block) strays(v *result.Validation, ids []float64) error {
 		}
 	}
 	return nil
-}
-
-func wrong(v *result.Validation, format string, args ...any) {
-	v.Errors++
-	if v.FirstError == "" {
-		v.FirstError = fmt.Sprintf(format, args...)
-	}
 }
 
 // census is a set of particles, a bit each.

@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/cut"
 	"gpubench/internal/suite/phases"
 	"gpubench/runtimes/charm"
 )
@@ -64,10 +65,10 @@ func newCharm(pe *bench.PE, p result.Params) (bench.Body, error) {
 		return nil, errors.Join(err, w.Close())
 	}
 	width := w.graphs[0].Width
-	place := charm.MapFunc("taskbench", func(at charm.Index, _ charm.Shape, pes int) int { return owner(width, at[1], pes) })
+	place := charm.MapFunc("taskbench", func(at charm.Index, _ charm.Shape, pes int) int { return cut.BlockOf(at[1], width, pes) })
 	c.arr, err = charm.NewArray(c.rt.PE(), "taskbench", charm.Grid(len(w.graphs), width), place,
 		func(self charm.Elem[chare], at charm.Index) (*chare, error) {
-			first, _ := block(width, pe.Rank, pe.Size)
+			first, _ := cut.Range(width, pe.Size, pe.Rank)
 			b := &chare{point: w.mine[at[0]][at[1]-first], w: w, self: self}
 			c.mine = append(c.mine, b)
 			return b, errors.Join(b.events(), b.timer.open(w))

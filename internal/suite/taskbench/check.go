@@ -9,6 +9,7 @@ import (
 
 	"gpubench/gpu"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/slots"
 	"gpubench/kernels"
 )
 
@@ -151,10 +152,7 @@ func (c *checker) count(wrong string) {
 
 // wrong books an error.
 func (c *checker) wrong(what string) {
-	c.v.Errors++
-	if c.v.FirstError == "" {
-		c.v.FirstError = what
-	}
+	slots.Wrong(&c.v, "%s", what)
 }
 
 // complete makes it an error that something due was not looked at.

@@ -182,26 +182,3 @@ func TestInterpolation(t *testing.T) {
 		}
 	}
 }
-
-func TestBlocksTileTheWidth(t *testing.T) {
-	for width := 1; width <= 40; width++ {
-		for pes := 1; pes <= 9; pes++ {
-			next := 0
-			for pe := range pes {
-				first, past := block(width, pe, pes)
-				if first != next {
-					t.Fatalf("width %d, %d PEs: PE %d begins at %d, want %d", width, pes, pe, first, next)
-				}
-				for p := first; p < past; p++ {
-					if owner(width, p, pes) != pe {
-						t.Fatalf("width %d, %d PEs: point %d belongs to PE %d, not %d", width, pes, p, owner(width, p, pes), pe)
-					}
-				}
-				next = past
-			}
-			if next != width {
-				t.Fatalf("width %d, %d PEs: %d points", width, pes, next)
-			}
-		}
-	}
-}

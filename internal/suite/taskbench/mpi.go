@@ -11,6 +11,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/cut"
 	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/taskbench/graph"
 	"gpubench/runtimes/mpi"
@@ -72,18 +73,18 @@ func newMPI(pe *bench.PE, p result.Params) (bench.Body, error) {
 }
 
 func (r *ranks) plan(g *graph.Graph, own []*point, set int) (p plan, err error) {
-	first, past := block(g.Width, r.pe.Rank, r.pe.Size)
+	first, past := cut.Range(g.Width, r.pe.Size, r.pe.Rank)
 	var recvs []wire
 	for _, q := range own {
 		for _, to := range q.sets[set].to {
 			if to < first || to >= past {
-				peer := owner(g.Width, to, r.pe.Size)
+				peer := cut.BlockOf(to, g.Width, r.pe.Size)
 				p.wires = append(p.wires, wire{q.id, to, [2]mpi.Message{mpi.SendOf(q.out[0], peer, tagTask), mpi.SendOf(q.out[1], peer, tagTask)}})
 			}
 		}
 		for _, s := range q.sets[set].from {
 			if s.here == nil {
-				m := mpi.RecvOf(q.in[s.slot], owner(g.Width, s.point, r.pe.Size), tagTask)
+				m := mpi.RecvOf(q.in[s.slot], cut.BlockOf(s.point, g.Width, r.pe.Size), tagTask)
 				recvs = append(recvs, wire{s.point, q.id, [2]mpi.Message{m, m}})
 			}
 		}

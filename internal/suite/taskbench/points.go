@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/cut"
 	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/taskbench/graph"
 	"gpubench/kernels"
@@ -22,7 +23,8 @@ type points struct {
 	sets   []int // dependence sets, by graph
 	even   []int // by graph: from this timestep on it and the one before have all points
 	kernel kernel
-	size   int64 // of a task: iterations of its kernel
+	size   int64   // of a task: iterations of its kernel
+	spread float64 // of sizes, by load_imbalance
 	blocks int
 	pieces int64
 	host   bool // the host writes outputs and checks them
@@ -74,12 +76,6 @@ type source struct {
 	slot  int    // of in
 }
 
-// block is a PE's points of a graph: first to past-1, in blocks as equal as can be, as Task Bench's programs have them.
-func block(width, pe, pes int) (first, past int) { return pe * width / pes, (pe + 1) * width / pes }
-
-// owner is the PE of a point.
-func owner(width, point, pes int) int { return ((point+1)*pes - 1) / width }
-
 // newPoints makes a PE's share.
 func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err error) {
 	w = &points{pe: pe, p: p, graphs: graphs(p), kernel: kernelOf[p.String("task_kernel")], blocks: int(p.Int("task_blocks")),
@@ -88,6 +84,9 @@ func newPoints(pe *bench.PE, p result.Params, byPoint bool) (w *points, err erro
 	pe.Endpoint.TimeCopies(w.phases)
 	if v, ok := p["task_size"].(int64); ok {
 		w.size = v
+	}
+	if p.Has("imbalance") {
+		w.spread = p.Float("imbalance")
 	}
 	defer func() {
 		if err != nil {
@@ -176,7 +175,7 @@ func (w *points) fill(s *gpu.Stream, m gpu.Memory, v byte) error {
 
 // add makes the PE's points of a graph.
 func (w *points) add(g *graph.Graph) error {
-	first, past := block(g.Width, w.pe.Rank, w.pe.Size)
+	first, past := cut.Range(g.Width, w.pe.Size, w.pe.Rank) // as Task Bench's programs have them
 	own := make([]*point, past-first)
 	for i := range own {
 		own[i] = &point{g: g, id: first + i}
@@ -272,7 +271,7 @@ func (w *points) iterations(q *point, t int) int64 {
 	if q.draws == nil {
 		return w.size
 	}
-	return graph.Imbalanced(w.size, w.p.Float("imbalance"), q.draws[t])
+	return graph.Imbalanced(w.size, w.spread, q.draws[t])
 }
 
 // execute is one task: its inputs have arrived, its output may be overwritten.
@@ -324,7 +323,7 @@ func (w *points) Probe() (gpu.Memory, int) {
 					continue
 				}
 				for _, to := range q.sets[w.setAt(i, t)].to {
-					if pe := owner(q.g.Width, to, w.pe.Size); pe != w.pe.Rank && q.g.Has(t, to) {
+					if pe := cut.BlockOf(to, q.g.Width, w.pe.Size); pe != w.pe.Rank && q.g.Has(t, to) {
 						return q.out[0], pe
 					}
 				}

@@ -45,7 +45,7 @@ var Benchmark = &bench.Benchmark{
 			Doc: "bytes of scratch per second that memory-bound tasks read or write, all PEs together"},
 		phase(lapCompute, phases.On, "time of a PE's tasks in a timestep, on a device by its events; mean over a batch, largest PE"),
 		phase(phases.Copy, phases.Copies, "time of the staging copies in a timestep, both ways, by the device's events; largest PE"),
-		phase(phases.Post, phases.On, "time in the calls that start a timestep's sends, in the message-driven model its receives too; largest PE"),
+		phase(phases.Post, phases.On, "time in the calls that start a timestep's sends and receives; largest PE"),
 		phase(phases.Wait, phases.On, "time from there to the end of a timestep's messages, in the message-driven model mean over the PE's points; largest PE"),
 	},
 	New:        bodies,

@@ -67,7 +67,7 @@ typedef struct gb_loop {
 	int32_t peer, tag;
 	uint64_t sbuf, rbuf;
 	int64_t bytes;
-	int32_t window;     /* messages between acknowledgements of 4 bytes; 0: the reply is as long as the message */
+	int32_t window;     /* messages between acknowledgements of 1 byte; 0: the reply is as long as the message */
 	int32_t phase;      /* the loop's own */
 	int64_t iterations; /* counts down */
 	double began;       /* the loop's own */
@@ -116,8 +116,8 @@ typedef struct gb_mpi_table {
 	/* take says which spaces the library is given, bits by gpu.Space; GB_HOST_SPACES until then. */
 	void (*take)(gb_mpi *m, unsigned spaces);
 
-	/* act posts ops in order, then makes progress until a completion is there or polls passes were made; returns how
-	 * many entries of done it filled. */
+	/* act posts ops in order, then makes progress until there are as many completions as ops, at least one, or done is
+	 * full, or polls passes were made; returns how many entries of done it filled. */
 	int (*act)(gb_mpi *m, const gb_op *ops, gb_done *done, int nops, int ndone, int polls);
 	int (*cancel)(gb_mpi *m, uint32_t id);
 	/* probe looks for a message that a receive of this context, peer and tag would take: 1 peer, tag and len of found are

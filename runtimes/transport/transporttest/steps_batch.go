@@ -62,8 +62,23 @@ func batches(pe *PE) error {
 		if c := pe.Stats(); w.from == gpu.Pageable && c.Sent[transport.Host].Messages == 0 {
 			return fmt.Errorf("nothing was counted: %+v", c)
 		}
-		return nil
+		return pe.halfBegun(ms[1].Buf)
 	})
+}
+
+// halfBegun: a message that cannot be begun ends those begun before it, once. What is staged is found wrong only there.
+func (pe *PE) halfBegun(in gpu.Memory) error {
+	b, _ := pe.Prepare(model, []transport.Message{{Kind: transport.OpRecv, Buf: in, Peer: pe.other(), Tag: 90},
+		{Buf: in, Peer: pe.Size(), Tag: 90}})
+	for range 2 {
+		if err := want(b.Start(), transport.ErrArgument); err != nil {
+			return fmt.Errorf("a batch with a message to a PE that is not there: %w", err)
+		}
+		if err := b.Wait(); err != nil {
+			return fmt.Errorf("after a Start that failed: %w", err)
+		}
+	}
+	return nil
 }
 
 func (pe *PE) flag(yes bool) int {

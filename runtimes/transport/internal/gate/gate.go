@@ -7,8 +7,8 @@ import (
 	"gpubench/runtimes/transport"
 )
 
-// MaxLen is how much the messages of a short call may be together, in bytes: 5 ms or so of copying, for which a stop of the world has to
-// wait.
+// MaxLen is how much the messages of a short call may be together, in bytes: 5 ms or so of copying, for which a stop of the
+// world has to wait.
 const MaxLen = 64 << 20
 
 // Gate says whether a call is sure to be short. The zero Gate never does. Besides the crossing a short call spares what
@@ -20,8 +20,8 @@ type Gate struct {
 	short    bool        // those under way were posted together, and are short together
 }
 
-// New is a Gate that is open where calls are sure to be short: libraries spin without limit when a network has no room, or the peer
-// has stopped, and yield where PEs share cores.
+// New is a Gate that is open where calls are sure to be short: libraries spin without limit when a network has no room, or
+// the peer has stopped, and yield where PEs share cores.
 func New(places []transport.Place, oversubscribed bool) (Gate, error) {
 	if !leap.Allowed() || oversubscribed {
 		return Gate{}, nil

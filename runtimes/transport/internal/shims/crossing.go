@@ -84,7 +84,7 @@ func (c *Crossing) act(ops []transport.Op, ndone, polls int) int {
 	c.gate.Posted(ops)
 	var n int
 	p, done := unsafe.Pointer(unsafe.SliceData(ops)), unsafe.Pointer(c.done)
-	if c.gate.Open() { // an Endpoint's polls are some 10 µs
+	if c.gate.Open() { // an Endpoint's polls are some 10 µs for each operation that is tested
 		n = c.gate.Stack.Call3(uintptr(c.calls.act), c.world, p, done, len(ops), ndone, polls)
 	} else {
 		n = int(C.gb_act(c.calls, (*C.uint8_t)(p), (*C.uint8_t)(done), C.int(len(ops)), C.int(ndone), C.int(polls)))
