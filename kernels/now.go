@@ -20,6 +20,9 @@ import (
 // the world has to wait.
 const briefBytes = 1 << 20
 
+// work is about how many bytes iterations of each bytes work on; more than briefBytes of them are too many in any case.
+func work(iterations, each int64) int64 { return min(iterations, briefBytes) * each }
+
 // now carries out a kernel, whole: its parameters, and about how many bytes it works on. One that is short is called without
 // cgo, which costs as much as a short task (package leap).
 func (k *Set) now(kernel, args unsafe.Pointer, bytes int64) {

@@ -43,7 +43,7 @@ func (k *Set) TaskCompute(s *gpu.Stream, out, lanes gpu.Memory, step, point, ite
 	if k.dev.Driver() == gpu.CPU {
 		args := [...]uint64{uint64(out.Addr), uint64(lanes.Addr), uint64(out.Len), uint64(step), uint64(point), uint64(iterations),
 			uint64(blocks)}
-		k.now(unsafe.Pointer(C.gb_task_compute), unsafe.Pointer(&args), int64(out.Len)+iterations*int64(blocks)*TaskLaneBytes)
+		k.now(unsafe.Pointer(C.gb_task_compute), unsafe.Pointer(&args), int64(out.Len)+work(iterations, int64(blocks)*TaskLaneBytes))
 		return nil
 	}
 	return k.launch(s, taskCompute, gpu.Dim3{X: blocks, Y: 1, Z: 1}, gpu.Dim3{X: taskLanes, Y: 1, Z: 1}, uint64(out.Addr),
@@ -63,7 +63,7 @@ func (k *Set) TaskMemory(s *gpu.Stream, out, scratch gpu.Memory, step, point, fi
 	if k.dev.Driver() == gpu.CPU {
 		args := [...]uint64{uint64(out.Addr), uint64(scratch.Addr), uint64(out.Len), uint64(step), uint64(point), uint64(first),
 			uint64(iterations), uint64(pieces), uint64(words)}
-		k.now(unsafe.Pointer(C.gb_task_memory), unsafe.Pointer(&args), int64(out.Len)+iterations*words*cellBytes)
+		k.now(unsafe.Pointer(C.gb_task_memory), unsafe.Pointer(&args), int64(out.Len)+work(iterations, words*cellBytes))
 		return nil
 	}
 	return k.launch(s, taskMemory, gpu.Dim3{X: blocks, Y: 1, Z: 1}, gpu.Dim3{X: taskLanes, Y: 1, Z: 1}, uint64(out.Addr),

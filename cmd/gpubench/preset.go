@@ -54,7 +54,8 @@ func (f *runFlags) applyPreset(ctx context.Context, s *pflag.FlagSet, args []str
 	}
 	for _, x := range settings {
 		launchers := joined && (x.Rule == preset.PEs || x.Flag == "trials") // a launch has its own number of PEs, and is one trial
-		if s.Changed(x.Flag) || launchers || rivals[x.Flag] != "" && s.Changed(rivals[x.Flag]) {
+		hurried := f.quick && x.Flag == "trials"
+		if s.Changed(x.Flag) || launchers || hurried || rivals[x.Flag] != "" && s.Changed(rivals[x.Flag]) {
 			continue
 		}
 		if err := s.Set(x.Flag, x.Value); err != nil {

@@ -81,12 +81,13 @@ type Endpoint struct {
 	one   [1]Op // the operation that Isend and Send post
 	once  Batch // that Exchange runs
 	queue []Op  // of staging: to be posted by the next turn
-	done  [64]Completion
 
 	stage  stager
 	stats  Counters
 	fatal  error
 	closed bool
+
+	done [256]Completion // of one crossing
 }
 
 // mode is what happens to memory of a space.

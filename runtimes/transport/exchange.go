@@ -29,7 +29,11 @@ type Batch struct {
 	slots []*slot // of ops; none: not in the driver's form
 	begun []*slot // by Start
 	paths int     // Endpoint.paths when they were put into the driver's form
+	polls int     // passes of one crossing: fewer where each looks at many
 }
+
+// few messages take no longer in a pass than one.
+const few = 4
 
 // Prepare makes a Batch of ms, which it keeps. What is wrong with a message is told here or, where the path decides, when it is
 // begun.
@@ -64,6 +68,7 @@ func (b *Batch) prepare() error {
 		b.ops, b.slots, b.begun = make([]Op, len(b.ms)), make([]*slot, 0, len(b.ms)), make([]*slot, 0, len(b.ms))
 	}
 	b.ops, b.paths = b.ops[:len(b.ms)], e.paths
+	b.polls = max(1, e.polls*few/max(few, len(b.ms)))
 	for i := range b.ms {
 		m := &b.ms[i]
 		how, err := e.check(m.Kind, b.ctx, m.Buf, m.Peer, m.Tag)
@@ -101,7 +106,7 @@ func (b *Batch) Run() error {
 			return b.Wait()
 		}
 	}
-	n, err := b.e.d.Do(b.ops, b.e.done[:], b.e.polls)
+	n, err := b.e.d.Do(b.ops, b.e.done[:], b.polls)
 	if n == len(b.ops) && err == nil && b.took(n) {
 		return nil
 	}

@@ -106,7 +106,7 @@ func (b *block) strays(v *result.Validation, ids []float64) error {
 	}
 	for i, id := range ids {
 		if at := b.w.blockOf(int64(x[i]), int64(y[i])); at != b.at {
-			wrong(v, "PE %d: particle %.17g in block (%d,%d), offset %d: expected in block (%d,%d), where its cell (%d,%d) is, found here after %d steps",
+			slots.Wrong(v, "PE %d: particle %.17g in block (%d,%d), offset %d: expected in block (%d,%d), where its cell (%d,%d) is, found here after %d steps",
 				b.w.pe.Rank, id, b.at[0], b.at[1], i, at[0], at[1], int64(x[i]), int64(y[i]), b.w.applied)
 		}
 	}
