@@ -47,7 +47,7 @@ const (
 	// near is how far apart the two sizes may be that METG is interpolated between.
 	near = 1.5
 	// attempts bounds how often the sizes on either side of 50 % are looked for again, when repeating them has moved it.
-	attempts = 4
+	attempts = 8
 )
 
 // disturbed is why rates contradict each other.
@@ -158,8 +158,25 @@ func (s *search) decide() bool {
 			return false
 		}
 		s.repeated = false
+		s.forget(lo, hi)
 	}
 	return s.close()
+}
+
+// forget leaves of the sizes that led to lo and hi nothing, and of those two and the peak the last batches: when
+// repeating them has moved the 50 %, the machine is not what it was. (The way of a cache line between two cores of a virtual
+// machine can change from one second to the next.)
+func (s *search) forget(lo, hi int64) {
+	for size, at := range s.sizes {
+		switch size {
+		case 0:
+		case lo, hi, s.top:
+			at.all = slices.Clone(at.all[max(0, len(at.all)-few-s.reps):])
+			at.run = slices.Min(at.all)
+		default:
+			delete(s.sizes, size)
+		}
+	}
 }
 
 // over tells that nothing is looked for again.
