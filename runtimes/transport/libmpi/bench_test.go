@@ -37,6 +37,15 @@ var loops = []struct {
 	{"headers", func(_ *Driver, ep *transport.Endpoint, send, _ gpu.Memory, n int) error {
 		return transporttest.HeaderPingPong(ep, send, n)
 	}},
+	{"batch", func(_ *Driver, ep *transport.Endpoint, send, recv gpu.Memory, n int) error { // both ways at once
+		b, err := ep.Prepare(1, []transport.Message{{Buf: send, Peer: 1 - ep.Rank(), Tag: 1},
+			{Kind: transport.OpRecv, Buf: recv, Peer: 1 - ep.Rank(), Tag: 1}})
+		for i := 0; i < 2*n && err == nil; i++ { // as many one after the other as ping-pong has
+			err = b.Run()
+		}
+		b.Free()
+		return err
+	}},
 }
 
 var headerBuf [1 << 16]byte
