@@ -81,7 +81,6 @@ const (
 	ConstSize          FunctionAttribute = 2
 	LocalSize          FunctionAttribute = 3
 	NumRegs            FunctionAttribute = 4
-	MaxDynamicShared   FunctionAttribute = 8
 )
 
 // Attribute asks for an attribute.

@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/slots"
 )
 
@@ -364,8 +365,8 @@ func (b *copies) Batch(n int, clk *bench.Clock) error {
 		}
 		return err
 	})
-	clk.Lap(lapForth, duration(w.seconds))
-	clk.Lap(lapBack, duration(back.seconds))
+	clk.Lap(lapForth, phases.Duration(w.seconds))
+	clk.Lap(lapBack, phases.Duration(back.seconds))
 	return err
 }
 

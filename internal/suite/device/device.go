@@ -9,6 +9,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/slots"
 	"gpubench/kernels"
 )
@@ -167,7 +168,7 @@ func (t *timer) time(n, each int, clk *bench.Clock, queue func(lo, hi int) error
 			}
 			total += seconds
 		}
-		clk.SetElapsed(duration(total))
+		clk.SetElapsed(phases.Duration(total))
 		return nil
 	})
 }
@@ -235,6 +236,3 @@ func counts(size int64, quick bool) (timed, warmup int64) {
 	}
 	return 2000, 100
 }
-
-// duration is seconds as Go counts them.
-func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }

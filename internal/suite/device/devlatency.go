@@ -8,6 +8,7 @@ import (
 	"gpubench/gpu"
 	"gpubench/internal/bench"
 	"gpubench/internal/result"
+	"gpubench/internal/suite/phases"
 	"gpubench/internal/suite/slots"
 	"gpubench/kernels"
 )
@@ -174,7 +175,7 @@ func (b *latency) enqueue(n int, clk *bench.Clock) error {
 			return err
 		}
 	}
-	clk.SetElapsed(duration(float64(total) * 1e-9))
+	clk.SetElapsed(phases.Duration(float64(total) * 1e-9))
 	return nil
 }
 
